@@ -1,0 +1,1 @@
+"""Two-point correlations with a random forest, and the shape-only baseline."""

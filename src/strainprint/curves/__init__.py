@@ -1,0 +1,1 @@
+"""Stress-strain curves predicted from nearest neighbours in feature space."""

@@ -1,0 +1,1 @@
+"""Maps become a table, a crop store and splits."""

@@ -1,0 +1,1 @@
+"""Strain maps: displacement fields sampled as digital image correlation would sample them."""

@@ -1,0 +1,1 @@
+"""The residual networks of the paper: architecture, training, inference, ensemble."""

@@ -1,0 +1,1 @@
+"""Two-dimensional discrete dislocation plasticity: crystals that are loaded and remember it."""
