@@ -1,0 +1,233 @@
+"""The table of class probabilities that networks, ensemble and baseline all write.
+
+One row for each map in manifest order: ``map_id, part, prior_strain, prior_strain_predicted`` and
+one column ``p_prior_<strain>`` for each class, prior strains ascending.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from strainprint.errors import BadInputError
+from strainprint.files import write_csv
+
+PARTS = ("train", "validation", "test")
+_PROBABILITY = "p_prior_"
+_SUM_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class PredictionTable:
+    """Class probabilities of maps, with what is true.
+
+    Attributes
+    ----------
+    frame
+        The table as it stands in ``predictions.csv``.
+    prior_strains
+        The classes, ascending.
+    probabilities
+        Shape (n_maps, n_classes), rows sum to 1.
+    """
+
+    frame: pd.DataFrame
+    prior_strains: tuple[float, ...]
+    probabilities: NDArray[np.float64]
+
+    @property
+    def true_class(self) -> NDArray[np.int64]:
+        """Class index of each map's prior strain, shape (n_maps,)."""
+        return _class_index(self.frame["prior_strain"], self.prior_strains)
+
+    @property
+    def predicted_class(self) -> NDArray[np.int64]:
+        """Class index predicted for each map, shape (n_maps,)."""
+        return _class_index(self.frame["prior_strain_predicted"], self.prior_strains)
+
+
+def class_names(prior_strains: Sequence[float]) -> list[str]:
+    """Return the names of the classes, e.g. ``["0.001", "0.01", "0.1"]``.
+
+    Raises
+    ------
+    BadInputError
+        The prior strains are fewer than two, not ascending, or not told apart by ``%g``.
+    """
+    names = [f"{strain:g}" for strain in prior_strains]
+    ascending = all(a < b for a, b in itertools.pairwise(prior_strains))
+    if len(names) < 2 or not ascending or len(set(names)) < len(names):
+        raise BadInputError(
+            f"prior strains {list(prior_strains)} do not make classes",
+            allowed="two or more, ascending",
+        )
+    return names
+
+
+def write_predictions(
+    path: str | Path,
+    manifest_frame: pd.DataFrame,
+    parts: ArrayLike,
+    probabilities: ArrayLike,
+    prior_strains: Sequence[float],
+) -> PredictionTable:
+    """Write ``predictions.csv`` and return the table as a reader will find it.
+
+    Parameters
+    ----------
+    path
+        The file to write.
+    manifest_frame
+        Rows of the dataset's manifest; ``map_id`` and ``prior_strain`` are used.
+    parts
+        ``train``, ``validation`` or ``test`` of each row, in the same order.
+    probabilities
+        Shape (n_maps, n_classes), in the order of ``prior_strains``.
+    prior_strains
+        The classes, ascending.
+
+    Raises
+    ------
+    BadInputError
+        Lengths differ, or the probabilities are not finite or do not sum to 1.
+    """
+    names = class_names(prior_strains)
+    values = np.asarray(probabilities, dtype=np.float64)
+    part_of_map = np.asarray(parts, dtype=object)
+    if values.shape != (len(manifest_frame), len(names)) or len(part_of_map) != len(values):
+        raise BadInputError(
+            f"{len(manifest_frame)} maps, {len(part_of_map)} parts and probabilities of shape "
+            f"{values.shape} do not fit together",
+            where=path,
+            allowed=f"shape (n_maps, {len(names)})",
+        )
+    frame = pd.DataFrame(
+        {
+            "map_id": manifest_frame["map_id"].to_numpy(),
+            "part": part_of_map,
+            "prior_strain": manifest_frame["prior_strain"].to_numpy(dtype=np.float64),
+            "prior_strain_predicted": np.asarray(prior_strains)[values.argmax(axis=1)],
+        }
+    )
+    for index, name in enumerate(names):
+        frame[_PROBABILITY + name] = values[:, index]
+    _validated(frame, path)
+    write_csv(path, frame)
+    return read_predictions(path)
+
+
+def read_predictions(path: str | Path) -> PredictionTable:
+    """Read a ``predictions.csv`` and check it.
+
+    Raises
+    ------
+    BadInputError
+        The file is missing or unreadable, columns are missing, a map comes twice, a part or prior
+        strain is unknown, or probabilities are not finite or do not sum to 1.
+    """
+    try:
+        frame = pd.read_csv(path, dtype={"map_id": str, "part": str})
+    except (OSError, ValueError) as error:
+        raise BadInputError(
+            f"not readable as a prediction table ({error})", where=path, way_out="re-run the rule"
+        ) from error
+    return _validated(frame, path)
+
+
+def accuracy_by_part(table: PredictionTable) -> dict[str, float | None]:
+    """Return the fraction of maps classified right in each part; None where a part is empty."""
+    right = table.true_class == table.predicted_class
+    chosen = {part: (table.frame["part"] == part).to_numpy() for part in PARTS}
+    return {
+        part: float(right[rows].mean()) if rows.any() else None for part, rows in chosen.items()
+    }
+
+
+def prediction_metrics(table: PredictionTable) -> dict[str, Any]:
+    """Return what ``metrics.json`` holds: accuracy, counts, log loss and confusion by part.
+
+    ``confusion[part][i][j]`` counts the maps of class i that were given class j.
+    """
+    n_classes = len(table.prior_strains)
+    counts: dict[str, int] = {}
+    log_loss: dict[str, float | None] = {}
+    confusion: dict[str, list[list[int]]] = {}
+    for part in PARTS:
+        rows = np.flatnonzero(table.frame["part"] == part)
+        truth, predicted = table.true_class[rows], table.predicted_class[rows]
+        matrix = np.zeros((n_classes, n_classes), dtype=np.int64)
+        np.add.at(matrix, (truth, predicted), 1)
+        # A probability printed as 0 is below 1e-16, not impossible.
+        of_truth = np.maximum(table.probabilities[rows, truth], 1e-16)
+        counts[part] = len(rows)
+        log_loss[part] = float(-np.log(of_truth).mean()) if len(rows) else None
+        confusion[part] = matrix.tolist()
+    return {
+        "accuracy": accuracy_by_part(table),
+        "classes": class_names(table.prior_strains),
+        "confusion": confusion,
+        "log_loss": log_loss,
+        "n": counts,
+    }
+
+
+def _class_index(strains: pd.Series[float], prior_strains: Sequence[float]) -> NDArray[np.int64]:
+    index = {name: position for position, name in enumerate(class_names(prior_strains))}
+    return np.array([index[f"{strain:g}"] for strain in strains], dtype=np.int64)
+
+
+def _validated(frame: pd.DataFrame, where: str | Path) -> PredictionTable:
+    columns = [name for name in frame.columns if name.startswith(_PROBABILITY)]
+    expected = ["map_id", "part", "prior_strain", "prior_strain_predicted", *columns]
+    if list(frame.columns) != expected:
+        raise BadInputError(
+            f"columns are {list(frame.columns)}",
+            where=where,
+            allowed="map_id, part, prior_strain, prior_strain_predicted, p_prior_<strain>...",
+        )
+    try:
+        prior_strains = tuple(float(name.removeprefix(_PROBABILITY)) for name in columns)
+        strain_columns = ["prior_strain", "prior_strain_predicted"]
+        frame = frame.astype({name: np.float64 for name in strain_columns})
+        probabilities = frame[columns].to_numpy(dtype=np.float64)
+    except ValueError as error:
+        raise BadInputError(f"holds what is no number ({error})", where=where) from error
+    names = class_names(prior_strains)
+    if frame["map_id"].duplicated().any():
+        twice = frame["map_id"][frame["map_id"].duplicated()].iloc[0]
+        raise BadInputError(f"map {twice} comes twice", where=where)
+    unknown = set(frame["part"]) - set(PARTS)
+    if unknown:
+        raise BadInputError(f"parts {sorted(map(str, unknown))}", where=where, allowed=str(PARTS))
+    for column in strain_columns:
+        strange = {f"{strain:g}" for strain in frame[column]} - set(names)
+        if strange:
+            raise BadInputError(
+                f"{column} {sorted(strange)} is no class", where=where, allowed=", ".join(names)
+            )
+    sums = probabilities.sum(axis=1)
+    bad = ~(np.abs(sums - 1) < _SUM_TOLERANCE) | (probabilities < 0).any(axis=1)
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        raise BadInputError(
+            f"probabilities of map {frame['map_id'].iloc[row]} are {probabilities[row].tolist()}",
+            where=where,
+            allowed="finite, not negative, sum 1",
+        )
+    table = PredictionTable(frame, prior_strains, probabilities)
+    chosen = probabilities[np.arange(len(frame)), table.predicted_class]
+    wrong = np.flatnonzero(chosen < probabilities.max(axis=1) - _SUM_TOLERANCE)
+    if len(wrong):
+        raise BadInputError(
+            f"prior_strain_predicted of map {frame['map_id'].iloc[wrong[0]]} is not the most "
+            "probable class",
+            where=where,
+        )
+    return table

@@ -1,0 +1,89 @@
+"""The prediction table: what is written is read, and what is wrong is named."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from strainprint.errors import BadInputError
+from strainprint.networks.predictions import (
+    accuracy_by_part,
+    class_names,
+    prediction_metrics,
+    read_predictions,
+    write_predictions,
+)
+
+STRAINS = (0.001, 0.01, 0.1)
+MANIFEST = pd.DataFrame(
+    {"map_id": ["a", "b", "c", "d"], "prior_strain": [0.001, 0.01, 0.1, 0.1], "label": [0, 1, 2, 2]}
+)
+PARTS = ["train", "train", "test", "test"]
+PROBABILITIES = np.array([[0.8, 0.1, 0.1], [0.6, 0.3, 0.1], [0.0, 0.25, 0.75], [0.2, 0.5, 0.3]])
+
+
+def test_class_names_are_the_strains_in_g_format():
+    assert class_names(STRAINS) == ["0.001", "0.01", "0.1"]
+
+
+@pytest.mark.parametrize("strains", [(0.1,), (0.1, 0.01), (0.1, 0.1)])
+def test_strains_that_make_no_classes_are_refused(strains):
+    with pytest.raises(BadInputError, match="ascending"):
+        class_names(strains)
+
+
+def test_what_is_written_is_read(tmp_path):
+    path = tmp_path / "predictions.csv"
+    written = write_predictions(path, MANIFEST, PARTS, PROBABILITIES, STRAINS)
+    read = read_predictions(path)
+    pd.testing.assert_frame_equal(written.frame, read.frame)
+    assert read.prior_strains == STRAINS
+    np.testing.assert_array_equal(read.probabilities, PROBABILITIES)
+    assert read.predicted_class.tolist() == [0, 0, 2, 1]
+    assert read.true_class.tolist() == [0, 1, 2, 2]
+    header = path.read_text().splitlines()[0]
+    assert header == (
+        "map_id,part,prior_strain,prior_strain_predicted,p_prior_0.001,p_prior_0.01,p_prior_0.1"
+    )
+
+
+def test_metrics_by_hand(tmp_path):
+    table = write_predictions(tmp_path / "p.csv", MANIFEST, PARTS, PROBABILITIES, STRAINS)
+    assert accuracy_by_part(table) == {"train": 0.5, "validation": None, "test": 0.5}
+    metrics = prediction_metrics(table)
+    assert metrics["n"] == {"train": 2, "validation": 0, "test": 2}
+    assert metrics["confusion"]["test"] == [[0, 0, 0], [0, 0, 0], [0, 1, 1]]
+    assert metrics["log_loss"]["test"] == pytest.approx(-(np.log(0.75) + np.log(0.3)) / 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.replace("0.75", "0.74"), "map c"),
+        (lambda t: t.replace("0.75", "nan"), "map c"),
+        (lambda t: t.replace("\nb,", "\na,"), "twice"),
+        (lambda t: t.replace("test", "exam"), "exam"),
+        (lambda t: t.replace("b,train,0.01,", "b,train,0.02,"), "no class"),
+        (lambda t: t.replace("a,train,0.001,0.001", "a,train,0.001,0.01"), "most probable"),
+        (lambda t: t.replace("part,", "share,"), "columns"),
+        (lambda t: t.replace("p_prior_0.1", "p_prior_x"), "no number"),
+        (lambda t: t.replace("b,train,0.01,", "b,train,soft,"), "no number"),
+        (lambda t: "", "not readable"),
+    ],
+)
+def test_a_damaged_table_is_named(tmp_path, change, message):
+    path = tmp_path / "predictions.csv"
+    write_predictions(path, MANIFEST, PARTS, PROBABILITIES, STRAINS)
+    path.write_text(change(path.read_text()))
+    with pytest.raises(BadInputError, match=message):
+        read_predictions(path)
+
+
+def test_a_missing_table_is_named(tmp_path):
+    with pytest.raises(BadInputError, match="nowhere"):
+        read_predictions(tmp_path / "nowhere.csv")
+
+
+def test_probabilities_of_another_shape_are_refused(tmp_path):
+    with pytest.raises(BadInputError, match="fit together"):
+        write_predictions(tmp_path / "p.csv", MANIFEST, PARTS, PROBABILITIES[:, :2], STRAINS)
+    assert not (tmp_path / "p.csv").exists()
