@@ -1,0 +1,158 @@
+"""Which maps train, validate and test: the paper's split by profile, and one by specimen.
+
+Both take about a quarter of every subset to test and divide the rest 82/18 into training and
+validation (2253/504/891 of the paper's 3648). ``profile`` deals out single maps, so siblings of a
+test map (same specimen, other prior strain or reload) may train; ``specimen`` deals out specimens,
+so none can.
+
+Maps and specimens are dealt out in the order of a hash of their names: the parts depend on the
+seed and on what is in the manifest, never on row order, and adding specimens moves few others.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from strainprint.dataset.manifest import read_manifest
+from strainprint.errors import BadInputError
+from strainprint.files import write_csv
+from strainprint.seeds import derive_seed
+
+SPLITS = ("profile", "specimen")
+PARTS = ("train", "validation", "test")
+
+_log = logging.getLogger(__name__)
+
+
+def build_split(
+    manifest_csv: str | Path,
+    out_csv: str | Path,
+    *,
+    split: str,
+    seed: int,
+    test_fraction: float = 0.25,
+    train_fraction: float = 0.82,
+) -> pd.DataFrame:
+    """Write ``splits/{split}.csv`` (map_id, specimen_id, part; manifest order) and return it.
+
+    Parameters
+    ----------
+    manifest_csv, out_csv
+        The dataset's manifest, and the table to write.
+    split
+        ``profile``: maps are dealt out within each subset, class and reload. ``specimen``:
+        specimens are dealt out within each subset, all their maps together.
+    seed
+        The config's seed.
+    test_fraction
+        Share of every subset that tests.
+    train_fraction
+        Share of the rest that trains; what is left validates.
+
+    Raises
+    ------
+    BadInputError
+        A setting is out of range, or a subset lacks a class in some part.
+    """
+    if split not in SPLITS:
+        raise BadInputError(f"split {split!r}", allowed=" or ".join(SPLITS))
+    for name, value in (("test_fraction", test_fraction), ("train_fraction", train_fraction)):
+        if not 0 < value < 1:
+            raise BadInputError(f"{name} is {value}", allowed="between 0 and 1, both excluded")
+    manifest = read_manifest(manifest_csv)
+    if split == "profile":
+        dealt, strata = "map_id", ["subset", "label", "reload"]
+    else:
+        dealt, strata = "specimen_id", ["subset"]
+    part_of: dict[str, str] = {}
+    for _, stratum in manifest.groupby(strata, sort=True):
+        names = stratum[dealt].unique().tolist()
+        part_of |= deal_out(
+            names, seed=seed, test_fraction=test_fraction, train_fraction=train_fraction
+        )
+    table = manifest[["map_id", "specimen_id"]].copy()
+    table["part"] = manifest[dealt].map(part_of)
+    _check_every_class_in_every_part(manifest, table["part"], where=manifest_csv)
+    write_csv(out_csv, table)
+    counts = table["part"].value_counts()
+    _log.info("split %s: %s", split, ", ".join(f"{part} {counts[part]}" for part in PARTS))
+    return table
+
+
+def read_split(split_csv: str | Path, manifest: pd.DataFrame) -> NDArray[np.str_]:
+    """Return the part of every map of ``manifest`` (train, validation or test), in its order.
+
+    Raises
+    ------
+    BadInputError
+        The table is unreadable, belongs to another manifest, or names an unknown part.
+    """
+    try:
+        table = pd.read_csv(split_csv, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise BadInputError(
+            f"not readable as a split table ({error})", where=split_csv, way_out="re-run the rule"
+        ) from error
+    if list(table.columns) != ["map_id", "specimen_id", "part"]:
+        raise BadInputError(
+            f"columns are {list(table.columns)}",
+            where=split_csv,
+            allowed="map_id, specimen_id, part",
+        )
+    if table["map_id"].tolist() != manifest["map_id"].tolist():
+        raise BadInputError(
+            "maps are not those of the manifest, in its order",
+            where=split_csv,
+            way_out="delete it and re-run the rule `split`",
+        )
+    unknown = sorted(set(table["part"]) - set(PARTS))
+    if unknown:
+        raise BadInputError(f"parts {unknown}", where=split_csv, allowed=", ".join(PARTS))
+    return table["part"].to_numpy(dtype=np.str_)
+
+
+def deal_out(
+    names: Sequence[str], *, seed: int, test_fraction: float, train_fraction: float
+) -> dict[str, str]:
+    """Return the part of each name of one stratum, dealt in the order of the names' hashes.
+
+    The first ``test_fraction`` (rounded; at least one of three or more) test, the next
+    ``1 - train_fraction`` of the rest (rounded; at least one of two or more) validate.
+    """
+    ranked = sorted(names, key=lambda name: (derive_seed(seed, "split", name), name))
+    n_test = _share(len(ranked), test_fraction, least_of=3)
+    rest = len(ranked) - n_test
+    n_validation = _share(rest, 1 - train_fraction, least_of=2)
+    parts = ["test"] * n_test + ["validation"] * n_validation + ["train"] * (rest - n_validation)
+    return dict(zip(ranked, parts, strict=True))
+
+
+def _share(count: int, fraction: float, *, least_of: int) -> int:
+    """Round half up; never nothing of ``least_of`` or more, never all of two or more."""
+    share = math.floor(count * fraction + 0.5)
+    if count >= least_of:
+        share = max(1, share)
+    return min(share, max(0, count - 1))
+
+
+def _check_every_class_in_every_part(
+    manifest: pd.DataFrame, part: pd.Series[str], *, where: str | Path
+) -> None:
+    counts = manifest.groupby(["subset", "prior_strain", part.rename("part")]).size()
+    for subset in manifest["subset"].unique():
+        for prior_strain in np.unique(manifest["prior_strain"]):
+            for name in PARTS:
+                if not counts.get((subset, prior_strain, name), 0):
+                    raise BadInputError(
+                        f"subset {subset} has no map of class {prior_strain:g} for {name}",
+                        where=where,
+                        allowed="every class of every subset in train, validation and test",
+                        way_out="simulate more specimens of each subset (per_subset >= 3)",
+                    )

@@ -1,0 +1,148 @@
+"""The crop store: what is written is read, and damage is named."""
+
+import json
+import tracemalloc
+
+import numpy as np
+import pytest
+import zarr
+from small_study import PRIOR_STRAINS, write_small_maps
+
+from strainprint.dataset.crops import crop_picture
+from strainprint.dataset.manifest import build_manifest
+from strainprint.dataset.pictures import manifest_pictures
+from strainprint.dataset.store import read_crops, write_crops
+from strainprint.errors import BadInputError
+
+DRAWING = {"scalar": "equivalent", "range_floor": 1e-6}
+CROPPING = {"aspect": "keep", "crop_px": 28}
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    root = tmp_path_factory.mktemp("results")
+    manifest = root / "audited/dataset/manifest.csv"
+    table = build_manifest(
+        write_small_maps(root), root, manifest, prior_strains=PRIOR_STRAINS, **DRAWING
+    )
+    return root, manifest, table
+
+
+@pytest.fixture
+def store(dataset, tmp_path):
+    root, manifest, _ = dataset
+    paths = tmp_path / "crops.zarr", tmp_path / "crops.json"
+    write_crops(manifest, root, *paths, study="audited", **DRAWING, **CROPPING)
+    return paths
+
+
+def shard_file(zarr_path, number):
+    return zarr_path / "crops" / "c" / str(number) / "0" / "0" / "0"
+
+
+def test_crops_read_back_are_those_of_every_map(dataset, store):
+    root, _, table = dataset
+    read = read_crops(*store)
+    assert read.crops.shape == (72, 24, 28, 28)
+    assert list(read.map_ids) == table["map_id"].tolist()
+    assert read.study == "audited"
+    for row, (_, picture) in enumerate(manifest_pictures(table, root, **DRAWING)):
+        np.testing.assert_array_equal(read.crops[row], crop_picture(picture, **CROPPING))
+
+
+def test_store_has_the_measured_layout(store):
+    array = zarr.open_group(store[0], mode="r")["crops"]
+    assert array.chunks == (1, 24, 28, 28)
+    assert array.shards == (32, 24, 28, 28)
+    assert array.dtype == np.uint8
+    content = json.loads(store[1].read_text())
+    assert (content["count"], content["crops_per_map"], content["crop_px"]) == (72, 24, 28)
+    assert len(content["sha256"]) == 72
+
+
+def test_store_is_written_alike_twice(dataset, store, tmp_path):
+    root, manifest, _ = dataset
+    again = tmp_path / "again.zarr", tmp_path / "again.json"
+    write_crops(manifest, root, *again, study="audited", **DRAWING, **CROPPING)
+    assert again[1].read_bytes() == store[1].read_bytes()
+    for number in range(3):
+        assert (
+            shard_file(again[0], number).read_bytes() == shard_file(store[0], number).read_bytes()
+        )
+
+
+def test_deleted_shard_file_names_its_maps(dataset, store):
+    shard_file(store[0], 2).unlink()
+    with pytest.raises(BadInputError, match="8 of 72 maps are missing or altered") as caught:
+        read_crops(*store)
+    assert dataset[2]["map_id"].iloc[64] in str(caught.value)
+    assert dataset[2]["map_id"].iloc[63] not in str(caught.value)
+
+
+def test_one_altered_map_is_named_alone(dataset, store):
+    array = zarr.open_group(store[0], mode="r+")["crops"]
+    crops = array[5]
+    crops[3, 4, 5] ^= 1
+    array[5] = crops
+    with pytest.raises(BadInputError, match="1 of 72") as caught:
+        read_crops(*store)
+    assert dataset[2]["map_id"].iloc[5] in str(caught.value)
+
+
+def test_garbled_or_truncated_bytes_are_named(store):
+    path = shard_file(store[0], 0)
+    garbled = bytearray(path.read_bytes())
+    garbled[200:260] = bytes(60)
+    path.write_bytes(garbled)
+    with pytest.raises(BadInputError, match="1 of 72 maps"):
+        read_crops(*store)
+    path.write_bytes(garbled[:100])
+    with pytest.raises(BadInputError, match="32 of 72 maps"):
+        read_crops(*store)
+
+
+def test_store_and_json_that_disagree_are_refused(store, tmp_path):
+    content = json.loads(store[1].read_text())
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps({**content, "crop_px": 56}))
+    with pytest.raises(BadInputError, match="shape"):
+        read_crops(store[0], other)
+    other.write_text(json.dumps({**content, "count": 71}))
+    with pytest.raises(BadInputError, match="count"):
+        read_crops(store[0], other)
+    other.write_text(json.dumps({**content, "version": 2}))
+    with pytest.raises(BadInputError, match="version"):
+        read_crops(store[0], other)
+    other.write_text(json.dumps({key: content[key] for key in content if key != "sha256"}))
+    with pytest.raises(BadInputError, match="sha256"):
+        read_crops(store[0], other)
+    with pytest.raises(BadInputError, match="not readable as a crop store"):
+        read_crops(tmp_path / "none.zarr", store[1])
+    with pytest.raises(BadInputError, match="missing"):
+        read_crops(store[0], tmp_path / "none.json")
+
+
+def test_failed_writer_leaves_no_store(dataset, tmp_path):
+    root, manifest, _ = dataset
+    paths = tmp_path / "crops.zarr", tmp_path / "crops.json"
+    with pytest.raises(BadInputError, match="grey mean"):
+        write_crops(manifest, root, *paths, study="x", scalar="axial", range_floor=1e-6, **CROPPING)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_writing_holds_less_than_the_store(dataset, tmp_path):
+    root, manifest, table = dataset
+    tracemalloc.start()
+    write_crops(
+        manifest,
+        root,
+        tmp_path / "c.zarr",
+        tmp_path / "c.json",
+        study="audited",
+        aspect="keep",
+        crop_px=112,
+        **DRAWING,
+    )
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < len(table) * 24 * 112 * 112
