@@ -1,0 +1,82 @@
+"""Nearest training maps: order, ties, and features that cannot be used."""
+
+import numpy as np
+import pytest
+from sklearn.neighbors import NearestNeighbors
+
+from strainprint.curves.neighbours import component_scores, nearest_neighbours, read_features
+from strainprint.errors import BadInputError
+
+
+def test_neighbours_on_a_line_by_hand():
+    nearest, distances = nearest_neighbours(
+        np.array([[0.0], [9.0]]), np.array([[10.0], [1.0], [4.0]]), 2
+    )
+    np.testing.assert_array_equal(nearest, [[1, 2], [0, 2]])
+    np.testing.assert_allclose(distances, [[1, 4], [1, 5]])
+
+
+def test_of_equally_near_maps_the_earlier_comes_first():
+    nearest, _ = nearest_neighbours(np.array([[0.0]]), np.array([[1.0], [-1.0], [1.0]]), 3)
+    np.testing.assert_array_equal(nearest, [[0, 1, 2]])
+
+
+def test_neighbours_equal_those_of_scikit_learn():
+    generator = np.random.default_rng(0)
+    query, reference = generator.normal(size=(7, 1536)), generator.normal(size=(30, 1536))
+    nearest, distances = nearest_neighbours(query, reference, 10)
+    oracle = NearestNeighbors(n_neighbors=10, algorithm="brute").fit(reference).kneighbors(query)
+    np.testing.assert_array_equal(nearest, oracle[1])
+    np.testing.assert_allclose(distances, oracle[0])
+
+
+def test_fewer_training_maps_than_asked_for_are_all_used():
+    nearest, _ = nearest_neighbours(np.zeros((2, 3)), np.ones((4, 3)), 10)
+    assert nearest.shape == (2, 4)
+    with pytest.raises(BadInputError, match="0 training maps"):
+        nearest_neighbours(np.zeros((2, 3)), np.ones((0, 3)), 1)
+
+
+def test_components_are_fitted_on_training_rows_only():
+    generator = np.random.default_rng(1)
+    vectors = generator.normal(size=(20, 6))
+    train = np.arange(20) < 12
+    scores = component_scores(vectors, train, 4)
+    moved = vectors.copy()
+    moved[~train] += 100.0
+    np.testing.assert_allclose(component_scores(moved, train, 4)[train], scores[train])
+    assert component_scores(vectors, train, 50).shape == (20, 6)
+
+
+@pytest.mark.parametrize(
+    ("array", "complaint"),
+    [
+        (np.zeros((4, 8), dtype=np.float64), "float64"),
+        (np.zeros((3, 8), dtype=np.float32), r"\(3, 8\)"),
+        (np.zeros((4, 0), dtype=np.float32), r"\(4, 0\)"),
+        (np.full((4, 8), np.nan, dtype=np.float32), "not finite"),
+        (np.array([{}] * 4, dtype=object), "not readable"),
+    ],
+)
+def test_features_that_cannot_be_used_are_refused(tmp_path, array, complaint):
+    path = tmp_path / "features.npy"
+    np.save(path, array, allow_pickle=True)
+    with pytest.raises(BadInputError, match=complaint) as caught:
+        read_features(path, 4)
+    assert str(path) in str(caught.value)
+
+
+def test_missing_truncated_and_good_features(tmp_path):
+    path = tmp_path / "features.npy"
+    with pytest.raises(BadInputError, match="not readable"):
+        read_features(path, 4)
+    good = np.arange(32, dtype=np.float32).reshape(4, 8)
+    np.save(path, good)
+    np.testing.assert_array_equal(read_features(path, 4), good)
+    path.write_bytes(path.read_bytes()[:140])
+    with pytest.raises(BadInputError, match="not readable"):
+        read_features(path, 4)
+    with open(path, "wb") as handle:
+        np.savez(handle, features=good)
+    with pytest.raises(BadInputError, match="an archive"):
+        read_features(path, 4)
