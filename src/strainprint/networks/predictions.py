@@ -16,10 +16,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from strainprint.dataset.splits import PARTS
 from strainprint.errors import BadInputError
 from strainprint.files import write_csv
 
-PARTS = ("train", "validation", "test")
 _PROBABILITY = "p_prior_"
 _SUM_TOLERANCE = 1e-6
 

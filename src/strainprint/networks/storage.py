@@ -1,0 +1,136 @@
+"""A trained network on disk: ``weights.safetensors`` and ``training.json``; no pickle anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from strainprint.errors import BadInputError
+from strainprint.files import read_json, sha256_of_file, write_json, write_whole
+from strainprint.networks.architectures import ResidualNetwork, architecture_of, count_parameters
+
+FORMAT = "strainprint-network"
+VERSION = 1
+WEIGHTS = "weights.safetensors"
+DESCRIPTION = "training.json"
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """A network with what one needs to use it.
+
+    Attributes
+    ----------
+    network
+        In evaluation mode, on the CPU.
+    prior_strains
+        The classes, in the order of the network's scores.
+    crops
+        How its input was made: ``crop_px``, ``crops_per_map`` and, where known, ``study``,
+        ``frame``, ``scalar``, ``range_floor``, ``aspect``, ``scales``.
+    description
+        All of ``training.json``.
+    """
+
+    network: ResidualNetwork
+    prior_strains: tuple[float, ...]
+    crops: dict[str, Any]
+    description: dict[str, Any]
+
+
+def save_network(
+    directory: str | Path, network: ResidualNetwork, description: Mapping[str, Any]
+) -> None:
+    """Write the weights, and last the description with their checksum.
+
+    ``description`` must hold ``classes`` (prior strains) and ``crops`` (see
+    :class:`TrainedNetwork`).
+    """
+    directory = Path(directory)
+    write_tensors(directory / WEIGHTS, network.state_dict())
+    write_json(
+        directory / DESCRIPTION,
+        {
+            "format": FORMAT,
+            "version": VERSION,
+            "architecture": network.architecture.name,
+            "parameters": count_parameters(network),
+            "weights_sha256": sha256_of_file(directory / WEIGHTS),
+            **description,
+        },
+    )
+
+
+def load_network(directory: str | Path) -> TrainedNetwork:
+    """Read a network directory.
+
+    Raises
+    ------
+    BadInputError
+        A file is missing, damaged or of another format, or the weights are not the described ones.
+    """
+    directory = Path(directory)
+    description = read_json(directory / DESCRIPTION, expected_format=FORMAT)
+    if description.get("version") != VERSION:
+        raise BadInputError(
+            f"version is {description.get('version')!r}",
+            where=directory / DESCRIPTION,
+            allowed=str(VERSION),
+        )
+    try:
+        architecture = architecture_of(description["architecture"])
+        prior_strains = tuple(float(strain) for strain in description["classes"])
+        crops = dict(description["crops"])
+        expected = description["weights_sha256"]
+    except KeyError as error:
+        raise BadInputError(f"key {error} is missing", where=directory / DESCRIPTION) from error
+    tensors = read_tensors(directory / WEIGHTS)
+    if sha256_of_file(directory / WEIGHTS) != expected:
+        raise BadInputError(
+            "these are not the weights that training.json describes",
+            where=directory / WEIGHTS,
+            way_out="delete both and train again",
+        )
+    network = ResidualNetwork(architecture, n_classes=len(prior_strains))
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise BadInputError(
+            f"weights do not fit {architecture.name} ({error})", where=directory / WEIGHTS
+        ) from error
+    return TrainedNetwork(network.eval(), prior_strains, crops, description)
+
+
+def write_tensors(
+    path: str | Path, tensors: Mapping[str, Tensor], *, metadata: str | None = None
+) -> None:
+    """Write named tensors and one text as a safetensors file, whole or not at all."""
+    # One metadata key only: safetensors keeps no order among several, and bytes must repeat.
+    header = None if metadata is None else {"strainprint": metadata}
+    with write_whole(path) as partial:
+        safetensors.torch.save_file(
+            {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, partial, header
+        )
+
+
+def read_tensors(path: str | Path) -> dict[str, Tensor]:
+    """Read the tensors of a safetensors file.
+
+    Raises
+    ------
+    BadInputError
+        The file is missing, truncated or not a safetensors file.
+    """
+    try:
+        tensors: dict[str, Tensor] = safetensors.torch.load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise BadInputError(
+            f"not readable as safetensors ({error})", where=path, way_out="delete it and re-run"
+        ) from error
+    return tensors

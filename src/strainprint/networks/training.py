@@ -1,0 +1,455 @@
+"""Train one network on the crops of one split, as the paper does, and so that it repeats.
+
+Every random number follows from (config seed, network seed, epoch): a training that was killed
+goes on from its last epoch and ends with the same bytes as one that was not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from strainprint.dataset.manifest import prior_strains_of, read_manifest
+from strainprint.dataset.splits import PARTS, read_split
+from strainprint.dataset.store import read_crops
+from strainprint.errors import BadInputError
+from strainprint.files import read_json, write_csv
+from strainprint.networks.architectures import ResidualNetwork, architecture_of, folded
+from strainprint.networks.checkpoints import (
+    Progress,
+    load_checkpoint,
+    remove_checkpoint,
+    save_checkpoint,
+)
+from strainprint.networks.devices import prepare_device
+from strainprint.networks.predictions import class_names
+from strainprint.networks.storage import save_network
+from strainprint.seeds import derive_seed, generator
+
+_CROPS_PER_VALIDATION_BATCH = 96
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """What decides a training besides its data.
+
+    Attributes
+    ----------
+    architecture
+        ``proposed``, ``res4-l2`` or ``res4``.
+    config_seed, seed
+        Seed of the run and number of this repeat.
+    batch_size
+        Crops per step.
+    learning_rate
+        Adam's.
+    max_epochs, patience
+        Most epochs, and epochs without a lower validation loss after which training stops.
+    batch_norm_momentum
+        In Keras' sense (0.99 is torch's 0.01).
+    crops_per_map_per_epoch
+        How many of a map's crops an epoch draws, anew each epoch.
+    """
+
+    architecture: str
+    config_seed: int
+    seed: int
+    batch_size: int = 72
+    learning_rate: float = 1e-3
+    max_epochs: int = 200
+    patience: int = 20
+    batch_norm_momentum: float = 0.99
+    crops_per_map_per_epoch: int = 24
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot be trained with."""
+        architecture_of(self.architecture)
+        for name in ("batch_size", "max_epochs", "patience", "crops_per_map_per_epoch"):
+            if getattr(self, name) < 1:
+                raise BadInputError(f"{name} is {getattr(self, name)}", allowed="1 or more")
+        if not 0 < self.learning_rate < math.inf:
+            raise BadInputError(f"learning_rate is {self.learning_rate}", allowed="above 0")
+        if not 0 <= self.batch_norm_momentum < 1:
+            raise BadInputError(
+                f"batch_norm_momentum is {self.batch_norm_momentum}", allowed="0 to below 1"
+            )
+
+
+@dataclass(frozen=True)
+class Training:
+    """A finished training: the network of the best epoch, and every epoch's losses."""
+
+    network: ResidualNetwork
+    history: pd.DataFrame
+    best_epoch: int
+    stopped_early: bool
+
+
+def train_network(
+    *,
+    crops_zarr: str | Path,
+    crops_json: str | Path,
+    manifest_csv: str | Path,
+    split_csv: str | Path,
+    directory: str | Path,
+    checkpoint_dir: str | Path,
+    architecture: str,
+    config_seed: int,
+    seed: int,
+    batch_size: int = 72,
+    learning_rate: float = 1e-3,
+    max_epochs: int = 200,
+    patience: int = 20,
+    batch_norm_momentum: float = 0.99,
+    crops_per_map_per_epoch: int = 24,
+    device: str = "auto",
+    threads: int = 1,
+) -> None:
+    """Train one network and write its directory.
+
+    Parameters
+    ----------
+    crops_zarr, crops_json, manifest_csv, split_csv
+        The dataset and who trains, validates and tests.
+    directory
+        Where ``weights.safetensors``, ``history.csv`` and ``training.json`` are written.
+    checkpoint_dir
+        Folder of this training alone, outside the rule's outputs; removed at the end.
+    architecture, config_seed, seed, batch_size, learning_rate, max_epochs, patience, \
+batch_norm_momentum, crops_per_map_per_epoch
+        See :class:`TrainingSettings`.
+    device, threads
+        See :func:`strainprint.networks.devices.prepare_device`.
+
+    Raises
+    ------
+    BadInputError
+        A setting or file cannot be used, a part of the split is empty, a class is missing from
+        training, or the loss is not finite.
+    """
+    chosen_device = prepare_device(device, threads)
+    settings = TrainingSettings(
+        architecture=architecture,
+        config_seed=config_seed,
+        seed=seed,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        max_epochs=max_epochs,
+        patience=patience,
+        batch_norm_momentum=batch_norm_momentum,
+        crops_per_map_per_epoch=crops_per_map_per_epoch,
+    )
+    manifest = read_manifest(manifest_csv)
+    parts = read_split(split_csv, manifest)
+    store = read_crops(crops_zarr, crops_json)
+    if store.map_ids != tuple(manifest["map_id"]):
+        raise BadInputError(
+            "maps are not those of the manifest, in its order",
+            where=crops_json,
+            way_out="re-run the rule that crops",
+        )
+    prior_strains = prior_strains_of(manifest)
+    training = train(
+        store.crops,
+        manifest["label"].to_numpy(),
+        parts,
+        settings,
+        classes=class_names(prior_strains),
+        device=chosen_device,
+        checkpoint_dir=Path(checkpoint_dir),
+    )
+    directory = Path(directory)
+    write_csv(directory / "history.csv", training.history)
+    save_network(
+        directory,
+        training.network,
+        {
+            **asdict(settings),
+            "classes": list(prior_strains),
+            "crops": crop_description(crops_json),
+            "maps": {part: int((parts == part).sum()) for part in PARTS},
+            "epochs": len(training.history),
+            "best_epoch": training.best_epoch,
+            "stopped_early": training.stopped_early,
+            "device": chosen_device.type,
+            "threads": threads,
+            "torch": torch.__version__,
+        },
+    )
+    remove_checkpoint(Path(checkpoint_dir))
+
+
+def crop_description(crops_json: str | Path) -> dict[str, Any]:
+    """Return how crops were made: the JSON of their store without what is each map's."""
+    of_each_map = {"format", "version", "count", "dtype", "map_ids", "sha256"}
+    content = read_json(crops_json, expected_format="strainprint-crops")
+    return {key: value for key, value in content.items() if key not in of_each_map}
+
+
+def train(
+    crops: NDArray[np.uint8],
+    labels: NDArray[np.integer],
+    parts: NDArray[np.str_],
+    settings: TrainingSettings,
+    *,
+    classes: list[str],
+    device: torch.device,
+    checkpoint_dir: Path | None = None,
+) -> Training:
+    """Train on arrays.
+
+    Parameters
+    ----------
+    crops
+        Grey levels, shape (n_maps, n_crops, px, px), uint8; all are put on the device.
+    labels
+        Class index of each map.
+    parts
+        ``train``, ``validation`` or ``test`` of each map; the last is not looked at.
+    settings
+        See :class:`TrainingSettings`.
+    classes
+        Names of the classes, in the order of ``labels``.
+    device
+        Where to train.
+    checkpoint_dir
+        Where the state is kept after every epoch; None keeps none.
+
+    Raises
+    ------
+    BadInputError
+        A part is empty, a class is missing from training, more crops are asked for than a map
+        has, or the loss is not finite.
+    """
+    _check(crops, labels, parts, settings, classes)
+    n_crops = crops.shape[1]
+    network = ResidualNetwork(
+        architecture_of(settings.architecture),
+        n_classes=len(classes),
+        seed=derive_seed(settings.config_seed, "network", settings.seed, "weights"),
+        batch_norm_momentum=settings.batch_norm_momentum,
+    ).to(device)
+    optimizer = adam(network, settings.learning_rate)
+    fingerprint = ""
+    progress = Progress()
+    if checkpoint_dir is not None:
+        fingerprint = training_fingerprint(crops, labels, parts, settings, device)
+        progress = load_checkpoint(checkpoint_dir, fingerprint, network, optimizer)
+
+    pixels = torch.from_numpy(crops).flatten(0, 1).unsqueeze(1).to(device)  # (all crops, 1, px, px)
+    targets = torch.from_numpy(np.repeat(labels.astype(np.int64), n_crops)).to(device)
+    of_validation = crops_of_maps(np.flatnonzero(parts == "validation"), n_crops)
+
+    def stopped_early() -> bool:
+        return progress.epochs - progress.best_epoch >= settings.patience
+
+    while progress.epochs < settings.max_epochs and not stopped_early():
+        epoch, start = progress.epochs + 1, time.perf_counter()
+        of_epoch = draw_crops(np.flatnonzero(parts == "train"), n_crops, settings, epoch)
+        train_loss, train_accuracy = _train_epoch(
+            network, optimizer, pixels, targets, of_epoch, settings.batch_size, epoch
+        )
+        trained = time.perf_counter()
+        loss, accuracy = _validate(network, pixels, targets, of_validation)
+        # As in Keras, the losses of the history include the L2 penalty.
+        penalty = l2_penalty(network)
+        row = {
+            "epoch": epoch,
+            "train_loss": train_loss + penalty,
+            "train_accuracy": train_accuracy,
+            "validation_loss": loss + penalty,
+            "validation_accuracy": accuracy,
+        }
+        if not math.isfinite(row["train_loss"] + row["validation_loss"]):
+            raise BadInputError(
+                f"loss is not finite after epoch {epoch}: training {row['train_loss']}, "
+                f"validation {row['validation_loss']}",
+                where=f"{settings.architecture}, seed {settings.seed}",
+                way_out="lower training.learning_rate or look at the crops",
+            )
+        progress.history.append(row)
+        if progress.best_epoch == 0 or row["validation_loss"] < progress.best_loss:
+            progress.best_epoch = epoch
+            progress.best_weights = {k: v.clone() for k, v in network.state_dict().items()}
+        if checkpoint_dir is not None:
+            save_checkpoint(checkpoint_dir, fingerprint, network, optimizer, progress)
+        _log.info(
+            "%s seed %d epoch %d: loss %.4f, accuracy %.3f; validation %.4f, %.3f (best epoch %d); "
+            "%.1f crops/s, %.1f s",
+            settings.architecture,
+            settings.seed,
+            *row.values(),
+            progress.best_epoch,
+            len(of_epoch) / (trained - start),
+            time.perf_counter() - start,
+        )
+    network.load_state_dict(progress.best_weights)
+    return Training(
+        network.cpu().eval(), pd.DataFrame(progress.history), progress.best_epoch, stopped_early()
+    )
+
+
+def adam(network: ResidualNetwork, learning_rate: float) -> torch.optim.Adam:
+    """Return Keras' Adam with the network's L2 penalty.
+
+    Keras adds λΣw² of the convolution kernels to the loss, whose gradient is 2λw: that is torch's
+    (coupled) weight decay 2λ on those tensors alone.
+    """
+    kernels = network.kernels()
+    among_kernels = {id(kernel) for kernel in kernels}
+    others = [p for p in network.parameters() if id(p) not in among_kernels]
+    return torch.optim.Adam(
+        [
+            {"params": kernels, "weight_decay": 2 * network.architecture.l2_penalty},
+            {"params": others, "weight_decay": 0.0},
+        ],
+        lr=learning_rate,
+        betas=(0.9, 0.999),
+        eps=1e-7,
+    )
+
+
+def l2_penalty(network: ResidualNetwork) -> float:
+    """Return λΣw² over the convolution kernels."""
+    if network.architecture.l2_penalty == 0:
+        return 0.0
+    squares = [float(kernel.detach().double().square().sum()) for kernel in network.kernels()]
+    return network.architecture.l2_penalty * math.fsum(squares)
+
+
+def crops_of_maps(rows: NDArray[np.integer], n_crops: int) -> NDArray[np.int64]:
+    """Return the numbers of all crops of the maps, counted over all maps: shape (n·n_crops,)."""
+    return (rows[:, None] * n_crops + np.arange(n_crops)).ravel().astype(np.int64)
+
+
+def draw_crops(
+    rows: NDArray[np.integer], n_crops: int, settings: TrainingSettings, epoch: int
+) -> NDArray[np.int64]:
+    """Return the crops of one epoch in training order: a random subset of each map, all shuffled.
+
+    Depends on the seeds and the epoch alone, so that a resumed training sees what it would have.
+    """
+    rng = generator(settings.config_seed, "network", settings.seed, "epoch", epoch)
+    crops = rng.permuted(crops_of_maps(rows, n_crops).reshape(-1, n_crops), axis=1)
+    drawn: NDArray[np.int64] = crops[:, : settings.crops_per_map_per_epoch].ravel()
+    return rng.permutation(drawn)
+
+
+def training_fingerprint(
+    crops: NDArray[np.uint8],
+    labels: NDArray[np.integer],
+    parts: NDArray[np.str_],
+    settings: TrainingSettings,
+    device: torch.device,
+) -> str:
+    """Return a SHA-256 over all that decides the weights bit for bit."""
+    about = {
+        **asdict(settings),
+        "shape": crops.shape,
+        "labels": labels.tolist(),
+        "parts": parts.tolist(),
+        "device": device.type,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }
+    digest = hashlib.sha256(json.dumps(about).encode())
+    for of_map in crops:
+        digest.update(np.ascontiguousarray(of_map).data)
+    return digest.hexdigest()
+
+
+def _train_epoch(
+    network: ResidualNetwork,
+    optimizer: torch.optim.Adam,
+    pixels: Tensor,
+    targets: Tensor,
+    order: NDArray[np.int64],
+    batch_size: int,
+    epoch: int,
+) -> tuple[float, float]:
+    """Take one step for each batch; return mean loss and accuracy over the crops as they came."""
+    network.train()
+    totals = torch.zeros(2, dtype=torch.float64, device=pixels.device)
+    for batch in _batches(order, batch_size, pixels.device, f"epoch {epoch}"):
+        target = targets[batch]
+        scores = network(pixels[batch].float())
+        loss = nn.functional.cross_entropy(scores, target)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        right = (scores.argmax(dim=1) == target).sum()
+        totals += torch.stack((loss.detach().double() * len(batch), right.double()))
+    loss_sum, n_right = totals.tolist()
+    return loss_sum / len(order), n_right / len(order)
+
+
+def _validate(
+    network: ResidualNetwork, pixels: Tensor, targets: Tensor, crops: NDArray[np.int64]
+) -> tuple[float, float]:
+    """Return mean cross-entropy and accuracy over single crops."""
+    ready = folded(network)
+    totals = torch.zeros(2, dtype=torch.float64, device=pixels.device)
+    with torch.inference_mode():
+        for batch in _batches(crops, _CROPS_PER_VALIDATION_BATCH, pixels.device, "validation"):
+            target = targets[batch]
+            scores = ready(pixels[batch].float())
+            loss = nn.functional.cross_entropy(scores, target, reduction="sum")
+            right = (scores.argmax(dim=1) == target).sum()
+            totals += torch.stack((loss.double(), right.double()))
+    loss_sum, n_right = totals.tolist()
+    return loss_sum / len(crops), n_right / len(crops)
+
+
+def _batches(
+    crops: NDArray[np.int64], size: int, device: torch.device, title: str
+) -> Iterator[Tensor]:
+    numbers = torch.from_numpy(crops).to(device)
+    batches = torch.split(numbers, size)  # type: ignore[no-untyped-call]
+    yield from tqdm(batches, title, unit="batch", leave=False, disable=None)
+
+
+def _check(
+    crops: NDArray[np.uint8],
+    labels: NDArray[np.integer],
+    parts: NDArray[np.str_],
+    settings: TrainingSettings,
+    classes: list[str],
+) -> None:
+    if not len(crops) == len(labels) == len(parts):
+        raise BadInputError(
+            f"{len(crops)} maps have crops, {len(labels)} a label and {len(parts)} a part"
+        )
+    if settings.crops_per_map_per_epoch > crops.shape[1]:
+        raise BadInputError(
+            f"crops_per_map_per_epoch is {settings.crops_per_map_per_epoch}",
+            allowed=f"1 to {crops.shape[1]}, the crops of a map",
+        )
+    empty = [part for part in PARTS if not (parts == part).any()]
+    if empty:
+        raise BadInputError(
+            f"no map is in {' and '.join(empty)}", where="split", way_out="make more specimens"
+        )
+    present = set(labels[parts == "train"].tolist())
+    missing = [name for label, name in enumerate(classes) if label not in present]
+    if missing:
+        raise BadInputError(
+            f"no training map has prior strain {' or '.join(missing)}",
+            where="split",
+            way_out="make more specimens",
+        )

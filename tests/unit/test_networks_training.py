@@ -1,0 +1,283 @@
+"""Training repeats bit for bit, goes on after a kill, stops early and keeps the best."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import safetensors.torch
+import torch
+from torch import nn
+
+from strainprint.errors import BadInputError
+from strainprint.networks import devices, training
+from strainprint.networks.architectures import ARCHITECTURES, ResidualNetwork
+from strainprint.networks.training import (
+    TrainingSettings,
+    adam,
+    crops_of_maps,
+    draw_crops,
+    l2_penalty,
+    train,
+)
+
+CPU = torch.device("cpu")
+CLASSES = ["0.001", "0.01", "0.1"]
+N_CROPS = 3
+LABELS = np.array([0, 1, 2] * 4)
+PARTS = np.array(["train"] * 6 + ["validation"] * 3 + ["test"] * 3)
+SETTINGS = TrainingSettings(
+    architecture="res4-l2",
+    config_seed=1,
+    seed=0,
+    batch_size=5,
+    max_epochs=3,
+    patience=20,
+    batch_norm_momentum=0.5,
+    crops_per_map_per_epoch=2,
+)
+
+
+@pytest.fixture(scope="module")
+def crops():
+    rng = np.random.default_rng(0)
+    grey = rng.integers(0, 60, (len(LABELS), N_CROPS, 16, 16), dtype=np.uint8)
+    return grey + (70 * LABELS)[:, None, None, None].astype(np.uint8)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def run(crops, checkpoint_dir=None, **changes):
+    settings = dataclasses.replace(SETTINGS, **changes)
+    return train(
+        crops, LABELS, PARTS, settings, classes=CLASSES, device=CPU, checkpoint_dir=checkpoint_dir
+    )
+
+
+def weights_of(result):
+    return safetensors.torch.save(
+        {name: tensor.contiguous() for name, tensor in result.network.state_dict().items()}
+    )
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(crops):
+    torch.set_num_threads(1)
+    return run(crops)
+
+
+def test_training_repeats_bit_for_bit(crops, uninterrupted):
+    again = run(crops)
+    assert weights_of(again) == weights_of(uninterrupted)
+    pd.testing.assert_frame_equal(again.history, uninterrupted.history, check_exact=True)
+    assert list(again.history) == [
+        "epoch",
+        "train_loss",
+        "train_accuracy",
+        "validation_loss",
+        "validation_accuracy",
+    ]
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"config_seed": 2}])
+def test_another_seed_gives_other_weights(crops, uninterrupted, change):
+    assert weights_of(run(crops, max_epochs=1, **change)) != weights_of(uninterrupted)
+
+
+@pytest.mark.parametrize("killed_in", [1, 2, 3])
+@pytest.mark.parametrize("moment", ["_train_epoch", "_validate", "save_checkpoint"])
+def test_a_training_killed_in_any_epoch_ends_with_the_same_bytes(
+    crops, uninterrupted, tmp_path, monkeypatch, killed_in, moment
+):
+    done = getattr(training, moment)
+    calls = []
+
+    def killed(*arguments):
+        calls.append(1)
+        result = done(*arguments)
+        if len(calls) == killed_in:
+            raise KeyboardInterrupt
+        return result
+
+    monkeypatch.setattr(training, moment, killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(crops, tmp_path)
+    monkeypatch.setattr(training, moment, done)
+    trained = []
+    monkeypatch.setattr(
+        training, "_train_epoch", lambda *a, f=training._train_epoch: trained.append(1) or f(*a)
+    )
+    resumed = run(crops, tmp_path)
+    assert len(trained) == 3 - (killed_in if moment == "save_checkpoint" else killed_in - 1)
+    assert weights_of(resumed) == weights_of(uninterrupted)
+    pd.testing.assert_frame_equal(resumed.history, uninterrupted.history, check_exact=True)
+
+
+def test_a_kill_while_the_checkpoint_is_written_leaves_the_last_one(crops, tmp_path, monkeypatch):
+    run(crops, tmp_path, max_epochs=1)
+    before = (tmp_path / "checkpoint.safetensors").read_bytes()
+
+    def torn(tensors, path, metadata):
+        path.write_bytes(b"half a file")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(safetensors.torch, "save_file", torn)
+    with pytest.raises(KeyboardInterrupt):
+        run(crops, tmp_path, seed=5)
+    assert [p.name for p in tmp_path.iterdir()] == ["checkpoint.safetensors"]
+    assert (tmp_path / "checkpoint.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize("change", [{"seed": 9}, {"learning_rate": 1e-4}, {"batch_size": 4}])
+def test_a_checkpoint_of_other_settings_is_not_used(crops, uninterrupted, tmp_path, caplog, change):
+    run(crops, tmp_path, max_epochs=3, **change)
+    assert weights_of(run(crops, tmp_path)) == weights_of(uninterrupted)
+    assert "other settings" in caplog.text
+
+
+def test_a_checkpoint_of_other_crops_is_not_used(crops, uninterrupted, tmp_path, caplog):
+    other = crops.copy()
+    other[0, 0, 0, 0] ^= 1
+    run(other, tmp_path)
+    assert weights_of(run(crops, tmp_path)) == weights_of(uninterrupted)
+    assert "other settings or data" in caplog.text
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"x" * 99])
+def test_a_damaged_checkpoint_is_not_used(crops, uninterrupted, tmp_path, caplog, damage):
+    run(crops, tmp_path, max_epochs=1)
+    path = tmp_path / "checkpoint.safetensors"
+    path.write_bytes(damage(path.read_bytes()))
+    assert weights_of(run(crops, tmp_path)) == weights_of(uninterrupted)
+    assert "not usable" in caplog.text
+
+
+def test_early_stopping_keeps_the_best_weights(crops, monkeypatch):
+    losses = iter([3.0, 1.0, 2.0, 1.0, 4.0, 0.0])
+    states = []
+
+    def validate(network, *_):
+        states.append({k: v.clone() for k, v in network.state_dict().items()})
+        return next(losses), 0.5
+
+    monkeypatch.setattr(training, "_validate", validate)
+    result = run(crops, architecture="res4", max_epochs=6, patience=3)
+    assert result.stopped_early
+    assert result.best_epoch == 2  # the later 1.0 is no improvement, 0.0 is never reached
+    assert result.history["validation_loss"].tolist() == [3, 1, 2, 1, 4]
+    for name, tensor in result.network.state_dict().items():
+        assert torch.equal(tensor, states[1][name])
+
+
+def test_training_learns_what_is_plain_to_see(crops):
+    result = run(crops, architecture="res4", max_epochs=12, crops_per_map_per_epoch=3)
+    assert result.history["validation_accuracy"].max() == 1
+    assert not result.network.training
+
+
+def test_l2_is_twice_lambda_on_convolution_kernels_only():
+    network = ResidualNetwork(ARCHITECTURES["res4-l2"])
+    decayed, free = adam(network, 1e-3).param_groups
+    assert decayed["weight_decay"] == 2e-4
+    assert free["weight_decay"] == 0
+    names = {id(p): n for n, p in network.named_parameters()}
+    assert {names[id(p)] for p in decayed["params"]} == {
+        n for n in names.values() if n.endswith("convolution.weight")
+    }
+    assert len(decayed["params"]) + len(free["params"]) == len(names)
+    assert (decayed["lr"], decayed["betas"], decayed["eps"]) == (1e-3, (0.9, 0.999), 1e-7)
+
+
+def test_weight_decay_steps_like_keras_penalty_in_the_loss():
+    torch.manual_seed(0)
+    x, y = torch.rand(4, 1, 16, 16) * 255, torch.tensor([0, 1, 2, 0])
+    ours, keras = (ResidualNetwork(ARCHITECTURES["res4-l2"], seed=4) for _ in range(2))
+    adam_ours = adam(ours, 1e-3)
+    adam_keras = torch.optim.Adam(keras.parameters(), 1e-3, eps=1e-7)
+    for _ in range(2):
+        adam_ours.zero_grad()
+        nn.functional.cross_entropy(ours(x), y).backward()
+        adam_ours.step()
+        adam_keras.zero_grad()
+        penalty = 1e-4 * sum(k.square().sum() for k in keras.kernels())
+        (nn.functional.cross_entropy(keras(x), y) + penalty).backward()
+        adam_keras.step()
+    for a, b in zip(ours.kernels(), keras.kernels(), strict=True):
+        # Adam's first steps are ±lr whatever the gradient's size: compare nearly all of them.
+        assert (a - b).abs().quantile(0.99) < 1e-4
+
+
+def test_penalty_of_the_history_is_lambda_times_the_squares():
+    network = ResidualNetwork(ARCHITECTURES["res4-l2"])
+    squares = sum(float((k.detach().double() ** 2).sum()) for k in network.kernels())
+    assert l2_penalty(network) == pytest.approx(1e-4 * squares, rel=1e-12)
+    assert l2_penalty(ResidualNetwork(ARCHITECTURES["res4"])) == 0
+
+
+def test_an_epoch_draws_distinct_crops_of_every_training_map():
+    rows = np.array([1, 4, 7])
+    drawn = draw_crops(rows, N_CROPS, SETTINGS, epoch=1)
+    assert len(set(drawn.tolist())) == len(drawn) == 2 * len(rows)
+    assert np.unique(drawn // N_CROPS, return_counts=True)[1].tolist() == [2, 2, 2]
+    assert set(drawn // N_CROPS) == set(rows)
+    assert drawn.tolist() != draw_crops(rows, N_CROPS, SETTINGS, epoch=2).tolist()
+    every = dataclasses.replace(SETTINGS, crops_per_map_per_epoch=N_CROPS)
+    assert sorted(draw_crops(rows, N_CROPS, every, 1)) == crops_of_maps(rows, N_CROPS).tolist()
+
+
+def test_a_loss_that_is_not_finite_is_named(crops, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "_validate", lambda *_: (math.nan, 0.0))
+    with pytest.raises(BadInputError, match=r"not finite after epoch 1.*\n.*learning_rate"):
+        run(crops, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("part", ["train", "validation", "test"])
+def test_an_empty_part_is_named(crops, part):
+    parts = np.where(part == PARTS, "train" if part != "train" else "test", PARTS)
+    with pytest.raises(BadInputError, match=f"no map is in {part}"):
+        train(crops, LABELS, parts, SETTINGS, classes=CLASSES, device=CPU)
+
+
+def test_a_class_missing_from_training_is_named(crops):
+    parts = np.where((LABELS == 1) & (PARTS == "train"), "test", PARTS)
+    with pytest.raises(BadInputError, match=r"no training map has prior strain 0\.01"):
+        train(crops, LABELS, parts, SETTINGS, classes=CLASSES, device=CPU)
+
+
+def test_more_crops_than_there_are_is_refused(crops):
+    with pytest.raises(BadInputError, match="crops_per_map_per_epoch is 24"):
+        run(crops, crops_per_map_per_epoch=24)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"batch_size": 0}, {"learning_rate": 0.0}, {"batch_norm_momentum": 1.0}, {"patience": 0}],
+)
+def test_settings_that_cannot_be_trained_with_are_refused(change):
+    with pytest.raises(BadInputError, match=next(iter(change))):
+        dataclasses.replace(SETTINGS, **change)
+
+
+def test_device_and_threads_are_checked():
+    with pytest.raises(BadInputError, match="device 'tpu'"):
+        devices.prepare_device("tpu", 1)
+    with pytest.raises(BadInputError, match="threads is 0"):
+        devices.prepare_device("cpu", 0)
+    if not torch.cuda.is_available():
+        with pytest.raises(BadInputError, match="no CUDA"):
+            devices.prepare_device("cuda", 1)
+
+
+@pytest.mark.parametrize("other", [("Darwin", ""), ("Linux", "musl")])
+def test_other_c_libraries_are_left_alone(monkeypatch, other):
+    monkeypatch.setattr(devices.platform, "system", lambda: other[0])
+    monkeypatch.setattr(devices.platform, "libc_ver", lambda: (other[1], ""))
+    assert devices.keep_freed_memory() is False
