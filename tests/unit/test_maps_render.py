@@ -2,6 +2,7 @@ import time
 
 import numpy as np
 import pytest
+from scipy.ndimage import binary_fill_holes
 
 from strainprint.errors import BadInputError
 from strainprint.maps.render import lay_grid, render_increment, render_on_grid
@@ -34,7 +35,7 @@ def rotation(state, x, y):
 def test_reference_frame_has_the_size_of_the_body():
     grid = lay_grid(uniform, (0, 0), **BODY, frame="reference")
     assert grid.x_nm.shape == (62, 250)
-    assert grid.valid.all()
+    assert grid.seen is None
     assert (grid.x_nm[0, 0], grid.y_nm[0, 0]) == (-61.5, 1.0)
 
 
@@ -54,8 +55,7 @@ def test_prior_strain_shortens_the_deformed_frame_only():
     strain_map = render_increment(uniform, prior, loaded, **BODY, frame="deformed")
     assert strain_map.shape == (64, 225)  # 128.75 nm and 450 nm
     assert strain_map.valid.all()
-    # 0.01 of the first height, seen on a body that is 10 % shorter
-    np.testing.assert_allclose(strain_map.eyy, -0.01 / 0.9, rtol=2e-5)
+    np.testing.assert_allclose(strain_map.eyy, -0.01, rtol=1e-5)
 
 
 @pytest.mark.parametrize("frame", ["reference", "deformed"])
@@ -85,40 +85,45 @@ def test_prior_step_shears_the_deformed_body_and_keeps_the_increment_in_place():
     # the prior step moves the upper half by 40 nm; the reload slips a second plane above it
     prior, loaded = [(200.0, 40.0)], [(200.0, 40.0), (350.0, 0.5)]
     grid = lay_grid(step, prior, **BODY, frame="deformed")
-    rows, columns = grid.valid.shape
+    rows, columns = grid.seen.shape
     assert columns == pytest.approx((500 - 40 * SLIP[1]) / 2, abs=1)
     assert rows == pytest.approx((125 + 40 * SLIP[0]) / 2, abs=1)
-    assert not grid.valid.all()
-    # where there is material, x + u(x) is the grid point itself
-    x_low, y_low = -62.5 - 40 * SLIP[0], 0.0
-    expected_x = x_low + (np.arange(rows)[:, None] + 0.5) * 2.0
-    expected_y = y_low + (np.arange(columns)[None, :] + 0.5) * 2.0
-    off = np.hypot(grid.x_nm + grid.ux_nm - expected_x, grid.y_nm + grid.uy_nm - expected_y)
-    assert np.nanmax(off) < 1.0 + 1e-9
-    assert np.count_nonzero(off[grid.valid] > 0.002) < 0.01 * off.size
-    # the body's area in grid cells
-    assert grid.valid.sum() * 4.0 == pytest.approx(125 * 500, rel=0.02)
+    inside = grid.seen >= 0
+    # the body's area in grid cells: nothing gapes, nothing is counted twice
+    assert inside.sum() == pytest.approx(125 * 500 / 4, rel=0.01)
+    # what a grid point sees lies within its cell, but for the staircases along the step
+    x_moved, y_moved = grid.x_nm + grid.ux_nm, grid.y_nm + grid.uy_nm
+    x_seen, y_seen = x_moved.ravel()[grid.seen], y_moved.ravel()[grid.seen]
+    x_grid = -61.5 - 40 * SLIP[0] + np.arange(rows)[:, None] * 2.0
+    y_grid = 1.0 + np.arange(columns)[None, :] * 2.0
+    off = np.maximum(np.abs(x_seen - x_grid), np.abs(y_seen - y_grid))[inside]
+    assert np.mean(off > 1.06) < 0.01
+    assert off.max() <= 2.0
     strain_map = render_on_grid(step, grid, loaded)
-    strain = equivalent_strain(strain_map)
-    hot = np.nan_to_num(strain) > 1e-4
-    distance = NORMAL[0] * grid.x_nm + NORMAL[1] * (grid.y_nm - 350.0)
+    hot = np.nan_to_num(equivalent_strain(strain_map)) > 1e-4
+    x, y = grid.x_nm.ravel()[grid.seen], grid.y_nm.ravel()[grid.seen]
+    distance = NORMAL[0] * x + NORMAL[1] * (y - 350.0)
     assert hot.any()
     assert np.abs(distance[hot]).max() < 3.0
 
 
-def test_the_prior_step_alone_leaves_no_trace_in_the_increment():
+@pytest.mark.parametrize("frame", ["reference", "deformed"])
+def test_old_slip_leaves_no_trace_in_an_elastic_increment(frame):
     def slip_and_press(state, x, y):
         slip, pressing = state
         ux, uy = step(slip, x, y)
         return ux, uy + pressing * y
 
-    prior = [(150.0, 7.3), (220.0, 12.0), (222.5, 3.0)]
-    strain_map = render_increment(
-        slip_and_press, (prior, 0.0), (prior, -1e-3), **BODY, frame="deformed"
-    )
-    # 1e-3 of material height between grid neighbours; across a prior step that height jumps
-    inside = np.abs(strain_map.eyy[strain_map.valid] + 1e-3) < 1e-6
-    assert inside.mean() > 0.9
+    prior = [(150.0, 7.3), (220.0, 12.0), (222.5, 30.0)]
+    strain_map = render_increment(slip_and_press, (prior, 0.0), (prior, -1e-3), **BODY, frame=frame)
+    np.testing.assert_allclose(strain_map.eyy[strain_map.valid], -1e-3, rtol=1e-5)
+    np.testing.assert_allclose(strain_map.exy[strain_map.valid], 0, atol=1e-8)
+
+
+def test_the_deformed_body_has_no_holes():
+    prior = [(150.0, 7.3), (220.0, 12.0), (222.5, 30.0), (300.0, -11.0)]
+    inside = lay_grid(step, prior, **BODY, frame="deformed").seen >= 0
+    np.testing.assert_array_equal(inside, binary_fill_holes(inside))
 
 
 def test_rigid_rotation_of_the_body_turns_the_increment_not_its_size():
@@ -133,25 +138,23 @@ def test_rigid_rotation_of_the_body_turns_the_increment_not_its_size():
     )
     assert not strain_map.valid.all()  # corners of the box are empty
     values = equivalent_strain(strain_map)[strain_map.valid]
-    np.testing.assert_allclose(values, 2 / 3 * 0.01, rtol=2e-3)
+    np.testing.assert_allclose(values, 2 / 3 * 0.01, rtol=5e-2)
 
 
-def test_unmoved_body_gives_the_same_grid_in_both_frames():
-    reference, deformed = (
-        lay_grid(uniform, (0, 0), **BODY, frame=frame) for frame in ("reference", "deformed")
-    )
-    np.testing.assert_allclose(reference.x_nm, deformed.x_nm, atol=1e-12)
-    np.testing.assert_allclose(reference.y_nm, deformed.y_nm, atol=1e-12)
+def test_an_unmoved_body_looks_the_same_in_both_frames():
+    grid = lay_grid(uniform, (0, 0), **BODY, frame="deformed")
+    np.testing.assert_array_equal(grid.seen, np.arange(62 * 250).reshape(62, 250))
 
 
-def test_each_state_is_evaluated_once_on_the_full_grid():
+@pytest.mark.parametrize("frame", ["reference", "deformed"])
+def test_each_state_is_evaluated_once(frame):
     calls = []
 
     def counting(state, x, y):
         calls.append((state, x.size))
         return uniform(state, x, y)
 
-    render_increment(counting, (0, 0), (0, -0.01), **BODY, frame="reference")
+    render_increment(counting, (0, 0), (0, -0.01), **BODY, frame=frame)
     assert calls == [((0, 0), 62 * 250), ((0, -0.01), 62 * 250)]
 
 

@@ -8,7 +8,7 @@ axis (y). Lengths are in nm, strains are plain numbers, the shear is the tensor 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -65,6 +65,20 @@ class StrainMap:
             frame=frame,
             attributes=dict(attributes or {}),
         )
+
+    def with_attributes(self, **attributes: Any) -> StrainMap:
+        """Return the same map with these attributes added."""
+        return replace(self, attributes={**self.attributes, **attributes})
+
+    def taken_at(self, index: NDArray[np.int64]) -> StrainMap:
+        """Return the map that sees this one's flat points ``index`` (-1: nothing, invalid)."""
+        inside = index >= 0
+        valid = inside & self.valid.ravel()[index]
+        parts = {
+            name: np.where(valid, getattr(self, name).ravel()[index], np.float32(np.nan))
+            for name in COMPONENTS
+        }
+        return replace(self, valid=valid, **parts)
 
     @property
     def shape(self) -> tuple[int, int]:
