@@ -1,0 +1,42 @@
+# `make run` and `make test` set up .venv by themselves, once; after that both work offline.
+
+PYTHON ?= python3
+VENV ?= .venv
+CORES ?= all
+# A machine with an NVIDIA GPU trains on it.
+PROFILE ?= $(if $(shell nvidia-smi -L 2>/dev/null),gpu,default)
+
+export PATH := $(abspath $(VENV))/bin:$(PATH)
+PIP_INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c envs/constraints.txt
+
+.PHONY: run test check config/README.md
+
+run: $(VENV)/.installed
+	snakemake --cores $(CORES) --workflow-profile profiles/$(PROFILE)
+
+test: $(VENV)/.installed-test
+	$(MAKE) --no-print-directory check
+
+# Every check, in the environment that is active.
+check:
+	ruff check .
+	ruff format --check .
+	mypy
+	snakefmt --check Snakefile workflow
+	snakemake --lint
+	python -m pytest -n 2
+
+# Written last, so that an installation cut short is taken up again.
+$(VENV)/.installed: pyproject.toml envs/constraints.txt
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(PIP_INSTALL) -e .
+	touch $@
+
+$(VENV)/.installed-test: pyproject.toml envs/constraints.txt
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(PIP_INSTALL) -e ".[test]"
+	touch $@ $(VENV)/.installed
+
+# Rewrites the table of keys in config/README.md from the schema.
+config/README.md:
+	python -m strainprint.config workflow/schemas/config.schema.yaml $@

@@ -1,0 +1,39 @@
+"""strainprint: simulated crystals → strain maps → data set → networks, baseline → curves → report.
+
+The files that each step reads and writes are named in `strainprint.workflow.Paths`.
+"""
+
+from snakemake.utils import min_version
+
+min_version("9.16")
+
+
+configfile: f"{workflow.basedir}/config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/specimens.smk"
+include: "workflow/rules/maps.smk"
+include: "workflow/rules/dataset.smk"
+include: "workflow/rules/networks.smk"
+include: "workflow/rules/baseline.smk"
+include: "workflow/rules/curves.smk"
+include: "workflow/rules/report.smk"
+
+
+wildcard_constraints:
+    **WILDCARDS,
+
+
+# Seconds each: not worth a place in a cluster's queue.
+localrules:
+    all,
+    manifest,
+    split,
+    ensemble,
+
+
+rule all:
+    default_target: True
+    input:
+        Paths.page,

@@ -1,0 +1,283 @@
+"""The checked config: closed, complete, every error naming the key, the value and what is allowed.
+
+It is read while the DAG is built, so nothing heavy is imported.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from strainprint.errors import BadInputError
+
+RESERVED_STUDIES = frozenset({"specimens", "logs", "benchmarks"})
+"""Study names that would collide with other folders of the results."""
+
+
+def checked_config(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the config with every default filled in, in the schema's order of keys.
+
+    Raises
+    ------
+    BadInputError
+        A key is unknown, a value has the wrong type or lies out of range, or values do not fit
+        together; the message names the key, the value and what is allowed.
+    """
+    from jsonschema import Draft202012Validator
+
+    errors = sorted(
+        Draft202012Validator(dict(schema)).iter_errors(dict(config)),
+        key=lambda error: [str(part) for part in error.absolute_path],
+    )
+    if errors:
+        raise _config_error(errors[0])
+    _refuse_not_finite(config, ())
+    filled: dict[str, Any] = _with_defaults(config, schema)
+    _check_together(filled)
+    return filled
+
+
+def _key(path: Any) -> str:
+    """Return a config key as ``specimens.prior_strains[1]``."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return text.lstrip(".")
+
+
+def _config_error(error: Any) -> BadInputError:
+    """Turn a jsonschema error into one that names key, value, what is allowed, the way out."""
+    key = _key(error.absolute_path)
+    if error.validator == "additionalProperties":
+        known = list(error.schema["properties"])
+        unknown = sorted(set(error.instance) - set(known))[0]
+        near = difflib.get_close_matches(str(unknown), known, n=1, cutoff=0.5)
+        return BadInputError(
+            f"unknown key (its value is {error.instance[unknown]!r})",
+            where="config key " + _key([*error.absolute_path, unknown]),
+            allowed=", ".join(known),
+            way_out=f"did you mean {near[0]!r}?" if near else "see config/README.md",
+        )
+    if error.validator == "required":
+        missing = next(name for name in error.schema["required"] if name not in error.instance)
+        return BadInputError(
+            "the key is missing",
+            where="config key " + _key([*error.absolute_path, missing]),
+            allowed=allowed_values(error.schema["properties"][missing]),
+        )
+    way_out = "see config/README.md"
+    if isinstance(error.instance, str) and _looks_like_number(error.instance):
+        way_out = f"YAML reads {error.instance} as text: write it with a dot, like 1.0e-3"
+    elif isinstance(error.instance, str) and isinstance(error.schema.get("enum"), list):
+        near = difflib.get_close_matches(
+            error.instance, [str(choice) for choice in error.schema["enum"]], n=1, cutoff=0.5
+        )
+        way_out = f"did you mean {near[0]!r}?" if near else way_out
+    return BadInputError(
+        f"the value {error.instance!r} is not allowed",
+        where=f"config key {key or 'at the top'}",
+        allowed=allowed_values(error.schema),
+        way_out=way_out,
+    )
+
+
+def _looks_like_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def allowed_values(schema: Mapping[str, Any]) -> str:
+    """Say in words what one schema accepts, with bounds and unit."""
+    if "enum" in schema:
+        return " or ".join(str(choice) for choice in schema["enum"])
+    kinds = {
+        "integer": "whole number",
+        "number": "number",
+        "string": "text",
+        "boolean": "true or false",
+        "array": "list",
+        "object": "mapping",
+    }
+    words = [kinds[schema["type"]]]
+    for keyword, sign in (
+        ("minimum", ">="),
+        ("exclusiveMinimum", ">"),
+        ("maximum", "<="),
+        ("exclusiveMaximum", "<"),
+    ):
+        if keyword in schema:
+            words.append(f"{sign} {schema[keyword]}")
+    if "pattern" in schema:
+        words.append(f"like {schema['examples'][0]}")
+    if schema["type"] == "array":
+        if "minItems" in schema:
+            words.append(f"of at least {schema['minItems']}")
+        words.append(f"each a {allowed_values(schema['items'])}")
+        if schema.get("uniqueItems"):
+            words.append("none twice")
+    if schema["type"] == "object" and "properties" in schema:
+        words.append("with the keys " + ", ".join(schema["properties"]))
+    if schema.get("unit"):
+        words.append(f"in {schema['unit']}")
+    return ", ".join(words)
+
+
+def _refuse_not_finite(value: Any, path: tuple[Any, ...]) -> None:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            _refuse_not_finite(inner, (*path, key))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            _refuse_not_finite(inner, (*path, index))
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise BadInputError(
+            f"the value {value} is not allowed",
+            where=f"config key {_key(path)}",
+            allowed="a finite number",
+        )
+
+
+def _with_defaults(value: Any, schema: Mapping[str, Any]) -> Any:
+    """Fill defaults; keys come out in the schema's order, so that params never differ by order."""
+    if schema.get("type") != "object":
+        return value
+    named = schema.get("properties", {})
+    other = schema.get("additionalProperties")
+    filled = {
+        key: _with_defaults(value.get(key, _default(inner)), inner) for key, inner in named.items()
+    }
+    if isinstance(other, Mapping):
+        filled |= {
+            key: _with_defaults(value[key], other) for key in sorted(set(value) - set(named))
+        }
+    return filled
+
+
+def _default(schema: Mapping[str, Any]) -> Any:
+    return schema.get("default", {} if schema.get("type") == "object" else None)
+
+
+def _check_together(config: Mapping[str, Any]) -> None:
+    """Check what no schema can say: values that must fit each other."""
+    run, specimens, dataset = config["run"], config["specimens"], config["dataset"]
+
+    for name in config["studies"]:
+        if name in RESERVED_STUDIES:
+            raise BadInputError(
+                f"a study cannot be called {name!r}: results/{name} is another folder",
+                where="config key studies",
+            )
+    for index, study in enumerate(run["studies"]):
+        if study not in config["studies"]:
+            near = difflib.get_close_matches(study, config["studies"], n=1)
+            raise BadInputError(
+                f"the study {study!r} is not described under 'studies'",
+                where=f"config key run.studies[{index}]",
+                allowed=", ".join(config["studies"]),
+                way_out=f"did you mean {near[0]!r}?" if near else "describe it under 'studies'",
+            )
+
+    count, size = specimens["per_subset"], specimens["per_shard"]
+    if count % size:
+        raise BadInputError(
+            f"the value {count} is no multiple of specimens.per_shard ({size})",
+            where="config key specimens.per_subset",
+            allowed=f"{count - count % size or size} or {count - count % size + size}",
+            way_out="shards have one fixed size, so that adding specimens redoes none",
+        )
+    if specimens["prior_strains"] != sorted(specimens["prior_strains"]):
+        raise BadInputError(
+            f"the values {specimens['prior_strains']} do not ascend",
+            where="config key specimens.prior_strains",
+            allowed="ascending strains: one path serves all of them",
+        )
+    reload = specimens["reload_strains"]
+    if reload["small"] >= reload["large"]:
+        raise BadInputError(
+            f"small ({reload['small']:g}) is not below large ({reload['large']:g})",
+            where="config key specimens.reload_strains",
+        )
+
+    left = count - max(1, math.floor(count * dataset["test_fraction"] + 0.5))
+    if left < 2:
+        raise BadInputError(
+            f"of {count} specimens per subset the test part leaves {left} to train and validate",
+            where="config key specimens.per_subset",
+            allowed="enough for each of train, validation and test",
+            way_out="raise it, or lower dataset.test_fraction",
+        )
+
+
+def read_schema(path: str | Path) -> dict[str, Any]:
+    """Read the config schema (YAML)."""
+    import yaml
+
+    with open(path, encoding="utf-8") as handle:
+        return dict(yaml.safe_load(handle))
+
+
+def assumptions(config: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
+    """Return one text for each key whose value is assumed rather than known, with the value."""
+    said = []
+    for key, inner in _leaves(schema, ""):
+        evidence = inner.get("evidence", "")
+        if "assumed" in evidence:
+            value: Any = config
+            for part in key.split("."):
+                value = value[part]
+            unit = f" {inner['unit']}" if "unit" in inner else ""
+            said.append(f"`{key}` = {value:g}{unit}: {inner['description']} {_sentence(evidence)}")
+    return said
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def config_table(schema: Mapping[str, Any]) -> str:
+    """Return the Markdown table of every config key: default, what is allowed, what it means."""
+    lines = ["| key | default | allowed | meaning |", "|---|---|---|---|"]
+    lines += [
+        f"| `{key}` | {default} | {allowed_values(inner)} | {_meaning(inner)} |"
+        for key, inner in _leaves(schema, "")
+        for default in [f"`{_as_yaml(inner['default'])}`" if "default" in inner else ""]
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _as_yaml(value: Any) -> str:
+    import yaml
+
+    return str(yaml.safe_dump(value, default_flow_style=True)).removesuffix("...\n").strip()
+
+
+def _meaning(schema: Mapping[str, Any]) -> str:
+    evidence = schema.get("evidence")
+    return f"{schema['description']}" + (f" Evidence: {evidence}." if evidence else "")
+
+
+def _leaves(schema: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for key, inner in schema.get("properties", {}).items():
+        if inner["type"] == "object":
+            yield from _leaves(inner, f"{prefix}{key}.")
+        else:
+            yield prefix + key, inner
+    other = schema.get("additionalProperties")
+    if isinstance(other, Mapping):
+        yield from _leaves(other, f"{prefix}NAME.")
+
+
+def _rewrite_config_readme(schema: Path, readme: Path) -> None:
+    """Replace the table at the end of config/README.md, from its header row on."""
+    text = readme.read_text(encoding="utf-8")
+    head = text[: text.index("| key |")]
+    readme.write_text(head + config_table(read_schema(schema)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    _rewrite_config_readme(Path(sys.argv[1]), Path(sys.argv[2]))

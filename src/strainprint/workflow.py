@@ -1,0 +1,205 @@
+"""The only module that knows Snakemake: file names, what a job asks for, its code, its log.
+
+It is imported while the DAG is built, on a cluster once per job, so it imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from strainprint.config import RESERVED_STUDIES
+from strainprint.digest import code_digest
+from strainprint.errors import BadInputError
+from strainprint.specimens.naming import parse_subset, subset_name
+
+_log = logging.getLogger(__name__)
+
+
+# ---- file names ----------------------------------------------------------------------------------
+
+
+RESULTS = "results"
+
+
+class Paths:
+    """Every file-name pattern of the workflow, relative to the working directory."""
+
+    states = "results/specimens/{subset}/{shard}.h5"
+    states_manifest = "results/specimens/{subset}/{shard}.json"
+
+    maps = "results/{study}/maps/{subset}/{shard}.zarr"
+    maps_manifest = "results/{study}/maps/{subset}/{shard}.json"
+
+    manifest = "results/{study}/dataset/manifest.csv"
+    crops = "results/{study}/dataset/crops.zarr"
+    crops_manifest = "results/{study}/dataset/crops.json"
+    split = "results/{study}/dataset/splits/{split}.csv"
+
+    weights = "results/{study}/{split}/networks/{network}-seed{seed}/weights.safetensors"
+    history = "results/{study}/{split}/networks/{network}-seed{seed}/history.csv"
+    training = "results/{study}/{split}/networks/{network}-seed{seed}/training.json"
+    network_predictions = "results/{study}/{split}/networks/{network}-seed{seed}/predictions.csv"
+    network_features = "results/{study}/{split}/networks/{network}-seed{seed}/features.npy"
+    network_metrics = "results/{study}/{split}/networks/{network}-seed{seed}/metrics.json"
+
+    ensemble_predictions = "results/{study}/{split}/ensemble/predictions.csv"
+    ensemble_metrics = "results/{study}/{split}/ensemble/metrics.json"
+
+    correlations = "results/{study}/correlations/correlations.zarr"
+    correlations_manifest = "results/{study}/correlations/correlations.json"
+    baseline_predictions = "results/{study}/{split}/baseline/predictions.csv"
+    shape_predictions = "results/{study}/{split}/baseline/shape_predictions.csv"
+    baseline_metrics = "results/{study}/{split}/baseline/metrics.json"
+    cross_validation = "results/{study}/{split}/baseline/cross_validation.csv"
+
+    neighbours = "results/{study}/{split}/curves/neighbours.csv"
+    curves = "results/{study}/{split}/curves/curves.csv"
+    curve_errors = "results/{study}/{split}/curves/errors.csv"
+    curve_metrics = "results/{study}/{split}/curves/metrics.json"
+
+    tables = "results/{study}/{split}/report/tables"
+    tables_manifest = "results/{study}/{split}/report/tables.json"
+    figures = "results/{study}/{split}/report/figures"
+    figures_manifest = "results/{study}/{split}/report/figures.json"
+    page = "results/report.html"
+
+    @classmethod
+    def patterns(cls) -> dict[str, str]:
+        """Return every pattern by its name."""
+        return {
+            name: value
+            for name, value in vars(cls).items()
+            if isinstance(value, str) and not name.startswith("_")
+        }
+
+
+WILDCARDS = {
+    "subset": r"w\d{4}(?:\.\d+)?-s[12]",
+    "shard": r"\d{4}",
+    "study": rf"(?!(?:{'|'.join(sorted(RESERVED_STUDIES))})/)[a-z][a-z0-9_]*",
+    "split": "profile|specimen",
+    "network": "[a-z][a-z0-9-]*?",
+    "seed": r"\d+",
+}
+
+
+def log_path(rule: str, *wildcards: str) -> str:
+    """Return the log pattern of a rule, e.g. ``results/logs/split/{study}/{split}.log``."""
+    return _job_path("logs", rule, wildcards) + ".log"
+
+
+def benchmark_path(rule: str, *wildcards: str) -> str:
+    """Return the benchmark pattern of a rule, named like its log."""
+    return _job_path("benchmarks", rule, wildcards) + ".tsv"
+
+
+def _job_path(folder: str, rule: str, wildcards: tuple[str, ...]) -> str:
+    return "/".join(["results", folder, rule, *(f"{{{name}}}" for name in wildcards)])
+
+
+# ---- jobs and what they ask for ------------------------------------------------------------------
+
+
+def subset_names(config: Mapping[str, Any]) -> list[str]:
+    """Return the subsets of a config, e.g. ``["w0062.5-s1", "w0062.5-s2", …]``."""
+    specimens = config["specimens"]
+    return sorted(
+        subset_name(width, systems)
+        for width in specimens["widths_nm"]
+        for systems in specimens["slip_systems"]
+    )
+
+
+def shard_names(config: Mapping[str, Any]) -> list[str]:
+    """Return the shards of each subset, ``["0000", …]``: fixed size, so more specimens only add."""
+    specimens = config["specimens"]
+    return [f"{index:04d}" for index in range(specimens["per_subset"] // specimens["per_shard"])]
+
+
+def lead_network(config: Mapping[str, Any]) -> str:
+    """Return the network whose features find neighbours: ``proposed`` if listed, else the first."""
+    networks: list[str] = config["run"]["networks"]
+    return "proposed" if "proposed" in networks else networks[0]
+
+
+def simulate_minutes(config: Mapping[str, Any], subset: str) -> int:
+    """Return the minutes that a cluster grants one shard of specimens.
+
+    ASSUME: 1 minute per specimen of 125 nm, growing with the cube of the width (sources, planes
+    and pair sums), never less than 30: generous, since a job cut short is lost.
+    """
+    width_nm = parse_subset(subset)[0]
+    per_shard: int = config["specimens"]["per_shard"]
+    return min(14 * 24 * 60, max(30, round(per_shard * (width_nm / 125) ** 3)))
+
+
+def crop_store_mb(config: Mapping[str, Any]) -> int:
+    """Return the size of all crops of a study in MB, unpacked."""
+    specimens, dataset = config["specimens"], config["dataset"]
+    reloads, squares_and_kinds = 2, 6
+    maps: int = len(subset_names(config)) * specimens["per_subset"]
+    maps *= len(specimens["prior_strains"]) * reloads
+    crops: int = maps * len(dataset["scales"]) * squares_and_kinds
+    return int(crops * dataset["crop_px"] ** 2 / 1e6)
+
+
+def network_mb(config: Mapping[str, Any]) -> int:
+    """Return the memory a training asks for in MB: libraries, all crops, one batch's activations.
+
+    ASSUME: the widest layers keep some 400 float32 values per input pixel for the backward pass.
+    """
+    batch: int = config["training"]["batch_size"] * config["dataset"]["crop_px"] ** 2
+    return int(1500 + 1.2 * crop_store_mb(config) + 400 * 4 * batch / 1e6)
+
+
+def rule_digest(scripts: str | Path, rule: str) -> str:
+    """Return the :func:`code_digest` of a rule, whose script carries its name."""
+    return code_digest(Path(scripts) / f"{rule}.py")
+
+
+def installed_versions() -> dict[str, str]:
+    """Return the versions of this package and of what its numbers rest on, for the report."""
+    names = ("strainprint", "numpy", "scipy", "numba", "scikit-learn", "torch")
+    return {name: version(name) for name in names}
+
+
+def granted_device(snakemake: Any) -> str:
+    """Return the config's device; ``auto`` is the CPU where the profile grants the job no GPU."""
+    device: str = snakemake.params.device
+    return "cpu" if device == "auto" and not snakemake.resources.get("gpu") else device
+
+
+# ---- the job log ---------------------------------------------------------------------------------
+
+
+@contextmanager
+def job_log(snakemake: Any) -> Iterator[None]:
+    """Send a job's log records, warnings and traceback to its log file.
+
+    Bad input ends the job with its message alone on the terminal; any other error is raised again.
+    """
+    root, own = logging.getLogger(), logging.getLogger("strainprint")
+    handler = logging.FileHandler(snakemake.log[0], mode="w", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    level = own.level
+    root.addHandler(handler)
+    own.setLevel(logging.INFO)
+    logging.captureWarnings(True)
+    try:
+        yield
+    except BadInputError as error:
+        _log.exception("rule %s stopped at bad input", snakemake.rule)
+        raise SystemExit(f"error in rule {snakemake.rule}: {error}") from error
+    except BaseException:
+        _log.exception("rule %s failed", snakemake.rule)
+        raise
+    finally:
+        logging.captureWarnings(False)
+        own.setLevel(level)
+        root.removeHandler(handler)
+        handler.close()

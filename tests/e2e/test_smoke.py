@@ -1,0 +1,149 @@
+"""The whole workflow on the smoke preset, for real: simulate to report, then once more."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).parents[2]
+STUDIES = ("published", "audited")
+
+
+def snakemake(workdir, *arguments):
+    return subprocess.run(
+        [
+            *(sys.executable, "-m", "snakemake", "--cores", "2", "--directory", str(workdir)),
+            *("--configfile", "config/smoke.yaml", *arguments),
+        ],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+
+
+def contents(folder):
+    """Return the bytes of every result that the same config must give again."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not {"logs", "benchmarks", ".snakemake"} & set(path.parts)
+    }
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("smoke")
+    run = snakemake(workdir)
+    assert run.returncode == 0, run.stdout + run.stderr
+    return workdir
+
+
+@pytest.fixture(scope="module")
+def results(smoke):
+    return smoke / "results"
+
+
+def test_the_report_is_one_self_contained_page(results):
+    page = (results / "report.html").read_text()
+    assert "<html" in page
+    assert not re.findall(r"<(?:script|link|img)[^>]*(?:src|href)=\"(?!data:|#)[^\"]*\"", page)
+    for study in STUDIES:
+        assert study in page
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_every_model_is_judged_on_the_same_test_maps(results, study):
+    table = pd.read_csv(results / study / "specimen/report/tables/table1.csv")
+    assert {"proposed-seed0", "res4-seed0", "ensemble", "baseline", "shape-only"} <= set(
+        table["model"]
+    )
+    predictions = [
+        pd.read_csv(path) for path in (results / study / "specimen").rglob("*predictions.csv")
+    ]
+    assert len(predictions) == 5
+    for one in predictions:
+        assert set(one["part"]) >= {"test"}
+        tested = one.loc[one["part"] == "test", "map_id"]
+        assert list(tested) == list(predictions[0].loc[predictions[0]["part"] == "test", "map_id"])
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_all_specimens_reach_the_data_set_and_none_crosses_the_split(results, study):
+    manifest = pd.read_csv(results / study / "dataset/manifest.csv")
+    assert len(manifest) == 4 * 3 * 2
+    split = pd.read_csv(results / study / "dataset/splits/specimen.csv")
+    assert split.groupby("specimen_id")["part"].nunique().eq(1).all()
+
+
+def test_every_job_left_a_log_and_a_benchmark(results):
+    logs = {path.relative_to(results / "logs").with_suffix("") for path in results.rglob("*.log")}
+    benchmarks = {
+        path.relative_to(results / "benchmarks").with_suffix("") for path in results.rglob("*.tsv")
+    }
+    assert logs == benchmarks
+    assert len({path.parts[0] for path in logs}) == 14
+
+
+def test_no_job_used_four_gigabytes(results):
+    for path in results.rglob("*.tsv"):
+        peak_mb = pd.read_csv(path, sep="\t", na_values="-")["max_rss"].max()
+        assert not peak_mb > 4000, path
+
+
+def test_manifests_hold_no_path_of_this_machine(results):
+    for path in results.rglob("*.json"):
+        if "zarr" in str(path):
+            continue
+        assert str(results) not in path.read_text(), path
+        assert json.loads(path.read_text())
+
+
+def test_a_second_run_does_nothing_and_is_quick(smoke):
+    before = contents(smoke / "results")
+    start = time.monotonic()
+    run = snakemake(smoke)
+    seconds = time.monotonic() - start
+    assert run.returncode == 0, run.stderr
+    assert "Nothing to be done" in run.stdout + run.stderr
+    assert contents(smoke / "results") == before
+    assert seconds < 10  # 2 s on an idle machine
+
+
+def test_what_is_deleted_is_made_again_bit_for_bit(smoke):
+    folder = smoke / "results/audited/specimen"
+    lost = [folder / "baseline/predictions.csv", folder / "curves/errors.csv"]
+    before = [path.read_bytes() for path in lost]
+    for path in lost:
+        path.unlink()
+    run = snakemake(smoke)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert [path.read_bytes() for path in lost] == before
+
+
+def test_a_damaged_map_store_is_named_and_nothing_finished_is_lost(smoke):
+    store = smoke / "results/audited/maps/w0062.5-s1/0000.zarr"
+    chunk = max((p for p in store.rglob("c/*") if p.is_file()), key=lambda p: p.stat().st_size)
+    whole, times = chunk.read_bytes(), chunk.stat()
+    chunk.write_bytes(whole[: len(whole) // 2])
+    os.utime(chunk, ns=(times.st_atime_ns, times.st_mtime_ns))
+    before = contents(smoke / "results/published")
+    try:
+        run = snakemake(smoke, "--forcerun", "crop", "--until", "crop")
+        assert run.returncode == 1
+        assert "error in rule crop" in run.stdout + run.stderr
+        assert "0000.zarr" in run.stdout + run.stderr
+        assert "way out" in run.stdout + run.stderr
+    finally:
+        chunk.write_bytes(whole)
+    published = contents(smoke / "results/published")
+    assert published == before
+    assert snakemake(smoke).returncode == 0

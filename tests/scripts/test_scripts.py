@@ -1,0 +1,253 @@
+"""Every script behind the maps, one after the other, on a study of synthetic maps."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from script_runs import run_script
+
+from strainprint.workflow import Paths
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
+from small_study import PRIOR_STRAINS, write_small_maps
+
+STUDY, SPLIT = "audited", "specimen"
+DRAWN = {"scalar": "equivalent", "range_floor": 1e-6}
+STUDY_WILDCARDS = {"study": STUDY}
+WILDCARDS = {"study": STUDY, "split": SPLIT}
+
+
+def at(pattern, **wildcards):
+    return pattern.format(study=STUDY, split=SPLIT, **wildcards)
+
+
+NETWORKS = [{"network": "proposed", "seed": "0"}, {"network": "res4", "seed": "0"}]
+DATASET = {"manifest": at(Paths.manifest), "split": at(Paths.split)}
+CROPS = {"crops": at(Paths.crops), "crops_manifest": at(Paths.crops_manifest)}
+CORRELATIONS = {
+    "correlations": at(Paths.correlations),
+    "correlations_manifest": at(Paths.correlations_manifest),
+}
+PREDICTIONS = [at(Paths.network_predictions, **network) for network in NETWORKS]
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory):
+    """Run the scripts from manifest to page; return the folder and what every log says."""
+    folder = tmp_path_factory.mktemp("chain")
+    logs = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        maps = [
+            str(path.relative_to(folder))
+            for path in write_small_maps(folder / "results", study=STUDY, widths_nm=(40.0,))
+        ]
+        logs["manifest"] = run_script(
+            "manifest",
+            input={"maps_manifests": maps},
+            output={"manifest": DATASET["manifest"]},
+            params={**DRAWN, "prior_strains": list(PRIOR_STRAINS)},
+            wildcards=STUDY_WILDCARDS,
+        )
+        logs["split"] = run_script(
+            "split",
+            input={"manifest": DATASET["manifest"]},
+            output={"split": DATASET["split"]},
+            params={"seed": 0, "test_fraction": 0.25, "train_fraction": 0.7},
+            wildcards=WILDCARDS,
+        )
+        logs["crop"] = run_script(
+            "crop",
+            input={"manifest": DATASET["manifest"]},
+            output={"crops": CROPS["crops"], "manifest": CROPS["crops_manifest"]},
+            params={**DRAWN, "aspect": "keep", "crop_px": 32, "scales": [256, 288]},
+            wildcards=STUDY_WILDCARDS,
+        )
+        for network in NETWORKS:
+            logs["train"] = run_script(
+                "train",
+                input={**DATASET, **CROPS},
+                output={
+                    "weights": at(Paths.weights, **network),
+                    "history": at(Paths.history, **network),
+                    "training": at(Paths.training, **network),
+                },
+                params={
+                    "config_seed": 0,
+                    "batch_size": 16,
+                    "learning_rate": 0.001,
+                    "max_epochs": 1,
+                    "patience": 1,
+                    "batch_norm_momentum": 0.9,
+                    "crops_per_map_per_epoch": 2,
+                    "device": "auto",
+                },
+                wildcards={**WILDCARDS, **network},
+            )
+            logs["infer"] = run_script(
+                "infer",
+                input={**DATASET, **CROPS, "weights": at(Paths.weights, **network)},
+                output={
+                    "predictions": at(Paths.network_predictions, **network),
+                    "features": at(Paths.network_features, **network),
+                    "metrics": at(Paths.network_metrics, **network),
+                },
+                params={"device": "auto"},
+                wildcards={**WILDCARDS, **network},
+            )
+        logs["ensemble"] = run_script(
+            "ensemble",
+            input={"predictions": PREDICTIONS},
+            output={
+                "predictions": at(Paths.ensemble_predictions),
+                "metrics": at(Paths.ensemble_metrics),
+            },
+            wildcards=WILDCARDS,
+        )
+        logs["correlate"] = run_script(
+            "correlate",
+            input={"manifest": DATASET["manifest"]},
+            output={
+                "correlations": CORRELATIONS["correlations"],
+                "manifest": CORRELATIONS["correlations_manifest"],
+            },
+            params={**DRAWN, "max_lag_nm": 10.0},
+            wildcards=STUDY_WILDCARDS,
+        )
+        logs["forest"] = run_script(
+            "forest",
+            input={**DATASET, **CORRELATIONS},
+            output={
+                "predictions": at(Paths.baseline_predictions),
+                "shape_predictions": at(Paths.shape_predictions),
+                "metrics": at(Paths.baseline_metrics),
+                "cross_validation": at(Paths.cross_validation),
+            },
+            params={"seed": 0, "components": [2], "trees": [10], "folds": 2},
+            wildcards=WILDCARDS,
+        )
+        logs["neighbours"] = run_script(
+            "neighbours",
+            input={
+                **DATASET,
+                **CORRELATIONS,
+                "features": at(Paths.network_features, **NETWORKS[0]),
+            },
+            output={
+                "neighbours": at(Paths.neighbours),
+                "curves": at(Paths.curves),
+                "errors": at(Paths.curve_errors),
+                "metrics": at(Paths.curve_metrics),
+            },
+            params={"youngs_modulus_gpa": 70.0, "poissons_ratio": 0.33, "neighbours": [1, 2]},
+            wildcards=WILDCARDS,
+        )
+        judged = {
+            "manifest": DATASET["manifest"],
+            "predictions": PREDICTIONS,
+            "ensemble": at(Paths.ensemble_predictions),
+            "baseline": at(Paths.baseline_predictions),
+            "curves": at(Paths.curves),
+            "curve_errors": at(Paths.curve_errors),
+        }
+        logs["tables"] = run_script(
+            "tables",
+            input=judged,
+            output={"tables": at(Paths.tables), "manifest": at(Paths.tables_manifest)},
+            params={"seed": 0, "bootstrap_samples": 100},
+            wildcards=WILDCARDS,
+        )
+        logs["figures"] = run_script(
+            "figures",
+            input=judged,
+            output={"figures": at(Paths.figures), "manifest": at(Paths.figures_manifest)},
+            params={"scalar": "equivalent"},
+            wildcards=WILDCARDS,
+        )
+        logs["page"] = run_script(
+            "page",
+            input={"tables": [at(Paths.tables_manifest)], "figures": [at(Paths.figures_manifest)]},
+            output={"page": Paths.page},
+            params={
+                "seeds": [0],
+                "threads": 1,
+                "studies": {
+                    STUDY: {"frame": "reference", "scalar": "equivalent", "aspect": "keep"}
+                },
+                "assumptions": ["`a` = 1: assumed"],
+                "run_facts": {"strainprint": "0"},
+            },
+        )
+    return folder, logs
+
+
+def test_every_script_makes_its_outputs(chain):
+    folder, _ = chain
+    made = [
+        pattern
+        for name, pattern in Paths.patterns().items()
+        if not name.startswith(("states", "maps"))
+    ]
+    for pattern in made:
+        for network in NETWORKS:
+            assert (folder / at(pattern, **network)).exists(), pattern
+
+
+def test_nothing_half_written_is_left(chain):
+    assert not [path for path in chain[0].rglob("*") if "partial" in path.name]
+    assert not list(chain[0].rglob("checkpoint/*"))
+
+
+def test_logs_say_what_the_library_did(chain):
+    _, logs = chain
+    for rule in ("manifest", "split", "train", "ensemble", "forest"):
+        assert "INFO strainprint." in logs[rule], rule
+    assert not any("Traceback" in text for text in logs.values())
+
+
+def test_training_is_told_that_no_gpu_was_granted(chain):
+    training = json.loads((chain[0] / at(Paths.training, **NETWORKS[0])).read_text())
+    assert training["device"] == "cpu"
+
+
+def test_networks_are_told_apart_by_their_folders(chain):
+    table = pd.read_csv(chain[0] / at(Paths.tables) / "table1.csv")
+    assert {"proposed-seed0", "res4-seed0", "ensemble", "baseline", "shape-only"} <= set(
+        table["model"]
+    )
+
+
+def test_bad_input_stops_a_script_with_one_clear_error_and_no_output(chain, tmp_path, monkeypatch):
+    shutil.copytree(chain[0], tmp_path / "copy")
+    monkeypatch.chdir(tmp_path / "copy")
+    shutil.rmtree(CROPS["crops"])
+    network = {"network": "res4-l2", "seed": "0"}
+    output = {
+        "weights": at(Paths.weights, **network),
+        "history": at(Paths.history, **network),
+        "training": at(Paths.training, **network),
+    }
+    with pytest.raises(SystemExit) as caught:
+        run_script(
+            "train",
+            input={**DATASET, **CROPS},
+            output=output,
+            params={
+                "config_seed": 0,
+                "batch_size": 16,
+                "learning_rate": 0.001,
+                "max_epochs": 1,
+                "patience": 1,
+                "batch_norm_momentum": 0.9,
+                "crops_per_map_per_epoch": 2,
+                "device": "auto",
+            },
+            wildcards={**WILDCARDS, **network},
+        )
+    assert str(caught.value).startswith("error in rule train: ")
+    assert "crops.zarr" in str(caught.value)
+    assert "Traceback" in Path("results/logs/train.log").read_text()
+    assert not any(Path(path).exists() for path in output.values())

@@ -1,0 +1,186 @@
+"""The config: complete, described, closed; every error names key, value and what is allowed."""
+
+import copy
+import dataclasses
+from pathlib import Path
+
+import pytest
+import yaml
+
+from strainprint.config import checked_config, config_table, read_schema
+from strainprint.dataset.splits import SPLITS
+from strainprint.errors import BadInputError
+from strainprint.maps.studies import STUDIES
+from strainprint.networks.architectures import ARCHITECTURES
+from strainprint.specimens.crystal import CrystalSettings
+from strainprint.specimens.dynamics import DynamicsSettings
+from strainprint.specimens.loading import LoadingSettings
+from strainprint.specimens.material import Material
+from strainprint.workflow import (
+    lead_network,
+    network_mb,
+    shard_names,
+    simulate_minutes,
+    subset_names,
+)
+
+ROOT = Path(__file__).parents[2]
+SCHEMA = read_schema(ROOT / "workflow/schemas/config.schema.yaml")
+PRESETS = ("config", "smoke", "paper")
+
+
+def preset(name):
+    return yaml.safe_load((ROOT / f"config/{name}.yaml").read_text())
+
+
+def merged(name):
+    def merge(base, overlay):
+        for key, value in overlay.items():
+            if isinstance(value, dict):
+                merge(base.setdefault(key, {}), value)
+            else:
+                base[key] = value
+        return base
+
+    return merge(preset("config"), preset(name))
+
+
+def schemas_within(schema, path=""):
+    yield path, schema
+    for key, inner in schema.get("properties", {}).items():
+        yield from schemas_within(inner, f"{path}.{key}")
+    for keyword in ("items", "additionalProperties"):
+        if isinstance(schema.get(keyword), dict):
+            yield from schemas_within(schema[keyword], f"{path}.<{keyword}>")
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_are_valid(name):
+    config = checked_config(merged(name), SCHEMA)
+    assert subset_names(config)
+    assert (
+        len(shard_names(config)) * config["specimens"]["per_shard"]
+        == (config["specimens"]["per_subset"])
+    )
+
+
+def test_config_yaml_spells_out_every_key_with_the_schemas_default():
+    assert preset("config") == checked_config({}, SCHEMA)
+
+
+def test_checking_a_checked_config_changes_nothing():
+    config = checked_config(merged("smoke"), SCHEMA)
+    again = checked_config(copy.deepcopy(config), SCHEMA)
+    assert again == config
+    assert list(again) == list(config)
+
+
+def test_order_of_keys_does_not_matter():
+    backwards = {
+        key: dict(reversed(value.items())) if isinstance(value, dict) else value
+        for key, value in reversed(preset("config").items())
+    }
+    assert repr(checked_config(backwards, SCHEMA)) == repr(checked_config({}, SCHEMA))
+
+
+def test_every_level_is_closed_and_every_key_described_and_bounded():
+    for path, schema in schemas_within(SCHEMA):
+        kind = schema.get("type")
+        assert kind in {"object", "array", "number", "integer", "string"}, path
+        if not path.endswith("<items>"):
+            assert schema.get("description"), path
+        if kind == "object":
+            assert schema.get("additionalProperties") is False or path == ".studies", path
+        if kind in {"number", "integer"} and "enum" not in schema:
+            assert {"minimum", "exclusiveMinimum"} & set(schema), path
+            assert {"maximum", "exclusiveMaximum"} & set(schema), path
+
+
+@pytest.mark.parametrize(
+    ("section", "settings"),
+    [
+        ("material", Material),
+        ("crystal", CrystalSettings),
+        ("dynamics", DynamicsSettings),
+        ("loading", LoadingSettings),
+    ],
+)
+def test_simulator_settings_and_config_are_the_same(section, settings):
+    assert checked_config({}, SCHEMA)["specimens"][section] == dataclasses.asdict(settings())
+
+
+def test_studies_of_the_command_line_are_those_of_the_config():
+    config = checked_config({}, SCHEMA)
+    assert set(config["studies"]) == set(STUDIES)
+    for name, study in STUDIES.items():
+        assert dataclasses.asdict(study).items() <= config["studies"][name].items()
+
+
+def test_choices_are_those_of_the_library():
+    run = SCHEMA["properties"]["run"]["properties"]
+    assert set(run["networks"]["items"]["enum"]) == set(ARCHITECTURES)
+    assert set(run["splits"]["items"]["enum"]) == set(SPLITS)
+
+
+def test_readme_table_is_the_schemas():
+    assert config_table(SCHEMA) in (ROOT / "config/README.md").read_text()
+
+
+BAD = [
+    ({"specimen": {}}, "specimen: unknown key", "did you mean 'specimens'?"),
+    ({"specimens": {"width_nm": 125}}, "specimens.width_nm", "did you mean 'widths_nm'?"),
+    ({"specimens": {"per_subset": "many"}}, "specimens.per_subset: the value 'many'", ">= 3"),
+    ({"specimens": {"widths_nm": [125, 5]}}, "specimens.widths_nm[1]: the value 5", "in nm"),
+    ({"seed": -1}, "seed: the value -1", "whole number, >= 0"),
+    ({"seed": True}, "seed: the value True", "whole number"),
+    ({"training": {"learning_rate": "1e-3"}}, "training.learning_rate", "write it with a dot"),
+    ({"maps": {"pitch_nm": float("nan")}}, "maps.pitch_nm: the value nan", "finite"),
+    ({"run": {"splits": ["profil"]}}, "run.splits[0]: the value 'profil'", "'profile'?"),
+    ({"run": {"studies": ["publishd"]}}, "run.studies[0]", "did you mean 'published'?"),
+    ({"studies": {"My Study": {}}}, "studies: the value 'My Study'", "my_study"),
+    ({"studies": {"published": {"frame": "deformed"}}}, "studies.published.", "missing"),
+    ({"specimens": {"per_subset": 13}}, "specimens.per_subset: the value 13", "12 or 14"),
+    ({"specimens": {"prior_strains": [0.1, 0.01]}}, "specimens.prior_strains", "ascend"),
+    ({"specimens": {"slip_systems": []}}, "specimens.slip_systems: the value []", "at least 1"),
+    ({"specimens": {"reload_strains": {"small": 0.02}}}, "reload_strains", "not below large"),
+    ({"specimens": None}, "specimens: the value None", "mapping"),
+    (
+        {"specimens": {"per_subset": 4}, "dataset": {"test_fraction": 0.8}},
+        "specimens.per_subset",
+        "train and validate",
+    ),
+]
+
+
+@pytest.mark.parametrize(("config", "names", "says"), BAD, ids=[names for _, names, _ in BAD])
+def test_a_bad_config_is_refused_by_name_with_the_way_out(config, names, says):
+    with pytest.raises(BadInputError) as caught:
+        checked_config(config, SCHEMA)
+    assert names in str(caught.value)
+    assert says in str(caught.value)
+    assert len(str(caught.value)) < 700
+
+
+def test_a_study_cannot_take_the_name_of_another_folder():
+    study = preset("config")["studies"]["audited"]
+    with pytest.raises(BadInputError, match="results/logs is another folder"):
+        checked_config({"run": {"studies": ["logs"]}, "studies": {"logs": study}}, SCHEMA)
+
+
+def test_more_specimens_only_add_shards():
+    few = checked_config({"specimens": {"per_subset": 12}}, SCHEMA)
+    more = checked_config({"specimens": {"per_subset": 20}}, SCHEMA)
+    assert shard_names(more)[: len(shard_names(few))] == shard_names(few)
+    assert len(shard_names(more)) == 10
+
+
+def test_the_papers_network_leads_where_it_is_run():
+    assert lead_network({"run": {"networks": ["res4", "proposed"]}}) == "proposed"
+    assert lead_network({"run": {"networks": ["res4", "res4-l2"]}}) == "res4"
+
+
+def test_wide_specimens_and_large_crops_ask_for_more():
+    laptop, paper = (checked_config(merged(name), SCHEMA) for name in ("config", "paper"))
+    assert simulate_minutes(paper, "w2000-s2") > 100 * simulate_minutes(paper, "w0125-s2")
+    # 3,672 maps of 24 crops of 224 px
+    assert 4000 < network_mb(paper) - network_mb(laptop) < 16000

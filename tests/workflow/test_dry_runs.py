@@ -1,0 +1,128 @@
+"""The whole graph of every preset, without running a job."""
+
+import re
+
+import pytest
+import yaml
+
+from strainprint.config import checked_config, read_schema
+from strainprint.workflow import shard_names, subset_names
+
+RULES = {
+    *("simulate", "measure", "manifest", "crop", "split", "train", "infer", "ensemble"),
+    *("correlate", "forest", "neighbours", "tables", "figures", "page"),
+}
+
+
+def merge(base, overlay):
+    for key, value in overlay.items():
+        base[key] = merge(base[key], value) if isinstance(value, dict) else value
+    return base
+
+
+@pytest.mark.parametrize("preset", ["config", "smoke", "paper"])
+def test_every_rule_runs_as_often_as_the_config_says(project, preset):
+    read = lambda name: yaml.safe_load((project.root / f"config/{name}.yaml").read_text())  # noqa: E731
+    schema = read_schema(project.root / "workflow/schemas/config.schema.yaml")
+    config = checked_config(merge(read("config"), read(preset)), schema)
+    shards = len(subset_names(config)) * len(shard_names(config))
+    run = {key: len(value) for key, value in config["run"].items()}
+    datasets = run["studies"] * run["splits"]
+    trainings = datasets * run["networks"] * run["seeds"]
+
+    assert project.plan(config=preset) == {
+        "simulate": shards,
+        "measure": shards * run["studies"],
+        **dict.fromkeys(["manifest", "crop", "correlate"], run["studies"]),
+        **dict.fromkeys(["train", "infer"], trainings),
+        **dict.fromkeys(
+            ["split", "forest", "ensemble", "neighbours", "tables", "figures"], datasets
+        ),
+        "page": 1,
+    }
+
+
+def test_smoke_exercises_every_rule(project):
+    assert set(project.plan()) == RULES
+
+
+def test_every_rule_has_a_script_of_its_name_and_nothing_else_is_there(project):
+    scripts = {path.stem for path in (project.root / "workflow/scripts").glob("*.py")}
+    assert scripts == RULES
+
+
+def test_every_rule_has_log_benchmark_threads_memory_runtime_code_and_environment(project):
+    for file in (project.root / "workflow/rules").glob("*.smk"):
+        for name, body in re.findall(
+            r"^rule (\w+):\n(.*?)(?=^\S|\Z)", file.read_text(), re.MULTILINE | re.DOTALL
+        ):
+            for words in (
+                f'log_path("{name}"',
+                f'benchmark_path("{name}"',
+                f'code=code("{name}")',
+                "threads:",
+                "mem_mb=",
+                "runtime=",
+                "conda:",
+                f'"../scripts/{name}.py"',
+            ):
+                assert words in body, f"rule {name} in {file.name} lacks {words}"
+
+
+def test_every_rule_file_opens_with_what_its_rules_do(project):
+    for file in (project.root / "workflow/rules").glob("*.smk"):
+        text = file.read_text()
+        docstring = text.split('"""')[1]
+        for name in re.findall(r"^rule (\w+):", text, re.MULTILINE):
+            assert re.search(rf"^{name}\s", docstring, re.MULTILINE), f"{file.name}: {name}"
+
+
+def test_it_runs_from_another_folder(project, tmp_path):
+    away = tmp_path / "away"
+    away.mkdir()
+    run = project.snakemake(
+        "--dry-run", "--snakefile", str(project.root / "Snakefile"), config="config"
+    )
+    assert run.returncode == 0, run.stderr
+
+
+def test_trainings_ask_for_a_gpu_only_where_the_profile_grants_one(project):
+    on_cpu = project.snakemake("--dry-run").stdout
+    on_gpu = project.snakemake("--dry-run", "--workflow-profile", "profiles/gpu").stdout
+    assert "gpu=0" in on_cpu
+    assert "gpu=1" not in on_cpu
+    assert "gpu=1" in on_gpu
+
+
+def test_profiles_agree_but_for_the_machine(project):
+    profiles = {
+        name: yaml.safe_load((project.root / f"profiles/{name}/profile.v9+.yaml").read_text())
+        for name in ("default", "gpu", "slurm")
+    }
+    for key in ("rerun-incomplete", "rerun-triggers", "show-failed-logs", "keep-going"):
+        assert len({str(profile[key]) for profile in profiles.values()}) == 1, key
+
+
+def test_lint_finds_nothing(project):
+    run = project.snakemake("--lint", config="config")
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+@pytest.mark.parametrize(
+    ("overlay", "says"),
+    [
+        ("specimens: {per_subsets: 12}", ["specimens.per_subsets", "'per_subset'?"]),
+        ("dataset: {crop_px: 3}", ["dataset.crop_px", "the value 3", ">= 32"]),
+        ("run: {networks: [resnet]}", ["run.networks[0]", "'resnet'", "proposed"]),
+    ],
+)
+def test_a_bad_config_stops_before_the_first_job_with_a_short_error(project, overlay, says):
+    (project.root / "config/bad.yaml").write_text(overlay)
+    run = project.snakemake(config="bad")
+    assert run.returncode == 1
+    for words in says:
+        assert words in run.stderr
+    message = run.stderr[run.stderr.index("Error") :]
+    assert len(message.splitlines()) < 12
+    assert "Traceback" not in run.stderr
+    assert not (project.workdir / "results").exists()

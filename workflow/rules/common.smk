@@ -1,0 +1,36 @@
+"""What every rule file uses: the checked config, file names, the digest of a rule's code.
+
+Every job of a cluster reads this file, so it imports nothing heavy.
+"""
+
+from functools import partial
+
+from snakemake.exceptions import WorkflowError
+
+from strainprint.config import assumptions, checked_config, read_schema
+from strainprint.errors import BadInputError
+from strainprint.workflow import (
+    WILDCARDS,
+    Paths,
+    benchmark_path,
+    installed_versions,
+    lead_network,
+    log_path,
+    network_mb,
+    rule_digest,
+    shard_names,
+    simulate_minutes,
+    subset_names,
+)
+
+ENVIRONMENT = f"{workflow.basedir}/envs/strainprint.yaml"
+
+SCHEMA = read_schema(f"{workflow.basedir}/workflow/schemas/config.schema.yaml")
+
+try:
+    config = checked_config(config, SCHEMA)
+except BadInputError as error:
+    raise WorkflowError(str(error)) from None
+
+# Called with a rule's name: the digest of what its script runs.
+code = partial(rule_digest, f"{workflow.basedir}/workflow/scripts")

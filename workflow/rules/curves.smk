@@ -1,0 +1,45 @@
+"""Curves: stress-strain curves predicted from small-reload maps.
+
+neighbours    features of the lead network's first seed, correlations, curves of the training maps
+              → results/{study}/{split}/curves/
+"""
+
+LEAD_FEATURES = expand(
+    Paths.network_features,
+    network=lead_network(config),
+    seed=config["run"]["seeds"][0],
+    allow_missing=True,
+)[0]
+
+
+rule neighbours:
+    input:
+        manifest=Paths.manifest,
+        split=Paths.split,
+        features=LEAD_FEATURES,
+        correlations=Paths.correlations,
+        correlations_manifest=Paths.correlations_manifest,
+        maps=SHARD_MAPS,
+        maps_manifests=SHARD_MANIFESTS,
+    output:
+        neighbours=Paths.neighbours,
+        curves=Paths.curves,
+        errors=Paths.curve_errors,
+        metrics=Paths.curve_metrics,
+    log:
+        log_path("neighbours", "study", "split"),
+    benchmark:
+        benchmark_path("neighbours", "study", "split")
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    params:
+        code=code("neighbours"),
+        youngs_modulus_gpa=config["specimens"]["material"]["youngs_modulus_gpa"],
+        poissons_ratio=config["specimens"]["material"]["poissons_ratio"],
+        neighbours=config["curves"]["neighbours"],
+    script:
+        "../scripts/neighbours.py"

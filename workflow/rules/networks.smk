@@ -1,0 +1,95 @@
+"""Networks: trained side by side, one job per network and seed, then asked about every map.
+
+train       crops, split → weights.safetensors, history.csv, training.json
+infer       weights, crops → predictions.csv, features.npy, metrics.json
+ensemble    predictions of every network and seed → results/{study}/{split}/ensemble/
+"""
+
+TRAINED = {"network": config["run"]["networks"], "seed": config["run"]["seeds"]}
+
+
+rule train:
+    input:
+        manifest=Paths.manifest,
+        split=Paths.split,
+        crops=Paths.crops,
+        crops_manifest=Paths.crops_manifest,
+    output:
+        weights=Paths.weights,
+        history=Paths.history,
+        training=Paths.training,
+    log:
+        log_path("train", "study", "split", "network", "seed"),
+    benchmark:
+        benchmark_path("train", "study", "split", "network", "seed")
+    conda:
+        ENVIRONMENT
+    threads: config["training"]["threads"]
+    resources:
+        gpu=1,
+        mem_mb=network_mb(config),
+        runtime=24 * 60,
+    params:
+        code=code("train"),
+        config_seed=config["seed"],
+        batch_size=config["training"]["batch_size"],
+        learning_rate=config["training"]["learning_rate"],
+        max_epochs=config["training"]["max_epochs"],
+        patience=config["training"]["patience"],
+        batch_norm_momentum=config["training"]["batch_norm_momentum"],
+        crops_per_map_per_epoch=config["training"]["crops_per_map_per_epoch"],
+        device=config["training"]["device"],
+    script:
+        "../scripts/train.py"
+
+
+rule infer:
+    input:
+        manifest=Paths.manifest,
+        split=Paths.split,
+        crops=Paths.crops,
+        crops_manifest=Paths.crops_manifest,
+        weights=Paths.weights,
+        training=Paths.training,
+    output:
+        predictions=Paths.network_predictions,
+        features=Paths.network_features,
+        metrics=Paths.network_metrics,
+    log:
+        log_path("infer", "study", "split", "network", "seed"),
+    benchmark:
+        benchmark_path("infer", "study", "split", "network", "seed")
+    conda:
+        ENVIRONMENT
+    threads: config["training"]["threads"]
+    resources:
+        gpu=1,
+        mem_mb=network_mb(config),
+        runtime=120,
+    params:
+        code=code("infer"),
+        device=config["training"]["device"],
+    script:
+        "../scripts/infer.py"
+
+
+rule ensemble:
+    input:
+        predictions=expand(Paths.network_predictions, **TRAINED, allow_missing=True),
+    output:
+        predictions=Paths.ensemble_predictions,
+        metrics=Paths.ensemble_metrics,
+    log:
+        log_path("ensemble", "study", "split"),
+    benchmark:
+        benchmark_path("ensemble", "study", "split")
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code("ensemble"),
+    script:
+        "../scripts/ensemble.py"

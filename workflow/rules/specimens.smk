@@ -1,0 +1,33 @@
+"""Specimens: dislocation states at the reference and at both reloads, and stress-strain curves.
+
+simulate    one job per shard of a subset (width, slip systems)
+            → results/specimens/{subset}/{shard}.h5 + .json
+"""
+
+
+rule simulate:
+    output:
+        states=Paths.states,
+        manifest=Paths.states_manifest,
+    log:
+        log_path("simulate", "subset", "shard"),
+    benchmark:
+        benchmark_path("simulate", "subset", "shard")
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=lambda wildcards: simulate_minutes(config, wildcards.subset),
+    params:
+        code=code("simulate"),
+        seed=config["seed"],
+        per_shard=config["specimens"]["per_shard"],
+        prior_strains=config["specimens"]["prior_strains"],
+        reload_strains=config["specimens"]["reload_strains"],
+        material=config["specimens"]["material"],
+        crystal=config["specimens"]["crystal"],
+        dynamics=config["specimens"]["dynamics"],
+        loading=config["specimens"]["loading"],
+    script:
+        "../scripts/simulate.py"

@@ -1,0 +1,16 @@
+"""Write the one page that shows everything."""
+
+from strainprint.report.page import write_page
+from strainprint.workflow import job_log
+
+with job_log(snakemake):
+    write_page(
+        snakemake.output.page,
+        tables=snakemake.input.tables,
+        figures=snakemake.input.figures,
+        seeds=snakemake.params.seeds,
+        threads=snakemake.params.threads,
+        studies=snakemake.params.studies,
+        assumptions=snakemake.params.assumptions,
+        run_facts=snakemake.params.run_facts,
+    )

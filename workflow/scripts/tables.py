@@ -1,0 +1,23 @@
+"""Write every table of one study and split."""
+
+from pathlib import Path
+
+from strainprint.report.tables import write_tables
+from strainprint.workflow import RESULTS, job_log
+
+with job_log(snakemake):
+    folders = [Path(file).parent for file in snakemake.input.predictions]
+    write_tables(
+        snakemake.output.tables,
+        snakemake.output.manifest,
+        study=snakemake.wildcards.study,
+        split=snakemake.wildcards.split,
+        manifest_csv=snakemake.input.manifest,
+        results_dir=RESULTS,
+        networks={folder.name: folder for folder in folders},
+        ensemble=Path(snakemake.input.ensemble).parent,
+        baseline=Path(snakemake.input.baseline).parent,
+        curves=Path(snakemake.input.curve_errors).parent,
+        seed=snakemake.params.seed,
+        resamples=snakemake.params.bootstrap_samples,
+    )

@@ -1,0 +1,28 @@
+"""Train one network; a training cut short goes on from its last epoch."""
+
+from pathlib import Path
+
+from strainprint.networks.training import train_network
+from strainprint.workflow import granted_device, job_log
+
+with job_log(snakemake):
+    directory = Path(snakemake.output.weights).parent
+    train_network(
+        crops_zarr=snakemake.input.crops,
+        crops_json=snakemake.input.crops_manifest,
+        manifest_csv=snakemake.input.manifest,
+        split_csv=snakemake.input.split,
+        directory=directory,
+        checkpoint_dir=directory / "checkpoint",
+        architecture=snakemake.wildcards.network,
+        config_seed=snakemake.params.config_seed,
+        seed=int(snakemake.wildcards.seed),
+        batch_size=snakemake.params.batch_size,
+        learning_rate=snakemake.params.learning_rate,
+        max_epochs=snakemake.params.max_epochs,
+        patience=snakemake.params.patience,
+        batch_norm_momentum=snakemake.params.batch_norm_momentum,
+        crops_per_map_per_epoch=snakemake.params.crops_per_map_per_epoch,
+        device=granted_device(snakemake),
+        threads=snakemake.threads,
+    )
