@@ -120,6 +120,11 @@ def test_old_slip_leaves_no_trace_in_an_elastic_increment(frame):
     np.testing.assert_allclose(strain_map.exy[strain_map.valid], 0, atol=1e-8)
 
 
+def test_a_block_half_a_pitch_off_the_grid_is_seen_whole():
+    grid = lay_grid(step, [(200.0, 58.0)], **BODY, frame="deformed")  # 29 nm aside
+    assert np.unique(grid.seen[grid.seen >= 0]).size > 0.995 * grid.x_nm.size
+
+
 def test_the_deformed_body_has_no_holes():
     prior = [(150.0, 7.3), (220.0, 12.0), (222.5, 30.0), (300.0, -11.0)]
     inside = lay_grid(step, prior, **BODY, frame="deformed").seen >= 0

@@ -25,6 +25,9 @@ Displacement = Callable[[Any, Points, Points], tuple[Points, Points]]
 # In half pitches. A material point owns the square of one pitch around it; 5 % more bridges the
 # squares that the lattice's elastic strain and rotation pull apart.
 _OWN_SQUARE = 1.05
+# In pitches. Slip comes in Burgers vectors, so a block may lie exactly half a pitch off the grid;
+# looking this far aside makes all its points choose the same neighbour.
+_ASIDE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -105,11 +108,15 @@ def _seen_from(x_moved: Points, y_moved: Points, pitch: float) -> NDArray[np.int
         _cell_centres(low[0], high[0], pitch), _cell_centres(low[1], high[1], pitch), indexing="ij"
     )
     distance, nearest = cKDTree(moved).query(
-        np.column_stack([g.ravel() for g in grid]), p=np.inf, distance_upper_bound=3 * pitch
+        np.column_stack([g.ravel() for g in grid]) + _ASIDE * pitch,
+        p=np.inf,
+        distance_upper_bound=3 * pitch,
     )
     distance = np.reshape(distance, grid[0].shape)
     owned = distance <= _OWN_SQUARE * pitch / 2
-    inside = binary_closing(np.pad(owned, 2), np.ones((3, 3)))[2:-2, 2:-2] & np.isfinite(distance)
+    inside = binary_closing(np.pad(owned, 2), np.ones((3, 3), dtype=bool))[
+        2:-2, 2:-2
+    ] & np.isfinite(distance)
     return np.where(inside, np.reshape(nearest, inside.shape), -1).astype(np.int64)
 
 

@@ -74,7 +74,7 @@ class StrainMap:
         """Return the map that sees this one's flat points ``index`` (-1: nothing, invalid)."""
         inside = index >= 0
         valid = inside & self.valid.ravel()[index]
-        parts = {
+        parts: dict[str, Any] = {
             name: np.where(valid, getattr(self, name).ravel()[index], np.float32(np.nan))
             for name in COMPONENTS
         }

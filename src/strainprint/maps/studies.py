@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 from strainprint.errors import BadInputError
 
+PITCH_NM = 2.0
+"""Grid pitch of the authors' maps, at every width (physics.md 1)."""
+
 
 @dataclass(frozen=True)
 class Study:
