@@ -84,6 +84,7 @@ def chain(tmp_path_factory):
                     "batch_norm_momentum": 0.9,
                     "crops_per_map_per_epoch": 2,
                     "device": "auto",
+                    "threads": 1,
                 },
                 wildcards={**WILDCARDS, **network},
             )
@@ -95,7 +96,7 @@ def chain(tmp_path_factory):
                     "features": at(Paths.network_features, **network),
                     "metrics": at(Paths.network_metrics, **network),
                 },
-                params={"device": "auto"},
+                params={"device": "auto", "threads": 1},
                 wildcards={**WILDCARDS, **network},
             )
         logs["ensemble"] = run_script(
@@ -244,6 +245,7 @@ def test_bad_input_stops_a_script_with_one_clear_error_and_no_output(chain, tmp_
                 "batch_norm_momentum": 0.9,
                 "crops_per_map_per_epoch": 2,
                 "device": "auto",
+                "threads": 1,
             },
             wildcards={**WILDCARDS, **network},
         )

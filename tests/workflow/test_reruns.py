@@ -1,7 +1,6 @@
 """What an edit runs again: exactly what depends on it."""
 
 import os
-import re
 from contextlib import contextmanager
 
 import pytest
@@ -34,16 +33,6 @@ def scripts_that_use(project, module, name):
     }
 
 
-def triggered(project):
-    """Return the rules that run again for their own sake, not since an input will be new."""
-    run = project.snakemake("--dry-run")
-    assert run.returncode == 0, run.stderr
-    rules = re.findall(
-        r"^(?:local)?rule (\w+):\n(?:    .*\n)*?    reason: (Code|Params)", run.stdout, re.MULTILINE
-    )
-    return {rule for rule, _ in rules}
-
-
 def test_nothing_changed_nothing_to_do(done):
     assert not done.plan()
 
@@ -57,13 +46,37 @@ def test_comments_checkouts_and_touched_files_run_nothing(done):
         assert not done.plan()
 
 
-def test_a_change_two_imports_deep_runs_exactly_the_rules_that_use_it(done):
-    users = scripts_that_use(done, "strainprint.maps.scalars", "equivalent_strain")
-    assert {"manifest", "crop", "correlate"} <= users
-    assert not users & {"simulate", "measure", "split", "train", "infer", "forest"}
-    with edited(done, "src/strainprint/maps/scalars.py", "2.0 / 3.0", "4.0 / 6.0"):
-        assert triggered(done) == users
-        assert not set(done.plan()) & {"simulate", "measure"}
+@pytest.mark.parametrize(
+    ("module", "name", "old", "new", "users", "plan"),
+    [
+        (
+            *("maps.scalars", "equivalent_strain", "2.0 / 3.0", "4.0 / 6.0"),
+            {"manifest", "crop", "correlate", "figures"},
+            DATASET,
+        ),
+        (
+            *("baseline.shape_only", "shape_features", "assign(aspect=", "assign(shape=0, aspect="),
+            {"forest"},
+            {"forest", *REPORT},
+        ),
+        (
+            *("dataset.splits", "deal_out", "1 - train_fraction", "1.0 - train_fraction"),
+            {"split"},
+            LEARNING,
+        ),
+        (
+            *("networks.inference", "predict_crops", ".mean(dim=1)", ".sum(dim=1)"),
+            {"infer"},
+            LEARNING - {"split", "train", "forest"},
+        ),
+    ],
+)
+def test_a_change_some_imports_deep_runs_exactly_what_uses_it(
+    done, module, name, old, new, users, plan
+):
+    assert scripts_that_use(done, f"strainprint.{module}", name) == users
+    with edited(done, f"src/strainprint/{module.replace('.', '/')}.py", old, new):
+        assert set(done.plan()) == plan
 
 
 @pytest.mark.parametrize(
@@ -73,7 +86,8 @@ def test_a_change_two_imports_deep_runs_exactly_the_rules_that_use_it(done):
         ("curves: {neighbours: [1, 3]}", {"neighbours", *REPORT}),
         ("report: {bootstrap_samples: 300}", {"tables", "page"}),
         ("training: {learning_rate: 0.002}", LEARNING - {"split", "forest"}),
-        ("training: {threads: 2}", set()),
+        ("training: {threads: 2}", LEARNING - {"split", "forest"}),
+        ("training: {device: cpu}", LEARNING - {"split", "forest"}),
         (
             "studies: {published: {range_floor: 2.0e-6}}",
             DATASET,

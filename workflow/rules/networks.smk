@@ -39,6 +39,8 @@ rule train:
         batch_norm_momentum=config["training"]["batch_norm_momentum"],
         crops_per_map_per_epoch=config["training"]["crops_per_map_per_epoch"],
         device=config["training"]["device"],
+        # Other counts give other rounding, so it is a parameter and not only a resource.
+        threads=config["training"]["threads"],
     script:
         "../scripts/train.py"
 
@@ -69,6 +71,8 @@ rule infer:
     params:
         code=code("infer"),
         device=config["training"]["device"],
+        # Other counts give other rounding, so it is a parameter and not only a resource.
+        threads=config["training"]["threads"],
     script:
         "../scripts/infer.py"
 

@@ -13,5 +13,5 @@ with job_log(snakemake):
         manifest_csv=snakemake.input.manifest,
         split_csv=snakemake.input.split,
         device=granted_device(snakemake),
-        threads=snakemake.threads,
+        threads=snakemake.params.threads,
     )

@@ -24,5 +24,5 @@ with job_log(snakemake):
         batch_norm_momentum=snakemake.params.batch_norm_momentum,
         crops_per_map_per_epoch=snakemake.params.crops_per_map_per_epoch,
         device=granted_device(snakemake),
-        threads=snakemake.threads,
+        threads=snakemake.params.threads,
     )
