@@ -1,0 +1,1 @@
+"""One module per figure of the report: each draws from arrays and says what it shows."""

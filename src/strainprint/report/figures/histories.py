@@ -1,0 +1,70 @@
+"""Training histories: loss and accuracy by epoch, for every network and seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from strainprint.report.figures.style import COLUMN_IN, INK, SERIES_COLOURS, Plate
+from strainprint.report.wording import counted, listed, model_label
+
+
+def draw_histories(histories: Mapping[str, pd.DataFrame], *, study: str, split: str) -> Plate:
+    """Draw loss (above) and accuracy (below) of training and validation crops.
+
+    Parameters
+    ----------
+    histories
+        ``history.csv`` of each network, by its name.
+    study, split
+        For the caption.
+    """
+    figure = Figure(figsize=(COLUMN_IN, 3.6))
+    above, below = figure.subplots(2, 1, sharex=True)
+    best = {}
+    for index, (name, history) in enumerate(histories.items()):
+        colour = SERIES_COLOURS[index % len(SERIES_COLOURS)]
+        at = history.iloc[int(history["validation_loss"].argmin())]
+        best[name] = int(at["epoch"])
+        for axes, measure in ((above, "loss"), (below, "accuracy")):
+            scale = 1 if measure == "loss" else 100
+            epochs = history["epoch"]
+            axes.plot(epochs, scale * history[f"train_{measure}"], "--", color=colour, lw=0.8)
+            axes.plot(epochs, scale * history[f"validation_{measure}"], color=colour)
+            axes.plot(
+                at["epoch"],
+                scale * at[f"validation_{measure}"],
+                "o",
+                color=colour,
+                ms=4,
+                markeredgecolor="white",
+                markeredgewidth=0.5,
+            )
+    above.set_yscale("log")
+    above.set_ylabel("loss")
+    below.set_ylabel("accuracy of crops (%)")
+    below.set_xlabel("epoch")
+    below.set_ylim(None, 102)
+    lines = [
+        Line2D([], [], color=SERIES_COLOURS[i % len(SERIES_COLOURS)], label=model_label(name))
+        for i, name in enumerate(histories)
+    ]
+    lines += [
+        Line2D([], [], color=INK, ls="--", lw=0.8, label="training"),
+        Line2D([], [], color=INK, label="validation"),
+        Line2D([], [], color=INK, marker="o", ms=4, ls="", label="epoch kept"),
+    ]
+    figure.legend(handles=lines, loc="outside upper center", ncols=2 if len(lines) < 9 else 3)
+    kept = listed([f"{model_label(name)}: epoch {epoch}" for name, epoch in best.items()])
+    return Plate(
+        figure,
+        "Training histories",
+        f"Loss and accuracy of {counted(len(histories), 'network')} on training and validation "
+        f"crops by epoch; the dot is the epoch of lowest validation loss, whose weights are kept "
+        f"({kept}). As in Keras, losses include the L2 penalty where there is one. "
+        f"Study {study}, split {split}.",
+        f"Lines of loss and accuracy against epoch. Weights kept: {kept}.",
+    )

@@ -1,0 +1,155 @@
+"""What the report reads of the earlier stages: tables with their columns, models on test maps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from strainprint.errors import BadInputError
+from strainprint.networks.predictions import read_predictions
+
+CURVE_COLUMNS = ("map_id", "strain", "true_mpa")
+ERROR_COLUMNS = (
+    *("map_id", "subset", "prior_strain", "method", "relative_rmse", "r2"),
+    *("yield_stress_true_mpa", "yield_stress_error_mpa"),
+)
+NEIGHBOUR_COLUMNS = ("map_id", "rank", "neighbour_map_id", "distance", "same_specimen")
+HISTORY_COLUMNS = (
+    *("epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy"),
+)
+
+
+@dataclass(frozen=True)
+class JudgedModel:
+    """What one model said about the maps of the test part.
+
+    Attributes
+    ----------
+    name
+        ``shape-only``, ``baseline``, ``<network>-seed<n>`` or ``ensemble``.
+    prior_strains
+        The classes, ascending; labels are positions in it.
+    test
+        One row per test map in manifest order: the manifest's columns, ``label`` (true class),
+        ``named_label`` (class that the model named) and ``correct``.
+    """
+
+    name: str
+    prior_strains: tuple[float, ...]
+    test: pd.DataFrame
+
+    @property
+    def correct(self) -> NDArray[np.bool_]:
+        """Whether each test map was named rightly, shape (n_test,)."""
+        values: NDArray[np.bool_] = self.test["correct"].to_numpy(dtype=bool)
+        return values
+
+
+def read_table(path: str | Path, columns: Iterable[str]) -> pd.DataFrame:
+    """Read a CSV that has at least these columns; a table without rows is allowed.
+
+    Raises
+    ------
+    BadInputError
+        The file is missing or unreadable, or a column is not there.
+    """
+    try:
+        table = pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise BadInputError(
+            f"not readable as a table ({error})", where=path, way_out="delete it and re-run"
+        ) from error
+    missing = [name for name in columns if name not in table.columns]
+    if missing:
+        raise BadInputError(
+            f"columns {missing} are missing", where=path, allowed=", ".join(columns)
+        )
+    return table
+
+
+def read_judged_model(name: str, path: str | Path, manifest: pd.DataFrame) -> JudgedModel:
+    """Join a model's ``predictions.csv`` to the manifest and keep the test maps.
+
+    Raises
+    ------
+    BadInputError
+        The table is damaged, or names a map that the manifest has not.
+    """
+    table = read_predictions(path)
+    strange = set(table.frame["map_id"]) - set(manifest["map_id"])
+    if strange:
+        raise BadInputError(
+            f"map {min(strange)} is not in the manifest", where=path, way_out="re-run the rule"
+        )
+    said = pd.DataFrame(
+        {
+            "map_id": table.frame["map_id"].to_numpy(),
+            "label": table.true_class,
+            "named_label": table.predicted_class,
+            "correct": table.true_class == table.predicted_class,
+        }
+    )[(table.frame["part"] == "test").to_numpy()]
+    test = manifest.drop(columns="label").merge(said, on="map_id", how="inner")
+    return JudgedModel(name, table.prior_strains, test)
+
+
+def read_judged_models(
+    manifest: pd.DataFrame,
+    *,
+    networks: Mapping[str, str | Path],
+    ensemble: str | Path,
+    baseline: str | Path,
+) -> list[JudgedModel]:
+    """Read shape-only, baseline, each network and the ensemble, in this order.
+
+    ``networks``, ``ensemble`` and ``baseline`` name the folders of those stages.
+
+    Raises
+    ------
+    BadInputError
+        A table is damaged, or the models were not judged on the same test maps and classes.
+    """
+    files = {
+        "shape-only": Path(baseline) / "shape_predictions.csv",
+        "baseline": Path(baseline) / "predictions.csv",
+        **{name: Path(folder) / "predictions.csv" for name, folder in networks.items()},
+        "ensemble": Path(ensemble) / "predictions.csv",
+    }
+    models = [read_judged_model(name, path, manifest) for name, path in files.items()]
+    first = models[0]
+    for model in models[1:]:
+        same_maps = list(model.test["map_id"]) == list(first.test["map_id"])
+        if not same_maps or model.prior_strains != first.prior_strains:
+            raise BadInputError(
+                f"was judged on other test maps or classes than {first.name}",
+                where=files[model.name],
+                way_out="re-run both on one split table",
+            )
+    return models
+
+
+def part_of_maps(predictions_csv: str | Path, manifest: pd.DataFrame) -> pd.Series[str]:
+    """Return the part of every map in manifest order, from predictions that cover all maps."""
+    frame = read_predictions(predictions_csv).frame.set_index("map_id")
+    if not set(manifest["map_id"]) <= set(frame.index):
+        raise BadInputError("does not cover every map of the manifest", where=predictions_csv)
+    parts: pd.Series[str] = frame["part"].loc[manifest["map_id"]].reset_index(drop=True)
+    return parts
+
+
+def lead_network(names: Sequence[str]) -> str:
+    """Return the network that figures show: the paper's ``proposed`` one, else the first.
+
+    Raises
+    ------
+    BadInputError
+        There is no network.
+    """
+    if not names:
+        raise BadInputError("no network to report on", way_out="list one under run.networks")
+    return next((name for name in names if name.startswith("proposed-seed")), names[0])

@@ -1,0 +1,437 @@
+"""Every table of the report for one study and split, as CSV with units in the column names."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from strainprint.dataset.manifest import read_manifest
+from strainprint.dataset.splits import PARTS
+from strainprint.errors import BadInputError
+from strainprint.files import sha256_of_file, whole_directory, write_csv, write_json
+from strainprint.maps.store import MapShard
+from strainprint.report import paper
+from strainprint.report.inputs import (
+    ERROR_COLUMNS,
+    NEIGHBOUR_COLUMNS,
+    JudgedModel,
+    lead_network,
+    part_of_maps,
+    read_judged_models,
+    read_table,
+)
+from strainprint.report.statistics import (
+    NOT_KNOWN,
+    accuracy_interval,
+    bootstrap_difference,
+    bootstrap_median,
+    confusion_counts,
+    mcnemar_exact,
+    specimen_resamples,
+    wilson_interval,
+)
+from strainprint.seeds import derive_seed
+
+TABLES_FORMAT = "strainprint-tables"
+_CURVE_MEASURES = (
+    *("relative_rmse", "r2", "yield_stress_error_mpa", "yield_stress_absolute_error_mpa"),
+    "rmse_minus_subset_mean",
+)
+
+_log = logging.getLogger(__name__)
+
+
+def write_tables(
+    tables_dir: str | Path,
+    tables_json: str | Path,
+    *,
+    study: str,
+    split: str,
+    manifest_csv: str | Path,
+    results_dir: str | Path,
+    networks: Mapping[str, str | Path],
+    ensemble: str | Path,
+    baseline: str | Path,
+    curves: str | Path,
+    seed: int,
+    resamples: int = 2000,
+) -> None:
+    """Write all tables of one study and split, and a manifest of their checksums.
+
+    Parameters
+    ----------
+    tables_dir
+        Folder to write, whole or not at all: ``summary.csv``, ``specimens.csv``, ``table1.csv``,
+        ``table2.csv``, ``table3.csv``, ``confusion_{model}.csv``, ``curve_errors.csv``,
+        ``size_effect.csv``.
+    tables_json
+        Manifest to write: file names and SHA-256.
+    study, split
+        What the tables are about; stored in ``summary.csv``.
+    manifest_csv
+        The dataset's manifest.
+    results_dir
+        Folder that the manifest's column ``shard`` is relative to.
+    networks
+        Folder of each trained network, by its name ``<network>-seed<n>``.
+    ensemble, baseline, curves
+        Folders of those stages.
+    seed
+        The config's seed; the bootstrap derives its own from it.
+    resamples
+        Bootstrap samples of whole specimens.
+
+    Raises
+    ------
+    BadInputError
+        A table is missing or damaged, or tables do not fit together.
+    """
+    if resamples < 100:
+        raise BadInputError(f"resamples is {resamples}", allowed="100 or more")
+    manifest = read_manifest(manifest_csv)
+    models = read_judged_models(manifest, networks=networks, ensemble=ensemble, baseline=baseline)
+    parts = part_of_maps(Path(ensemble) / "predictions.csv", manifest)
+    errors = read_table(Path(curves) / "errors.csv", ERROR_COLUMNS)
+    neighbours = read_table(Path(curves) / "neighbours.csv", NEIGHBOUR_COLUMNS)
+    leading = lead_network(list(networks))
+    proposed = [n for n in networks if paper.model_family(n) == paper.model_family(leading)]
+
+    def purpose(name: str) -> int:
+        return derive_seed(seed, "report", study, split, name)
+
+    tables = {
+        "summary": summary_table(
+            manifest, parts, neighbours, study=study, split=split, seed=seed, resamples=resamples
+        ),
+        "specimens": specimen_table(manifest, results_dir),
+        "table1": accuracy_table(models, seed=purpose("accuracy"), resamples=resamples),
+        "table2": cell_table([m for m in models if m.name in {*proposed, "ensemble"}], manifest),
+        "table3": count_table(manifest, parts),
+        **{f"confusion_{model.name}": confusion_table(model) for model in models},
+        "curve_errors": curve_error_table(
+            errors, manifest, seed=purpose("curve errors"), resamples=resamples
+        ),
+        "size_effect": size_effect_table(errors, manifest),
+    }
+    with whole_directory(tables_dir) as folder:
+        folder.mkdir()
+        for name, table in tables.items():
+            write_csv(folder / f"{name}.csv", table)
+    files = {f"{name}.csv": sha256_of_file(Path(tables_dir) / f"{name}.csv") for name in tables}
+    write_json(
+        tables_json,
+        {"format": TABLES_FORMAT, "version": 1, "study": study, "split": split, "files": files},
+    )
+    _log.info("wrote %d tables for study %s, split %s", len(tables), study, split)
+
+
+def summary_table(
+    manifest: pd.DataFrame,
+    parts: pd.Series[str],
+    neighbours: pd.DataFrame,
+    *,
+    study: str,
+    split: str,
+    seed: int,
+    resamples: int,
+) -> pd.DataFrame:
+    """Return one row of what was run: sizes of the parts and how far siblings are shared."""
+    test, train = (parts == "test").to_numpy(), (parts == "train").to_numpy()
+    specimens = manifest["specimen_id"]
+    known = specimens[test].isin(set(specimens[train]))
+    nearest = neighbours.sort_values("rank", kind="stable").drop_duplicates("map_id")
+    counts = {part: int((parts == part).sum()) for part in PARTS}
+    return pd.DataFrame(
+        [
+            {
+                "study": study,
+                "split": split,
+                "seed": seed,
+                "specimens": specimens.nunique(),
+                "maps": len(manifest),
+                **{f"{part}_maps": counts[part] for part in PARTS},
+                **{
+                    f"{part}_specimens": specimens[(parts == part).to_numpy()].nunique()
+                    for part in PARTS
+                },
+                "test_maps_with_sibling_in_training": _share(known),
+                "nearest_neighbour_same_specimen": _share(nearest["same_specimen"]),
+                "range_floored_maps": int(manifest["range_floored"].sum()),
+                "bootstrap_resamples": resamples,
+            }
+        ]
+    )
+
+
+def specimen_table(manifest: pd.DataFrame, results_dir: str | Path) -> pd.DataFrame:
+    """Return what the simulation left behind, by width, slip systems and prior strain.
+
+    ``dislocations`` are those retained at the relaxed reference state; each (specimen, prior
+    strain) counts once however many reloads were measured.
+    """
+    facts = pd.DataFrame(
+        [
+            (record.map_id, record.relaxed, record.dislocations)
+            for shard in sorted(manifest["shard"].unique())
+            for record in MapShard.open(Path(results_dir) / shard).records
+        ],
+        columns=["map_id", "relaxed", "dislocations"],
+    )
+    joined = manifest.merge(facts, on="map_id", how="left")
+    if joined["dislocations"].isna().any():
+        lost = joined.loc[joined["dislocations"].isna(), "map_id"].iloc[0]
+        raise BadInputError(f"map {lost} is in the manifest but in no shard", where=results_dir)
+    keys = ["width_nm", "slip_systems", "prior_strain"]
+    rows = []
+    for key, group in joined.groupby(keys, sort=True):
+        once = group.drop_duplicates("specimen_id")
+        retained = once["dislocations"].to_numpy(dtype=float)
+        rows.append(
+            {
+                **dict(zip(keys, key, strict=True)),
+                "specimens": len(once),
+                "maps": len(group),
+                "relaxed_fraction": _share(once["relaxed"]),
+                "dislocations_median": float(np.median(retained)),
+                "dislocations_p10": float(np.quantile(retained, 0.1)),
+                "dislocations_p90": float(np.quantile(retained, 0.9)),
+                "range_floored_maps": int(group["range_floored"].sum()),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def accuracy_table(models: Sequence[JudgedModel], *, seed: int, resamples: int) -> pd.DataFrame:
+    """Return Table 1: accuracy of every model with intervals and paired comparisons.
+
+    ``chance`` is the share of the commonest class of the test maps: what naming one class always
+    would reach. All models share one set of bootstrap samples, so their differences are paired.
+    """
+    test = models[0].test
+    if test.empty:
+        raise BadInputError("the test part has no map", way_out="raise specimens.per_subset")
+    specimens = test["specimen_id"].to_numpy()
+    weights = specimen_resamples(specimens, seed=seed, resamples=resamples)
+    commonest = int(test["label"].value_counts().max())
+    by_name = {model.name: model for model in models}
+    shared = {"n_test": len(test), "n_specimens": len(set(specimens))}
+    fixed = {
+        "chance": commonest / len(test),
+        "shape_only_accuracy": float(by_name["shape-only"].correct.mean()),
+    }
+    rows: list[dict[str, Any]] = [
+        {"model": "chance", **shared, "correct": commonest, "accuracy": fixed["chance"], **fixed}
+    ]
+    for model in models:
+        right = model.correct
+        interval, method = accuracy_interval(right, specimens, weights)
+        wilson = wilson_interval(int(right.sum()), len(right))
+        row: dict[str, Any] = {
+            "model": model.name,
+            **shared,
+            "correct": int(right.sum()),
+            "accuracy": float(right.mean()),
+            "ci_low": interval.low,
+            "ci_high": interval.high,
+            "ci_method": method,
+            "wilson_low": wilson.low,
+            "wilson_high": wilson.high,
+            **fixed,
+        }
+        for other in ("shape-only", "baseline"):
+            reference = by_name[other].correct
+            column = other.replace("-", "_")
+            same = model.name == other
+            difference = NOT_KNOWN if same else bootstrap_difference(right, reference, weights)
+            row |= {
+                f"mcnemar_p_{column}": np.nan if same else mcnemar_exact(right, reference),
+                f"minus_{column}": np.nan if same else float(right.mean() - reference.mean()),
+                f"minus_{column}_low": difference.low,
+                f"minus_{column}_high": difference.high,
+            }
+        rows.append({**row, "paper_accuracy": paper.accuracy(model.name)})
+    return pd.DataFrame(rows, columns=list(rows[-1]))
+
+
+def cell_table(models: Sequence[JudgedModel], manifest: pd.DataFrame) -> pd.DataFrame:
+    """Return Table 2: accuracy by width, reload and slip; ``all`` marks a width's total.
+
+    A cell without test maps has n = 0 and no accuracy.
+    """
+    rows = []
+    for model in models:
+        for width in sorted(manifest["width_nm"].unique(), reverse=True):
+            at_width = model.test[model.test["width_nm"] == width]
+            rows.append(_cell(model.name, width, "all", "all", at_width))
+            here = manifest.loc[manifest["width_nm"] == width, ["reload", "slip_systems"]]
+            for reload, slip in sorted(set(here.itertuples(index=False, name=None)))[::-1]:
+                cell = at_width[(at_width["reload"] == reload) & (at_width["slip_systems"] == slip)]
+                rows.append(_cell(model.name, width, reload, slip, cell))
+    return pd.DataFrame(rows)
+
+
+def _cell(
+    model: str, width_nm: float, reload: str, slip: int | str, test: pd.DataFrame
+) -> dict[str, Any]:
+    right, n = int(test["correct"].sum()), len(test)
+    wilson = wilson_interval(right, n)
+    total = reload == "all"
+    return {
+        "model": model,
+        "width_nm": width_nm,
+        "reload": reload,
+        "slip_systems": slip,
+        "n": n,
+        "correct": right,
+        "accuracy": right / n if n else np.nan,
+        "wilson_low": wilson.low,
+        "wilson_high": wilson.high,
+        "paper_accuracy": paper.cell_accuracy(
+            model,
+            width_nm,
+            reload=None if total else reload,
+            slip_systems=None if total else int(slip),
+        ),
+    }
+
+
+def count_table(manifest: pd.DataFrame, parts: pd.Series[str]) -> pd.DataFrame:
+    """Return Table 3: maps by subset, class and part; ``all`` marks the sum over classes."""
+    keys = ["width_nm", "slip_systems", "reload"]
+    counted = manifest.assign(part=parts.to_numpy())
+    rows = []
+    for key, subset in counted.groupby(keys, sort=True):
+        first = subset.iloc[0]
+        printed = paper.subset_maps(
+            float(first["width_nm"]),
+            reload=str(first["reload"]),
+            slip_systems=int(first["slip_systems"]),
+        )
+        classes = [(f"{s:g}", group) for s, group in subset.groupby("prior_strain", sort=True)]
+        for name, group in [*classes, ("all", subset)]:
+            rows.append(
+                {
+                    **dict(zip(keys, key, strict=True)),
+                    "prior_strain": name,
+                    **{part: int((group["part"] == part).sum()) for part in PARTS},
+                    "total": len(group),
+                    "paper_total": printed if name == "all" else np.nan,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def confusion_table(model: JudgedModel) -> pd.DataFrame:
+    """Return the confusion counts of one model, with recall and its Wilson interval per class."""
+    prior_strains = model.prior_strains
+    named = [f"named_{strain:g}" for strain in prior_strains]
+    counts = confusion_counts(
+        model.test["label"].to_numpy(), model.test["named_label"].to_numpy(), len(prior_strains)
+    )
+    rows = []
+    for label, strain in enumerate(prior_strains):
+        right, n = int(counts[label, label]), int(counts[label].sum())
+        wilson = wilson_interval(right, n)
+        rows.append(
+            {
+                "prior_strain": strain,
+                **dict(zip(named, counts[label].tolist(), strict=True)),
+                "n": n,
+                "recall": right / n if n else np.nan,
+                "wilson_low": wilson.low,
+                "wilson_high": wilson.high,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def curve_error_table(
+    errors: pd.DataFrame, manifest: pd.DataFrame, *, seed: int, resamples: int
+) -> pd.DataFrame:
+    """Return median curve errors by width, class and method, with bootstrap intervals.
+
+    ``all`` marks sums over widths or classes. ``rmse_minus_subset_mean`` is the median over the
+    same maps of the relative RMSE minus that of the mean curve of the subset: below 0 the method
+    knows more than width and slip tell.
+    """
+    known = errors.merge(manifest[["map_id", "specimen_id", "width_nm"]], on="map_id", how="left")
+    if known["width_nm"].isna().any():
+        lost = known.loc[known["width_nm"].isna(), "map_id"].iloc[0]
+        raise BadInputError(f"curve errors name map {lost}, which is not in the manifest")
+    plain = known[known["method"] == "subset_mean"].set_index("map_id")["relative_rmse"]
+    known["rmse_minus_subset_mean"] = known["relative_rmse"] - known["map_id"].map(plain)
+    known["yield_stress_absolute_error_mpa"] = known["yield_stress_error_mpa"].abs()
+    groups: list[tuple[str, str, pd.DataFrame]] = [("all", "all", known)]
+    for width, at_width in known.groupby("width_nm", sort=True):
+        groups.append((f"{width:g}", "all", at_width))
+        groups += [
+            (f"{width:g}", f"{strain:g}", group)
+            for strain, group in at_width.groupby("prior_strain", sort=True)
+        ]
+    rows = []
+    for width, strain, group in groups:
+        for method in dict.fromkeys(known["method"]):
+            chosen = group[group["method"] == method]
+            row: dict[str, Any] = {
+                "width_nm": width,
+                "prior_strain": strain,
+                "method": method,
+                "n": len(chosen),
+                "n_specimens": chosen["specimen_id"].nunique(),
+            }
+            for measure in _CURVE_MEASURES:
+                row |= _median_with_interval(chosen, measure, seed, resamples)
+            rows.append(row)
+    columns = ["width_nm", "prior_strain", "method", "n", "n_specimens"]
+    columns += [f"median_{name}{end}" for name in _CURVE_MEASURES for end in ("", "_low", "_high")]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _median_with_interval(
+    chosen: pd.DataFrame, measure: str, seed: int, resamples: int
+) -> dict[str, float]:
+    values = chosen[measure].to_numpy(dtype=float)
+    finite = np.isfinite(values)
+    values, specimens = values[finite], chosen["specimen_id"].to_numpy()[finite]
+    interval = NOT_KNOWN
+    if len(set(specimens)) > 1:
+        weights = specimen_resamples(specimens, seed=seed, resamples=resamples)
+        interval = bootstrap_median(values, weights)
+    return {
+        f"median_{measure}": float(np.median(values)) if values.size else np.nan,
+        f"median_{measure}_low": interval.low,
+        f"median_{measure}_high": interval.high,
+    }
+
+
+def size_effect_table(errors: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFrame:
+    """Return the true yield stress on reload of the test maps, by width, slip and class."""
+    keys = ["width_nm", "slip_systems", "prior_strain"]
+    true = errors.drop_duplicates("map_id")[["map_id", "yield_stress_true_mpa"]]
+    known = manifest.merge(true, on="map_id", how="inner").dropna(subset="yield_stress_true_mpa")
+    rows = []
+    for key, group in known.groupby(keys, sort=True):
+        stress = group["yield_stress_true_mpa"].to_numpy(dtype=float)
+        rows.append(
+            {
+                **dict(zip(keys, key, strict=True)),
+                "n": len(stress),
+                "yield_stress_median_mpa": float(np.median(stress)),
+                "yield_stress_p10_mpa": float(np.quantile(stress, 0.1)),
+                "yield_stress_p90_mpa": float(np.quantile(stress, 0.9)),
+            }
+        )
+    columns = ["n", "yield_stress_median_mpa", "yield_stress_p10_mpa", "yield_stress_p90_mpa"]
+    return pd.DataFrame(rows, columns=[*keys, *columns])
+
+
+def _share(values: pd.Series[Any] | NDArray[Any]) -> float:
+    """Return the share of true values, nan where there are none to count."""
+    counted = np.asarray(values, dtype=float)
+    return float(counted.mean()) if counted.size else float("nan")

@@ -1,0 +1,238 @@
+"""A small results folder in the files that the stages before the report write, of made-up data.
+
+Nothing here is a simulation: maps are smooth fields with bright lines, curves are power laws and
+predictions are drawn with a stated accuracy, so that tables have known answers and figures have
+something to show.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from strainprint.dataset.manifest import build_manifest
+from strainprint.dataset.splits import build_split
+from strainprint.files import write_csv
+from strainprint.maps.store import MapEntry, MapRecord, ShardHeader, write_map_shard
+from strainprint.maps.strain_map import StrainMap
+from strainprint.networks.predictions import write_predictions
+from strainprint.seeds import generator
+from strainprint.specimens.naming import map_name, specimen_name, subset_name
+
+PRIOR_STRAINS = (0.001, 0.01, 0.1)
+RELOADS = {"small": 0.001, "large": 0.01}
+CURVE_STRAIN = np.linspace(0.0, 0.01, 51)
+NETWORKS = ("proposed-seed0", "res4-l2-seed0", "res4-seed0")
+
+
+def build_results(
+    root: Path,
+    *,
+    studies: tuple[str, ...] = ("audited",),
+    splits: tuple[str, ...] = ("specimen",),
+    widths_nm: tuple[float, ...] = (62.5, 125.0),
+    slip_systems: tuple[int, ...] = (1, 2),
+    per_subset: int = 6,
+    accuracy: dict[str, float] | None = None,
+) -> Path:
+    """Write a results folder and return it; ``accuracy`` is that of each model."""
+    results = root / "results"
+    for study in studies:
+        shards = [
+            _write_shard(results, study, width, slip, per_subset)
+            for width in widths_nm
+            for slip in slip_systems
+        ]
+        manifest_csv = results / study / "dataset" / "manifest.csv"
+        manifest = build_manifest(
+            shards,
+            results,
+            manifest_csv,
+            prior_strains=PRIOR_STRAINS,
+            scalar="equivalent",
+            range_floor=1e-6,
+        )
+        for split in splits:
+            parts = build_split(
+                manifest_csv,
+                results / study / "dataset" / "splits" / f"{split}.csv",
+                split=split,
+                seed=0,
+            )["part"].to_numpy()
+            _write_split(results / study / split, manifest, parts, accuracy or {})
+    return results
+
+
+def stage_folders(results: Path, study: str, split: str) -> dict[str, object]:
+    """Return the keyword arguments that ``write_tables`` and ``write_figures`` share."""
+    base = results / study / split
+    return {
+        "study": study,
+        "split": split,
+        "manifest_csv": results / study / "dataset" / "manifest.csv",
+        "results_dir": results,
+        "networks": {name: base / "networks" / name for name in NETWORKS},
+        "ensemble": base / "ensemble",
+        "baseline": base / "baseline",
+        "curves": base / "curves",
+    }
+
+
+def _stress(width: float, prior: float, slip: int, seed: int) -> np.ndarray:
+    random = generator(seed, "curve", width, prior, slip)
+    level = 2.0e3 * width**-0.55 * (1.15 - 0.1 * slip) * (1 + 0.1 * np.log10(prior / 0.001))
+    level *= np.exp(0.12 * random.standard_normal())
+    drops = np.cumsum(0.05 * random.standard_normal(CURVE_STRAIN.size)) * 30 / np.sqrt(width)
+    rise = 1 - np.exp(-CURVE_STRAIN / 0.0012)
+    return np.maximum(level * rise * (1 + 0.05 * drops), 0.0)
+
+
+def _map(
+    width: float, prior: float, slip: int, reload: float, seed: int, pitch: float
+) -> StrainMap:
+    random = generator(seed, "map", width, prior, slip, reload)
+    rows, columns = int(width / pitch), int(3 * width / pitch)
+    x, y = np.meshgrid(np.arange(rows) * pitch, np.arange(columns) * pitch, indexing="ij")
+    ux, uy = 1e-4 * x, -reload * 0.2 * y
+    for _ in range(3 + int(2 * (3 + np.log10(prior)))):
+        side = 1.0 if slip == 1 else random.choice([-1.0, 1.0])
+        behind = (y - random.uniform(0, 3 * width)) * 0.5 - side * 0.87 * (x - width / 2) > 0
+        step = 0.286 * random.integers(1, 4) * (1 if reload > 0.005 else 0.3)
+        ux, uy = ux + side * step * 0.5 * behind, uy - step * 0.87 * behind
+    return StrainMap.from_displacement(
+        ux, uy, np.ones(ux.shape, dtype=bool), pitch_nm=pitch, frame="reference"
+    )
+
+
+def _write_shard(results: Path, study: str, width: float, slip: int, count: int) -> Path:
+    subset = subset_name(width, slip)
+    folder = results / study / "maps" / subset
+    folder.mkdir(parents=True, exist_ok=True)
+    pitch = max(2.0, width / 60)
+    header = ShardHeader(study, subset, width, 3 * width, slip, pitch, "reference")
+    entries = []
+    for specimen in range(count):
+        name = specimen_name(subset, specimen)
+        for prior in PRIOR_STRAINS:
+            for reload, strain in RELOADS.items():
+                record = MapRecord(
+                    map_id=map_name(name, prior, reload),
+                    specimen_id=name,
+                    specimen=specimen,
+                    seed=specimen,
+                    prior_strain=prior,
+                    reload=reload,
+                    reload_strain=strain,
+                    relaxed=specimen != 1,
+                    dislocations=int(width / 10 * (4 + np.log10(prior))) + specimen,
+                )
+                entries.append(
+                    MapEntry(
+                        record,
+                        _map(width, prior, slip, strain, specimen, pitch),
+                        _stress(width, prior, slip, specimen),
+                    )
+                )
+    write_map_shard(folder / "0000.zarr", folder / "0000.json", header, CURVE_STRAIN, entries)
+    return folder / "0000.json"
+
+
+def _write_split(
+    base: Path, manifest: pd.DataFrame, parts: np.ndarray, accuracy: dict[str, float]
+) -> None:
+    label = manifest["label"].to_numpy()
+
+    def predict(path: Path, model: str, share: float) -> None:
+        random = generator(0, "predictions", model, str(base.name))
+        right = random.random(len(label)) < accuracy.get(model, share)
+        named = np.where(right, label, (label + random.integers(1, 3, len(label))) % 3)
+        probabilities = np.full((len(label), 3), 0.1)
+        probabilities[np.arange(len(label)), named] = 0.8
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_predictions(path, manifest, parts, probabilities, PRIOR_STRAINS)
+
+    for name, share in zip(NETWORKS, (0.80, 0.76, 0.74), strict=True):
+        folder = base / "networks" / name
+        predict(folder / "predictions.csv", name, share)
+        random = generator(0, "features", name)
+        centres = random.standard_normal((3, 64))
+        features = centres[label][:, None, :] + 0.8 * random.standard_normal((len(label), 4, 64))
+        np.save(folder / "features.npy", features.reshape(len(label), -1).astype(np.float32))
+        epochs = np.arange(1, 25)
+        loss = 1.1 * np.exp(-epochs / (6 + 4 * share))
+        write_csv(
+            folder / "history.csv",
+            pd.DataFrame(
+                {
+                    "epoch": epochs,
+                    "train_loss": loss + 0.02,
+                    "train_accuracy": 1 - 0.6 * loss,
+                    "validation_loss": loss + 0.15 + 0.0006 * epochs**2,
+                    "validation_accuracy": 0.9 - 0.5 * loss,
+                }
+            ),
+        )
+    predict(base / "ensemble" / "predictions.csv", "ensemble", 0.82)
+    predict(base / "baseline" / "predictions.csv", "baseline", 0.62)
+    predict(base / "baseline" / "shape_predictions.csv", "shape-only", 0.45)
+    _write_curves(base / "curves", manifest, parts)
+
+
+def _write_curves(folder: Path, manifest: pd.DataFrame, parts: np.ndarray) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    small = (manifest["reload"] == "small").to_numpy()
+    test, train = manifest[small & (parts == "test")], manifest[small & (parts == "train")]
+    curve_of = {
+        row.map_id: _stress(row.width_nm, row.prior_strain, row.slip_systems, row.specimen)
+        for row in manifest[small].itertuples()
+    }
+    curves, errors, neighbours = [], [], []
+    for row in test.itertuples():
+        near = train[train["subset"] == row.subset]["map_id"].tolist()
+        random = generator(0, "neighbours", row.map_id)
+        order = [near[i] for i in random.permutation(len(near))][:10]
+        true = curve_of[row.map_id]
+        predicted = {
+            f"k{k}": np.mean([curve_of[name] for name in order[:k]], axis=0) for k in (1, 5, 10)
+        }
+        predicted["subset_mean"] = np.mean([curve_of[name] for name in near], axis=0)
+        predicted["correlation_k5"] = np.mean([curve_of[name] for name in order[5:]], axis=0)
+        curves.append(
+            pd.DataFrame(
+                {
+                    "map_id": row.map_id,
+                    "strain": CURVE_STRAIN,
+                    "true_mpa": true,
+                    **{f"{method}_mpa": curve for method, curve in predicted.items()},
+                }
+            )
+        )
+        for method, curve in predicted.items():
+            errors.append(
+                {
+                    "map_id": row.map_id,
+                    "subset": row.subset,
+                    "prior_strain": row.prior_strain,
+                    "method": method,
+                    "relative_rmse": float(np.sqrt(np.mean((curve - true) ** 2)) / true.mean()),
+                    "r2": 1
+                    - float(np.sum((curve - true) ** 2) / np.sum((true - true.mean()) ** 2)),
+                    "yield_stress_true_mpa": float(true[15]),
+                    "yield_stress_error_mpa": float(curve[15] - true[15]),
+                }
+            )
+        for rank, name in enumerate(order, start=1):
+            neighbours.append(
+                {
+                    "map_id": row.map_id,
+                    "rank": rank,
+                    "neighbour_map_id": name,
+                    "distance": float(rank),
+                    "same_specimen": int(name.startswith(row.specimen_id)),
+                }
+            )
+    write_csv(folder / "curves.csv", pd.concat(curves))
+    write_csv(folder / "errors.csv", pd.DataFrame(errors))
+    write_csv(folder / "neighbours.csv", pd.DataFrame(neighbours))

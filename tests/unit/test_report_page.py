@@ -1,0 +1,199 @@
+import base64
+import itertools
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from synthetic_results import build_results, stage_folders
+
+from strainprint.errors import BadInputError
+from strainprint.report.figures.write import write_figures
+from strainprint.report.markup import escaped, prose
+from strainprint.report.page import write_page
+from strainprint.report.tables import write_tables
+
+STUDIES = {"audited": {"frame": "reference", "scalar": "equivalent", "aspect": "keep"}}
+SPLITS = ("profile", "specimen")
+VOID = {"meta", "link", "img", "br"}
+
+
+class _Reader(HTMLParser):
+    """Collects tags and checks that every one is closed in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    results = build_results(
+        tmp_path_factory.mktemp("page"), splits=SPLITS, widths_nm=(62.5,), per_subset=4
+    )
+    for split in SPLITS:
+        report = results / "audited" / split / "report"
+        folders = stage_folders(results, "audited", split)
+        write_tables(report / "tables", report / "tables.json", seed=0, resamples=200, **folders)
+        write_figures(report / "figures", report / "figures.json", **folders)
+    _write(results, results / "report.html")
+    return results
+
+
+def _write(results: Path, page: Path, **changes: object) -> None:
+    reports = [results / "audited" / split / "report" for split in SPLITS]
+    arguments = {
+        "tables": [report / "tables.json" for report in reports],
+        "figures": [report / "figures.json" for report in reports],
+        "seeds": [0],
+        "threads": 1,
+        "studies": STUDIES,
+        "assumptions": ["Grey levels are rounded <to nearest>; see `maps`."],
+        "run_facts": {"config": "a & b"},
+        **changes,
+    }
+    write_page(page, **arguments)
+
+
+@pytest.fixture(scope="module")
+def page(results: Path) -> str:
+    return (results / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def tags(page: str) -> list[tuple[str, dict[str, str | None]]]:
+    reader = _Reader()
+    reader.feed(page)
+    assert not reader.open
+    return reader.tags
+
+
+def test_every_figure_is_written_twice_with_a_caption(results: Path) -> None:
+    report = results / "audited" / "specimen" / "report"
+    content = json.loads((report / "figures.json").read_text())
+    names = {entry["name"] for entry in content["figures"]}
+    assert names == {
+        *("confusion", "projection", "histories", "curve_example", "curve_neighbours"),
+        *("strain_maps", "stress_strain"),
+    }
+    files = {path.name for path in (report / "figures").iterdir()}
+    assert files == {f"{name}.{kind}" for name in names for kind in ("svg", "png")}
+    for entry in content["figures"]:
+        assert "audited" in entry["caption"]
+        assert "specimen" in entry["caption"]
+        assert entry["alternative"]
+
+
+def test_nothing_is_loaded_from_outside_the_page(
+    page: str, tags: list[tuple[str, dict[str, str | None]]]
+) -> None:
+    assert "<script" not in page
+    assert "@import" not in page
+    assert "url(" not in page
+    for tag, attributes in tags:
+        if tag in {"img", "link"}:
+            source = attributes.get("src") or attributes.get("href") or ""
+            assert source.startswith("data:")
+
+
+def test_every_picture_has_words_and_is_whole(
+    tags: list[tuple[str, dict[str, str | None]]],
+) -> None:
+    pictures = [attributes for tag, attributes in tags if tag == "img"]
+    assert len(pictures) == 5 * len(SPLITS) + 2
+    for picture in pictures:
+        assert picture["alt"]
+        data = base64.b64decode(str(picture["src"]).partition("base64,")[2])
+        assert data.startswith(b"\x89PNG") or data.rstrip().endswith(b"</svg>")
+
+
+def test_links_lead_to_files_and_sections_that_exist(
+    results: Path, tags: list[tuple[str, dict[str, str | None]]]
+) -> None:
+    anchors = [attributes["id"] for _, attributes in tags if "id" in attributes]
+    assert len(set(anchors)) == len(anchors)
+    links = [str(attributes["href"]) for tag, attributes in tags if tag == "a"]
+    assert any(link.endswith("table1.csv") for link in links)
+    for link in links:
+        assert link[1:] in anchors if link.startswith("#") else (results / link).is_file()
+
+
+def test_headings_descend_one_level_at_a_time(
+    tags: list[tuple[str, dict[str, str | None]]],
+) -> None:
+    levels = [int(tag[1]) for tag, _ in tags if re.fullmatch(r"h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+
+
+def test_numbers_of_the_page_are_those_of_the_tables(results: Path, page: str) -> None:
+    for split in SPLITS:
+        table1 = pd.read_csv(results / "audited" / split / "report" / "tables" / "table1.csv")
+        section = page.split(f'id="audited-{split}-table1"')[1].split("</table>")[0]
+        for row in table1.itertuples():
+            assert f"{row.correct} / {row.n_test}" in section
+            assert f"{100 * row.accuracy:.1f}\u00a0%" in section
+            if row.model != "chance":
+                assert f"{100 * row.ci_low:.1f}–{100 * row.ci_high:.1f}\u00a0%" in section
+
+
+def test_the_answer_is_that_of_the_strictest_split(results: Path, page: str) -> None:
+    table1 = pd.read_csv(results / "audited" / "specimen" / "report" / "tables" / "table1.csv")
+    ensemble = table1.set_index("model").loc["ensemble"]
+    lead = page.split('<p class="lead">')[1].split("</p>")[0]
+    assert f"{100 * ensemble['accuracy']:.1f}\u00a0%" in lead
+    assert "study audited, split specimen, the strictest" in page
+
+
+def test_text_from_outside_is_escaped(page: str) -> None:
+    assert "&lt;to nearest&gt;; see <code>maps</code>" in page
+    assert "a &amp; b" in page
+    assert escaped("<b>") == "&lt;b&gt;"
+    assert prose("**x** `<y>`").text == "<strong>x</strong> <code>&lt;y&gt;</code>"
+
+
+def test_the_same_reports_give_the_same_page(results: Path, tmp_path: Path) -> None:
+    again = results / "again.html"
+    _write(results, again)
+    assert again.read_bytes() == (results / "report.html").read_bytes()
+
+
+def test_an_altered_table_is_refused(results: Path, tmp_path: Path) -> None:
+    source = results / "audited" / "specimen" / "report"
+    tables = tmp_path / "tables"
+    tables.mkdir()
+    for path in (source / "tables").iterdir():
+        (tables / path.name).write_bytes(path.read_bytes())
+    (tables / "table1.csv").write_text("model,accuracy\nensemble,1.0\n")
+    (tmp_path / "tables.json").write_bytes((source / "tables.json").read_bytes())
+    with pytest.raises(BadInputError, match=r"table1\.csv.*altered"):
+        _write(
+            results,
+            tmp_path / "page.html",
+            tables=[tmp_path / "tables.json"],
+            figures=[source / "figures.json"],
+        )
+    assert not (tmp_path / "page.html").exists()
+
+
+def test_tables_and_figures_of_different_splits_are_refused(results: Path, tmp_path: Path) -> None:
+    base = results / "audited"
+    with pytest.raises(BadInputError, match="split profile"):
+        _write(
+            results,
+            tmp_path / "page.html",
+            tables=[base / "specimen" / "report" / "tables.json"],
+            figures=[base / "profile" / "report" / "figures.json"],
+        )
