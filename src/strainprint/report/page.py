@@ -244,7 +244,7 @@ def _document(sections: Sequence[Section]) -> str:
         '<a class="skip" href="#answer">Skip to the answer</a>\n<div class="frame">\n'
         f'<header><p class="kicker">strainprint report</p><h1>{escaped(TITLE)}</h1>'
         f'<p class="source">An open reproduction, on specimens simulated for it, of '
-        f"{escaped(paper.CITATION)}. Every number on this page stands in a CSV file beside it."
+        f"{escaped(paper.CITATION)}. Every result on this page stands in a CSV file beside it."
         "</p></header>\n"
         f'<div class="columns"><nav aria-label="Contents"><h2>Contents</h2><ol>{contents}</ol>'
         f"</nav>\n<main>\n{body}\n</main></div>\n"
