@@ -24,7 +24,7 @@ check:
 	mypy
 	snakefmt --check Snakefile workflow
 	snakemake --lint
-	python -m pytest -n 2
+	python -m pytest -n 2 --dist loadfile
 
 # Written last, so that an installation cut short is taken up again.
 $(VENV)/.installed: pyproject.toml envs/constraints.txt
