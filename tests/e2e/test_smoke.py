@@ -18,8 +18,8 @@ STUDIES = ("published", "audited")
 def snakemake(workdir, *arguments):
     return subprocess.run(
         [
-            *(sys.executable, "-m", "snakemake", "--cores", "2", "--directory", str(workdir)),
-            *("--configfile", "config/smoke.yaml", *arguments),
+            *(sys.executable, "-m", "snakemake", *arguments, "--cores", "2"),
+            *("--directory", str(workdir), "--configfile", "config/smoke.yaml"),
         ],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
