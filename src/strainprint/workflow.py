@@ -5,6 +5,7 @@ It is imported while the DAG is built, on a cluster once per job, so it imports 
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -181,7 +182,8 @@ def granted_device(snakemake: Any) -> str:
 def job_log(snakemake: Any) -> Iterator[None]:
     """Send a job's log records, warnings and traceback to its log file.
 
-    Bad input ends the job with its message alone on the terminal; any other error is raised again.
+    Bad input and a full disk end the job with their message alone on the terminal; any other error
+    is raised again.
     """
     root, own = logging.getLogger(), logging.getLogger("strainprint")
     handler = logging.FileHandler(snakemake.log[0], mode="w", encoding="utf-8")
@@ -195,6 +197,14 @@ def job_log(snakemake: Any) -> Iterator[None]:
     except BadInputError as error:
         _log.exception("rule %s stopped at bad input", snakemake.rule)
         raise SystemExit(f"error in rule {snakemake.rule}: {error}") from error
+    except OSError as error:
+        _log.exception("rule %s failed", snakemake.rule)
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise SystemExit(
+            f"error in rule {snakemake.rule}: no space left on the disk ({error})\n"
+            "  way out: make room and run again; what is finished is kept"
+        ) from error
     except BaseException:
         _log.exception("rule %s failed", snakemake.rule)
         raise

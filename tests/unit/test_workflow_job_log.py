@@ -1,5 +1,6 @@
 """The job log: everything a job says ends in its log, and bad input in one plain message."""
 
+import errno
 import logging
 import warnings
 from types import SimpleNamespace
@@ -42,6 +43,21 @@ def test_bad_input_ends_the_job_with_its_message_alone(job):
         "error in rule crop: a.zarr: all zero\n  way out: measure it again"
     )
     assert "Traceback" in text_of(job)
+
+
+def test_a_full_disk_is_said_plainly(job):
+    full = OSError(errno.ENOSPC, "No space left on device", "crops.zarr")
+    with (
+        pytest.raises(SystemExit, match=r"no space left .*crops\.zarr[^\0]*make room"),
+        job_log(job),
+    ):
+        raise full
+    assert "Traceback" in text_of(job)
+
+
+def test_another_error_of_the_system_is_raised_again(job):
+    with pytest.raises(PermissionError), job_log(job):
+        raise PermissionError(errno.EACCES, "Permission denied", "crops.zarr")
 
 
 def test_an_interrupt_is_logged_and_raised_again(job):
