@@ -1,0 +1,180 @@
+"""The command line: one specimen or one map at a time, by the functions the workflow calls.
+
+Exit status: 0 done, 1 some files were refused and the rest is done, 2 nothing could be done.
+Heavy modules are imported by the subcommand that needs them, so that help is instant.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from strainprint import __version__
+from strainprint.errors import BadInputError
+
+DONE, PARTLY, FAILED, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one subcommand and return the exit status; bad input is a message, not a traceback."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    logging.basicConfig(
+        level=logging.INFO if options.verbose else logging.WARNING,
+        format="%(message)s",
+        stream=sys.stderr,
+    )
+    try:
+        return int(options.run(options))
+    except BadInputError as error:
+        print(f"strainprint: {error}", file=sys.stderr)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"strainprint: {where}{error.strerror or error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("strainprint: stopped; no file is left half written", file=sys.stderr)
+        return INTERRUPTED
+    return FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="strainprint",
+        description="Read a crystal's deformation history from its strain map.",
+        epilog="The whole study, from simulation to report: snakemake --cores all",
+    )
+    parser.add_argument("--version", action="version", version=f"strainprint {__version__}")
+    parser.add_argument("--verbose", action="store_true", help="say what is being done")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    simulate = commands.add_parser(
+        "simulate",
+        help="simulate specimens",
+        description="Simulate specimens: compress to 0.1, 1 and 10 %%, unload, relax, reload. "
+        "The workflow's config sets everything else; here it has its defaults.",
+    )
+    simulate.add_argument(
+        "--width-nm", type=float, required=True, metavar="NM", help="width of the specimens"
+    )
+    simulate.add_argument(
+        "--slip-systems", type=int, choices=(1, 2), required=True, help="+30°, or +30° and -30°"
+    )
+    simulate.add_argument(
+        "--specimens", type=int, default=1, metavar="N", help="how many (default 1)"
+    )
+    simulate.add_argument(
+        "--seed", type=int, default=0, help="same seed, same specimens (default 0)"
+    )
+    simulate.add_argument("--out", type=Path, required=True, metavar="FILE.h5", help="HDF5 file")
+    simulate.set_defaults(run=_simulate)
+
+    measure = commands.add_parser(
+        "measure",
+        help="measure strain maps of simulated specimens",
+        description="Write every map as HDF5 with units and as 8-bit PNG, and maps.csv.",
+    )
+    measure.add_argument("specimens", type=Path, metavar="specimens.h5", help="from `simulate`")
+    measure.add_argument(
+        "--reload",
+        choices=("small", "large", "both"),
+        default="both",
+        help="reload by 0.1 %%, 1 %% or both (default both)",
+    )
+    measure.add_argument(
+        "--study",
+        choices=("published", "audited"),
+        default="published",
+        help="grid on the deformed body as the paper's, or on the reference body "
+        "(default published)",
+    )
+    measure.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    measure.set_defaults(run=_measure)
+
+    predict = commands.add_parser(
+        "predict",
+        help="tell the prior strain from maps or pictures",
+        description="Classify maps (HDF5 from `measure`) and 8-bit grey PNGs. Several networks "
+        "count as an ensemble. A file that cannot be used is named at the end and does not stop "
+        "the others.",
+    )
+    predict.add_argument("maps", type=Path, nargs="+", metavar="MAP", help="HDF5 or PNG files")
+    predict.add_argument(
+        "--network",
+        type=Path,
+        action="append",
+        required=True,
+        metavar="DIR",
+        help="directory of a trained network; may be given several times",
+    )
+    predict.add_argument("--out", type=Path, required=True, metavar="predictions.csv")
+    predict.set_defaults(run=_predict)
+
+    import_keras = commands.add_parser(
+        "import-keras",
+        help="make the published network one of ours",
+        description="Read the paper's published weights (Keras 2.1 HDF5) into a network directory.",
+    )
+    import_keras.add_argument("weights", type=Path, metavar="weights.hdf5")
+    import_keras.add_argument("directory", type=Path, metavar="DIR")
+    import_keras.set_defaults(run=_import_keras)
+    return parser
+
+
+def _simulate(options: argparse.Namespace) -> int:
+    from strainprint.specimens.simulate import simulate_shard
+
+    if options.specimens < 1 or options.seed < 0:
+        raise BadInputError(
+            f"--specimens {options.specimens} --seed {options.seed}",
+            allowed="1 specimen or more, a seed of 0 or more",
+        )
+    manifest = options.out.with_suffix(".json")
+    if manifest == options.out:
+        raise BadInputError("the manifest goes beside it as .json", where=options.out)
+    simulate_shard(
+        options.out,
+        manifest,
+        width_nm=options.width_nm,
+        slip_systems=options.slip_systems,
+        first=0,
+        count=options.specimens,
+        seed=options.seed,
+    )
+    print(f"{options.specimens} specimens in {options.out}, described in {manifest}")
+    return DONE
+
+
+def _measure(options: argparse.Namespace) -> int:
+    from strainprint.maps.measure import RELOADS, measure_to_folder
+
+    reloads = RELOADS if options.reload == "both" else (options.reload,)
+    written = measure_to_folder(
+        options.specimens, options.out, study=options.study, reloads=reloads
+    )
+    print(f"{len(written)} maps in {options.out}, listed in {options.out / 'maps.csv'}")
+    return DONE
+
+
+def _predict(options: argparse.Namespace) -> int:
+    from strainprint.networks.classify import classify_files
+
+    refused = classify_files(options.maps, options.network, options.out)
+    read = len(options.maps) - len(refused)
+    if read:
+        print(f"{read} of {len(options.maps)} files classified in {options.out}")
+    for file in refused:
+        print(f"strainprint: {file.reason}", file=sys.stderr)
+    if refused:
+        print(f"strainprint: {len(refused)} files refused", file=sys.stderr)
+    return PARTLY if refused else DONE
+
+
+def _import_keras(options: argparse.Namespace) -> int:
+    from strainprint.networks.published_weights import import_keras
+
+    import_keras(options.weights, options.directory)
+    print(f"network written to {options.directory}")
+    return DONE
