@@ -124,6 +124,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _simulate(options: argparse.Namespace) -> int:
+    from strainprint.specimens.loading import SimulationError
     from strainprint.specimens.simulate import simulate_shard
 
     if options.specimens < 1 or options.seed < 0:
@@ -134,15 +135,19 @@ def _simulate(options: argparse.Namespace) -> int:
     manifest = options.out.with_suffix(".json")
     if manifest == options.out:
         raise BadInputError("the manifest goes beside it as .json", where=options.out)
-    simulate_shard(
-        options.out,
-        manifest,
-        width_nm=options.width_nm,
-        slip_systems=options.slip_systems,
-        first=0,
-        count=options.specimens,
-        seed=options.seed,
-    )
+    try:
+        simulate_shard(
+            options.out,
+            manifest,
+            width_nm=options.width_nm,
+            slip_systems=options.slip_systems,
+            first=0,
+            count=options.specimens,
+            seed=options.seed,
+        )
+    except SimulationError as error:
+        print(f"strainprint: {error}", file=sys.stderr)
+        return FAILED
     print(f"{options.specimens} specimens in {options.out}, described in {manifest}")
     return DONE
 

@@ -159,6 +159,21 @@ def test_networks_of_unlike_studies_or_classes_are_refused(folder, capsys):
         assert name in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--width-nm", "-3"], "width_nm is -3"),
+        (["--width-nm", "62.5", "--specimens", "0"], "1 specimen or more"),
+        (["--width-nm", "62.5", "--seed", "-1"], "a seed of 0 or more"),
+    ],
+)
+def test_impossible_specimens_are_refused(tmp_path, capsys, options, said):
+    out = tmp_path / "s.h5"
+    assert main(["simulate", *options, "--slip-systems", "1", "--out", str(out)]) == 2
+    assert said in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_bad_input_is_a_message_and_status_2(tmp_path, capsys):
     assert main(["predict", "a.png", "--network", str(tmp_path), "--out", "p.csv"]) == 2
     assert main(["import-keras", str(tmp_path / "none.hdf5"), str(tmp_path / "net")]) == 2

@@ -2,8 +2,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-pytest.importorskip("strainprint.specimens.simulate", reason="needs the simulator")
-
 from strainprint.cli import main
 from strainprint.errors import BadInputError
 from strainprint.maps.map_file import read_map_h5, read_picture_png
