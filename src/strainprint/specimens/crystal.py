@@ -1,0 +1,208 @@
+"""A crystal before it is loaded: slip planes, dislocation sources and obstacles, seeded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import cos, floor, pi, radians, sin
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strainprint.errors import BadInputError
+from strainprint.specimens.material import Material
+
+SLIP_ANGLE_DEG = 30.0
+"""Angle between slip direction and loading axis (paper, Introduction: +30 deg, or +-30 deg)."""
+
+BULK, SURFACE = 0, 1
+
+
+@dataclass(frozen=True)
+class CrystalSettings:
+    """How a crystal is populated; every number with its evidence in config/README.md.
+
+    Attributes
+    ----------
+    aspect
+        Height over width of the specimen.
+    plane_spacing_nm
+        Distance between neighbouring slip planes of one system.
+    bulk_source_density_per_um2, bulk_source_strength_mpa, bulk_source_scatter
+        Frank-Read sources: number per area, mean strength and relative standard deviation.
+    surface_source_density_per_um, surface_source_strength_mpa, surface_source_scatter
+        Sources at the ends of slip planes: number per length of free side, strength, scatter.
+    surface_source_depth_nm
+        Distance along the plane at which a surface source places its dislocation.
+    obstacle_density_per_um2, obstacle_strength_mpa, obstacle_scatter
+        Point obstacles on the slip planes.
+    """
+
+    aspect: float = 4.0
+    plane_spacing_nm: float = 2.5
+    bulk_source_density_per_um2: float = 120.0
+    bulk_source_strength_mpa: float = 50.0
+    bulk_source_scatter: float = 0.1
+    surface_source_density_per_um: float = 20.0
+    surface_source_strength_mpa: float = 150.0
+    surface_source_scatter: float = 0.1
+    surface_source_depth_nm: float = 10.0
+    obstacle_density_per_um2: float = 6000.0
+    obstacle_strength_mpa: float = 150.0
+    obstacle_scatter: float = 0.2
+
+
+@dataclass(frozen=True)
+class Crystal:
+    """Geometry and defects of one specimen; lengths in nm, stresses in MPa.
+
+    Positions on a plane are distances r from its end ``plane_origin_nm`` along the slip direction
+    ``(cos theta, sin theta)``, 0 <= r <= ``plane_length_nm``. x runs across the width from -w/2 to
+    w/2, y along the loading axis from 0 to h.
+    """
+
+    width_nm: float
+    height_nm: float
+    slip_systems: int
+    plane_angle: NDArray[np.float64]
+    plane_origin_nm: NDArray[np.float64]
+    plane_length_nm: float
+    source_plane: NDArray[np.int64]
+    source_position_nm: NDArray[np.float64]
+    source_strength_mpa: NDArray[np.float64]
+    source_kind: NDArray[np.int64]
+    source_length_nm: NDArray[np.float64]
+    obstacle_plane: NDArray[np.int64]
+    obstacle_position_nm: NDArray[np.float64]
+    obstacle_strength_mpa: NDArray[np.float64]
+
+
+def slip_angles(slip_systems: int) -> tuple[float, ...]:
+    """Return the angles (radians, from x) of the slip directions: +30 deg, or +-30 deg, to y."""
+    if slip_systems not in (1, 2):
+        raise BadInputError(f"slip_systems is {slip_systems}", allowed="1 or 2")
+    up = radians(90 - SLIP_ANGLE_DEG)
+    return (up,) if slip_systems == 1 else (up, pi - up)
+
+
+def slip_planes(
+    width_nm: float, height_nm: float, angle: float, spacing_nm: float, phase: float
+) -> NDArray[np.float64]:
+    """Return the origins (n, 2) of the planes of one system that cut both free sides.
+
+    ``phase`` in [0, 1) shifts the whole stack by a fraction of the spacing.
+    """
+    rise = width_nm * abs(sin(angle) / cos(angle))
+    step = spacing_nm / abs(cos(angle))
+    # half a step from the corners, so that no plane touches a platen
+    count = floor((height_nm - rise) / step - phase)
+    y = (np.arange(count) + phase + 0.5) * step
+    y = y[y + rise < height_nm - 1e-6 * height_nm]
+    x = -width_nm / 2 if cos(angle) > 0 else width_nm / 2
+    return np.column_stack([np.full(len(y), x), y])
+
+
+def _scattered(
+    rng: np.random.Generator, mean: float, scatter: float, count: int
+) -> NDArray[np.float64]:
+    """Draw strengths from a normal distribution, redrawing what falls below a tenth of the mean."""
+    values = rng.normal(mean, scatter * mean, count)
+    while np.any(low := values < 0.1 * mean):
+        values[low] = rng.normal(mean, scatter * mean, int(low.sum()))
+    return values
+
+
+def _count(rng: np.random.Generator, expected: float) -> int:
+    """Return floor or ceiling of an expected number, with the right mean."""
+    return floor(expected + rng.random())
+
+
+def place_crystal(
+    width_nm: float,
+    slip_systems: int,
+    settings: CrystalSettings,
+    material: Material,
+    rng: np.random.Generator,
+) -> Crystal:
+    """Draw one crystal.
+
+    ASSUME: at least one bulk source, since a pillar without any would stay elastic at every
+    stress; obstacles only on planes that hold a source (the others never see a dislocation) and
+    never inside the nucleation interval of a bulk source (a dipole cannot form around one).
+
+    Raises
+    ------
+    BadInputError
+        The specimen is too narrow for its planes or for the nucleation length of its sources.
+    """
+    if not width_nm > 0:
+        raise BadInputError(f"width_nm is {width_nm}", allowed="greater than 0")
+    height = settings.aspect * width_nm
+    angles = slip_angles(slip_systems)
+    stacks = [
+        slip_planes(width_nm, height, angle, settings.plane_spacing_nm, rng.random())
+        for angle in angles
+    ]
+    origin = np.concatenate(stacks)
+    angle = np.repeat(angles, [len(s) for s in stacks])
+    if len(origin) == 0:
+        raise BadInputError(
+            f"no slip plane cuts both sides at width {width_nm} nm and aspect {settings.aspect}",
+            allowed=f"aspect above {np.tan(angles[0]):.3g}",
+        )
+    length = width_nm / abs(cos(angles[0]))
+    area_um2 = width_nm * height * 1e-6
+
+    bulk = max(1, _count(rng, settings.bulk_source_density_per_um2 * area_um2))
+    bulk_strength = _scattered(
+        rng, settings.bulk_source_strength_mpa, settings.bulk_source_scatter, bulk
+    )
+    nucleation_length = material.edge_constant_mpa_nm / bulk_strength
+    room = length - nucleation_length - 4 * settings.plane_spacing_nm
+    if np.any(room <= 0):
+        raise BadInputError(
+            f"a source of {bulk_strength.min():.1f} MPa needs {nucleation_length.max():.1f} nm, "
+            f"its plane is {length:.1f} nm long",
+            where="specimens.crystal.bulk_source_strength_mpa",
+            allowed="stronger sources or wider specimens",
+        )
+    bulk_plane = rng.integers(0, len(origin), bulk)
+    bulk_position = length / 2 + (rng.random(bulk) - 0.5) * room
+
+    ends = _count(rng, settings.surface_source_density_per_um * 2 * height * 1e-3)
+    ends = min(ends, 2 * len(origin))
+    end = rng.permutation(2 * len(origin))[:ends]
+    surface_strength = _scattered(
+        rng, settings.surface_source_strength_mpa, settings.surface_source_scatter, ends
+    )
+    depth = settings.surface_source_depth_nm
+    surface_position = np.where(end % 2 == 0, depth, length - depth)
+
+    source_plane = np.concatenate([bulk_plane, end // 2])
+    source_position = np.concatenate([bulk_position, surface_position])
+    source_length = np.concatenate([nucleation_length, np.zeros(ends)])
+
+    total = _count(rng, settings.obstacle_density_per_um2 * area_um2)
+    plane = rng.integers(0, len(origin), total)
+    position = rng.random(total) * length
+    strength = _scattered(rng, settings.obstacle_strength_mpa, settings.obstacle_scatter, total)
+    keep = np.isin(plane, source_plane) & (position > 2 * depth) & (position < length - 2 * depth)
+    for p, r, reach in zip(bulk_plane, bulk_position, nucleation_length, strict=True):
+        keep &= ~((plane == p) & (np.abs(position - r) < reach / 2 + settings.plane_spacing_nm))
+    order = np.lexsort((position[keep], plane[keep]))
+
+    return Crystal(
+        width_nm=width_nm,
+        height_nm=height,
+        slip_systems=slip_systems,
+        plane_angle=angle,
+        plane_origin_nm=origin,
+        plane_length_nm=length,
+        source_plane=source_plane.astype(np.int64),
+        source_position_nm=source_position,
+        source_strength_mpa=np.concatenate([bulk_strength, surface_strength]),
+        source_kind=np.concatenate([np.full(bulk, BULK), np.full(ends, SURFACE)]).astype(np.int64),
+        source_length_nm=source_length,
+        obstacle_plane=plane[keep][order].astype(np.int64),
+        obstacle_position_nm=position[keep][order],
+        obstacle_strength_mpa=strength[keep][order],
+    )

@@ -1,0 +1,292 @@
+"""Specimens on disk: one HDF5 file per shard, with units, every parameter and every seed.
+
+Layout: attributes of the file name the subset, the geometry and all parameters (JSON, units in the
+names); one group per specimen holds its ``crystal``, its virgin ``loading`` curve and one group
+per prior strain with the ``reload`` curve and the states ``reference`` and one per reload strain.
+A state is small: plane, position, sign and slip per plane. Any strain map is rendered from it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from strainprint.errors import BadInputError
+from strainprint.files import read_json, sha256_of_file, write_json, write_whole
+from strainprint.specimens.crystal import Crystal
+from strainprint.specimens.loading import Curve, History
+from strainprint.specimens.material import Material
+from strainprint.specimens.state import State
+
+FORMAT = "strainprint-specimens"
+VERSION = 1
+REFERENCE = "reference"
+
+_UNITS = {
+    "plane_angle": "rad",
+    "plane_origin_nm": "nm",
+    "source_position_nm": "nm",
+    "source_strength_mpa": "MPa",
+    "source_length_nm": "nm",
+    "obstacle_position_nm": "nm",
+    "obstacle_strength_mpa": "MPa",
+    "position_nm": "nm",
+    "stress_mpa": "MPa",
+    "whole_plane_slip": "Burgers vectors",
+}
+
+
+@dataclass(frozen=True)
+class LoadingPath:
+    """One prior strain of one specimen, as read back.
+
+    Attributes
+    ----------
+    reference, small, large
+        Relaxed state before the reload and the states at the reload strains.
+    reload_strain, reload_stress_mpa
+        Reload curve, (n,), positive along the loading sense.
+    relaxed
+        Whether everything came to rest at zero load within the hold time.
+    """
+
+    reference: State
+    small: State
+    large: State
+    reload_strain: NDArray[np.float64]
+    reload_stress_mpa: NDArray[np.float64]
+    relaxed: bool
+
+
+@dataclass(frozen=True)
+class SpecimenRecord:
+    """One specimen as read back; ``paths`` is keyed by prior strain."""
+
+    index: int
+    specimen_id: str
+    seed: int
+    crystal: Crystal
+    loading_strain: NDArray[np.float64]
+    loading_stress_mpa: NDArray[np.float64]
+    paths: dict[float, LoadingPath]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Some specimens of one subset; ``parameters`` are the settings they were made with."""
+
+    subset: str
+    width_nm: float
+    height_nm: float
+    slip_systems: int
+    material: Material
+    reload_strains: dict[str, float]
+    parameters: dict[str, Any]
+    specimens: list[SpecimenRecord]
+
+
+@dataclass(frozen=True)
+class SimulatedSpecimen:
+    """One specimen as the simulator hands it over for writing."""
+
+    index: int
+    specimen_id: str
+    seed: int
+    crystal: Crystal
+    curve: Curve
+    histories: Sequence[History]
+    largest_identity_error: float
+
+
+def _put(group: h5py.Group, name: str, values: NDArray[Any]) -> None:
+    # no timestamps, so that the same specimens give the same bytes
+    dataset = group.create_dataset(name, data=values, track_times=False)
+    if name in _UNITS:
+        dataset.attrs["units"] = _UNITS[name]
+
+
+def _put_curve(group: h5py.Group, curve: Curve) -> None:
+    for name, values in vars(curve).items():
+        _put(group, name, values)
+
+
+def _put_state(group: h5py.Group, state: State) -> None:
+    _put(group, "plane", state.plane.astype(np.int32))
+    _put(group, "position_nm", state.position_nm)
+    _put(group, "sign", state.sign.astype(np.int8))
+    _put(group, "whole_plane_slip", state.whole_plane_slip.astype(np.int32))
+    group.attrs["platen_displacement_nm"] = state.platen_displacement_nm
+
+
+def write_shard(
+    path: str | Path,
+    manifest: str | Path,
+    *,
+    subset: str,
+    material: Material,
+    reload_strains: Mapping[str, float],
+    parameters: Mapping[str, Any],
+    specimens: Sequence[SimulatedSpecimen],
+) -> None:
+    """Write specimens to HDF5 and a JSON manifest beside it, whole or not at all."""
+    first = specimens[0].crystal
+    with write_whole(path) as partial, h5py.File(partial, "w") as file:
+        file.attrs["format"] = FORMAT
+        file.attrs["version"] = VERSION
+        file.attrs["subset"] = subset
+        file.attrs["width_nm"] = first.width_nm
+        file.attrs["height_nm"] = first.height_nm
+        file.attrs["slip_systems"] = first.slip_systems
+        file.attrs["material"] = json.dumps(asdict(material), sort_keys=True)
+        file.attrs["reload_strains"] = json.dumps(dict(reload_strains), sort_keys=True)
+        file.attrs["parameters"] = json.dumps(dict(parameters), sort_keys=True)
+        for specimen in specimens:
+            group = file.create_group(specimen.specimen_id)
+            group.attrs["index"] = specimen.index
+            group.attrs["seed"] = specimen.seed
+            group.attrs["largest_identity_error"] = specimen.largest_identity_error
+            crystal = group.create_group("crystal")
+            for name, value in vars(specimen.crystal).items():
+                if isinstance(value, np.ndarray):
+                    _put(crystal, name, value)
+                else:
+                    crystal.attrs[name] = value
+            _put_curve(group.create_group("loading"), specimen.curve)
+            for history in specimen.histories:
+                prior = group.create_group(f"prior_{history.prior_strain:g}")
+                prior.attrs["prior_strain"] = history.prior_strain
+                prior.attrs["relaxed"] = history.relaxed
+                _put_curve(prior.create_group("reload"), history.reload)
+                for name, state in history.states.items():
+                    _put_state(prior.create_group(name), state)
+    write_json(
+        manifest,
+        {
+            "format": FORMAT,
+            "version": VERSION,
+            "subset": subset,
+            "count": len(specimens),
+            "specimens": [s.specimen_id for s in specimens],
+            "seeds": [s.seed for s in specimens],
+            "largest_identity_error": max(s.largest_identity_error for s in specimens),
+            "sha256": sha256_of_file(path),
+        },
+    )
+
+
+def _state(group: h5py.Group, crystal: Crystal) -> State:
+    state = State(
+        plane=group["plane"][()].astype(np.int64),
+        position_nm=group["position_nm"][()],
+        sign=group["sign"][()].astype(np.int64),
+        whole_plane_slip=group["whole_plane_slip"][()].astype(np.int64),
+        platen_displacement_nm=float(group.attrs["platen_displacement_nm"]),
+    )
+    n, planes = len(state.plane), len(crystal.plane_angle)
+    inside = np.isfinite(state.position_nm) & (state.position_nm >= 0)
+    inside &= state.position_nm <= crystal.plane_length_nm
+    sound = (
+        state.position_nm.shape == (n,)
+        and state.sign.shape == (n,)
+        and state.whole_plane_slip.shape == (planes,)
+        and bool(np.all((state.plane >= 0) & (state.plane < planes)))
+        and bool(np.all(np.abs(state.sign) == 1))
+        and bool(inside.all())
+        and np.isfinite(state.platen_displacement_nm)
+    )
+    if not sound:
+        raise BadInputError(
+            "state holds a dislocation off its plane, or arrays of unequal length",
+            where=group.name,
+        )
+    return state
+
+
+def _crystal(group: h5py.Group) -> Crystal:
+    values = {name: dataset[()] for name, dataset in group.items()}
+    return Crystal(
+        width_nm=float(group.attrs["width_nm"]),
+        height_nm=float(group.attrs["height_nm"]),
+        slip_systems=int(group.attrs["slip_systems"]),
+        plane_length_nm=float(group.attrs["plane_length_nm"]),
+        **values,
+    )
+
+
+def read_shard(path: str | Path) -> Shard:
+    """Read a shard of specimens.
+
+    Raises
+    ------
+    BadInputError
+        The file is missing, truncated, of another format, or holds an impossible state.
+    """
+    path = Path(path)
+    way_out = "delete it and run the simulation again"
+    try:
+        with h5py.File(path, "r") as file:
+            if file.attrs.get("format") != FORMAT or file.attrs.get("version") != VERSION:
+                raise BadInputError(
+                    f"format is {file.attrs.get('format')!r}", where=path, allowed=FORMAT
+                )
+            specimens = []
+            for name, group in file.items():
+                crystal = _crystal(group["crystal"])
+                paths = {}
+                for key, prior in group.items():
+                    if not key.startswith("prior_"):
+                        continue
+                    paths[float(prior.attrs["prior_strain"])] = LoadingPath(
+                        **{
+                            state: _state(prior[state], crystal)
+                            for state in (REFERENCE, "small", "large")
+                        },
+                        reload_strain=prior["reload/strain"][()],
+                        reload_stress_mpa=prior["reload/stress_mpa"][()],
+                        relaxed=bool(prior.attrs["relaxed"]),
+                    )
+                specimens.append(
+                    SpecimenRecord(
+                        index=int(group.attrs["index"]),
+                        specimen_id=name,
+                        seed=int(group.attrs["seed"]),
+                        crystal=crystal,
+                        loading_strain=group["loading/strain"][()],
+                        loading_stress_mpa=group["loading/stress_mpa"][()],
+                        paths=paths,
+                    )
+                )
+            return Shard(
+                subset=str(file.attrs["subset"]),
+                width_nm=float(file.attrs["width_nm"]),
+                height_nm=float(file.attrs["height_nm"]),
+                slip_systems=int(file.attrs["slip_systems"]),
+                material=Material(**json.loads(file.attrs["material"])),
+                reload_strains=json.loads(file.attrs["reload_strains"]),
+                parameters=json.loads(file.attrs["parameters"]),
+                specimens=specimens,
+            )
+    except FileNotFoundError as error:
+        raise BadInputError("file is missing", where=path, way_out=way_out) from error
+    except BadInputError as error:
+        raise BadInputError(str(error), where=path, way_out=way_out) from error
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise BadInputError(
+            f"not readable as specimens ({error})", where=path, way_out=way_out
+        ) from error
+
+
+def verify_shard(path: str | Path, manifest: str | Path) -> None:
+    """Compare a shard with the checksum in its manifest; BadInputError where they differ."""
+    expected = read_json(manifest, expected_format=FORMAT)["sha256"]
+    if sha256_of_file(path) != expected:
+        raise BadInputError(
+            "content differs from its manifest", where=path, way_out="delete it and re-run"
+        )
