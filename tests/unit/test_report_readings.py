@@ -63,6 +63,13 @@ def test_a_difference_that_touches_zero_is_not_called_better() -> None:
     assert "better" not in text
 
 
+def test_too_few_specimens_conclude_nothing() -> None:
+    row = _row("ensemble", 0.8, 0.3, 0.9, minus_shape_only=0.3)
+    text = readings.comparison(row, SHAPE)
+    assert "differ by +30.0 points, on too few specimens" in text
+    assert "better" not in text
+
+
 def test_a_difference_below_zero_is_called_worse() -> None:
     assert "is worse than" in readings.comparison(_ensemble(-0.4, -0.1), SHAPE)
 

@@ -479,7 +479,8 @@ def _with_interval(row: Mapping[str, Any]) -> Markup:
 def _difference(row: Mapping[str, Any], reference: str, *, with_p: bool = False) -> Text:
     if math.isnan(row[f"minus_{reference}"]):
         return "–"
-    below = escaped(points_range(row[f"minus_{reference}_low"], row[f"minus_{reference}_high"]))
+    low, high = row[f"minus_{reference}_low"], row[f"minus_{reference}_high"]
+    below = "no interval" if math.isnan(low) else escaped(points_range(low, high))
     if with_p:
         below += f"<br>p {escaped(p_value(row[f'mcnemar_p_{reference}']))}"
     return cell(points(row[f"minus_{reference}"]), Markup(below))

@@ -110,6 +110,11 @@ def comparison(row: Row, reference: Row) -> str:
     difference = float(row[f"minus_{column}"])
     low, high = float(row[f"minus_{column}_low"]), float(row[f"minus_{column}_high"])
     who, other = _capital(named(row["model"])), named(reference["model"])
+    if math.isnan(low):
+        return (
+            f"{who} and {other} differ by {points(difference)} points, on too few specimens for an "
+            f"interval: nothing can be concluded."
+        )
     numbers = f"{points(difference)} points (paired, 95 % interval {points_range(low, high)})"
     overlap = interval_of(row).overlaps(interval_of(reference))
     if low > 0:

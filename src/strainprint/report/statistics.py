@@ -63,6 +63,10 @@ def mcnemar_exact(correct_a: ArrayLike, correct_b: ArrayLike) -> float:
     return float(binomtest(only_a, only_a + only_b, 0.5).pvalue)
 
 
+FEWEST_SPECIMENS = 3
+"""Below this number of specimens no interval of a paired difference is given."""
+
+
 def specimen_resamples(
     specimens: ArrayLike, *, seed: int, resamples: int = 2000
 ) -> NDArray[np.int64]:

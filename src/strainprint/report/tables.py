@@ -27,6 +27,7 @@ from strainprint.report.inputs import (
     read_table,
 )
 from strainprint.report.statistics import (
+    FEWEST_SPECIMENS,
     NOT_KNOWN,
     accuracy_interval,
     bootstrap_difference,
@@ -248,7 +249,9 @@ def accuracy_table(models: Sequence[JudgedModel], *, seed: int, resamples: int) 
             reference = by_name[other].correct
             column = other.replace("-", "_")
             same = model.name == other
-            difference = NOT_KNOWN if same else bootstrap_difference(right, reference, weights)
+            # a bootstrap over one or two specimens shrinks to a point that would look like proof
+            known = not same and len(np.unique(specimens)) >= FEWEST_SPECIMENS
+            difference = bootstrap_difference(right, reference, weights) if known else NOT_KNOWN
             row |= {
                 f"mcnemar_p_{column}": np.nan if same else mcnemar_exact(right, reference),
                 f"minus_{column}": np.nan if same else float(right.mean() - reference.mean()),
