@@ -211,13 +211,37 @@ def _state(group: h5py.Group, crystal: Crystal) -> State:
 
 def _crystal(group: h5py.Group) -> Crystal:
     values = {name: dataset[()] for name, dataset in group.items()}
-    return Crystal(
+    crystal = Crystal(
         width_nm=float(group.attrs["width_nm"]),
         height_nm=float(group.attrs["height_nm"]),
         slip_systems=int(group.attrs["slip_systems"]),
         plane_length_nm=float(group.attrs["plane_length_nm"]),
         **values,
     )
+    planes, length = len(crystal.plane_angle), crystal.plane_length_nm
+    sound = crystal.plane_origin_nm.shape == (planes, 2)
+    sound &= all(bool(np.isfinite(array).all()) for array in values.values())
+    for on_plane, position, others in (
+        (
+            crystal.source_plane,
+            crystal.source_position_nm,
+            (crystal.source_strength_mpa, crystal.source_kind, crystal.source_length_nm),
+        ),
+        (
+            crystal.obstacle_plane,
+            crystal.obstacle_position_nm,
+            (crystal.obstacle_strength_mpa,),
+        ),
+    ):
+        sound &= all(array.shape == on_plane.shape for array in (position, *others))
+        sound &= bool(np.all((on_plane >= 0) & (on_plane < planes)))
+        sound &= bool(np.all((position >= 0) & (position <= length)))
+    if not sound:
+        raise BadInputError(
+            "crystal holds a defect off its planes, or arrays of unequal length",
+            where=group.name,
+        )
+    return crystal
 
 
 def read_shard(path: str | Path) -> Shard:
@@ -226,7 +250,7 @@ def read_shard(path: str | Path) -> Shard:
     Raises
     ------
     BadInputError
-        The file is missing, truncated, of another format, or holds an impossible state.
+        The file is missing, truncated, of another format, or holds an impossible crystal or state.
     """
     path = Path(path)
     way_out = "delete it and run the simulation again"

@@ -1,0 +1,468 @@
+from math import cos, pi, radians, sin, sqrt, tan
+
+import numpy as np
+import pytest
+from hand_built_crystals import (
+    ALUMINIUM,
+    C_MPA_NM,
+    DOWN,
+    SCHMID,
+    UP,
+    WIDE_NM,
+    lay_crystal,
+    mirror,
+    parallel_planes,
+    positions,
+    press,
+    put,
+    rotate_half_turn,
+    shift,
+)
+
+from strainprint.specimens import dynamics
+from strainprint.specimens.crystal import BULK, SURFACE, CrystalSettings, place_crystal
+from strainprint.specimens.fields import edge_stress_mpa
+from strainprint.specimens.loading import Specimen
+from strainprint.specimens.pillar import make_pillar, wave_factor
+
+MIDDLE = WIDE_NM  # of a plane of the wide pillar, 2 w long
+ONE_PLANE = lay_crystal(WIDE_NM, [(UP, 0.0)])
+GAP = 20.0
+
+
+def _neighbours(x, sign, **settings):
+    """A positive dislocation amid the wide pillar and one at X = x on the plane 20 nm above."""
+    return press(
+        parallel_planes(WIDE_NM, GAP),
+        (0, MIDDLE, 1),
+        (1, MIDDLE + shift(GAP) + x, sign),
+        **settings,
+    )
+
+
+def _separation(specimen):
+    """X of the dislocation on the upper plane minus that of the one on the lower."""
+    first, second = positions(specimen)
+    return second - shift(GAP) - first
+
+
+@pytest.mark.parametrize("x", [5.0, -20.0, 33.0, 60.0, -100.0])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_pair_force_on_parallel_planes_is_the_textbook_one(x, sign):
+    pair = _neighbours(x, sign).population.pair
+    stress = C_MPA_NM * x * (x**2 - GAP**2) / (x**2 + GAP**2) ** 2
+    scale = 1e-4 * C_MPA_NM / np.hypot(x, GAP)
+    assert pair[1, 0] == pytest.approx(stress, abs=scale)
+    assert pair[0, 1] == pytest.approx(-sign * stress, abs=scale)
+
+
+@pytest.mark.parametrize("x, y", [(8.0, 0.0), (3.0, -9.0), (-20.0, 7.0)])
+def test_pair_force_between_intersecting_systems_resolves_the_stress_on_each_plane(x, y):
+    body = make_pillar(WIDE_NM, 4 * WIDE_NM, ALUMINIUM)
+    x0, y0 = 0.0, body.height / 2
+    stress = edge_stress_mpa(x * cos(UP) + y * sin(UP), -x * sin(UP) + y * cos(UP), 1, ALUMINIUM)
+    # turn the stress from the frame of the first plane into that of the second
+    turn = DOWN - UP
+    expected = 0.5 * (stress[1] - stress[0]) * sin(2 * turn) + stress[2] * cos(2 * turn)
+    gamma = complex(-1j * body.strength * np.exp(1j * UP))
+    found = dynamics._resolved(
+        body.wave,
+        body.half_width,
+        cos(2 * DOWN),
+        sin(2 * DOWN),
+        x0 + x,
+        y0 + y,
+        wave_factor(body, x0 + x, y0 + y),
+        x0,
+        y0,
+        wave_factor(body, x0, y0),
+        gamma,
+        True,
+    )
+    assert found == pytest.approx(expected, abs=1e-4 * C_MPA_NM / np.hypot(x, y))
+
+
+@pytest.mark.parametrize("start", [9.0, -12.0, 35.0])
+def test_opposite_dislocations_on_parallel_planes_rest_at_45_degrees(start):
+    specimen = _neighbours(start, -1)
+    assert specimen.settle()
+    assert _separation(specimen) / GAP == pytest.approx(np.sign(start), abs=2e-3)
+
+
+@pytest.mark.parametrize("start", [15.0, -8.0])
+def test_equal_dislocations_on_parallel_planes_form_a_wall(start):
+    specimen = _neighbours(start, 1)
+    assert specimen.settle()
+    assert abs(_separation(specimen)) / GAP < 2e-3
+
+
+def test_largest_pair_stress_is_the_passing_stress_at_one_plus_sqrt_2():
+    x = GAP * (1 + sqrt(2)) + np.linspace(-1, 1, 41)
+    stress = [_neighbours(at, -1).population.pair[1, 0] for at in x]
+    assert x[np.argmax(stress)] == pytest.approx(GAP * (1 + sqrt(2)), abs=0.06)
+    mu, nu, b = ALUMINIUM.shear_modulus_mpa, 0.33, 0.25
+    assert max(stress) == pytest.approx(mu * b / (8 * pi * (1 - nu) * GAP), rel=1e-4)
+
+
+@pytest.mark.parametrize("fraction, passes", [(0.98, False), (1.02, True)])
+def test_a_dipole_holds_below_the_passing_stress_and_breaks_above(fraction, passes):
+    # tau > 0 drives the lower (+) to larger, the upper (-) to smaller r: they start at X = -h
+    specimen = _neighbours(-GAP, -1, shear_mpa=fraction * C_MPA_NM / (4 * GAP), hold_steps=400)
+    assert specimen.settle() is not passes
+    if passes:
+        assert _separation(specimen) < -5 * GAP
+    else:
+        assert -GAP * (1 + sqrt(2)) < _separation(specimen) < -GAP
+
+
+STRENGTH = 50.0
+L_NUC = C_MPA_NM / STRENGTH
+
+
+def test_partner_at_the_nucleation_length_exerts_the_source_strength():
+    crystal = place_crystal(
+        125.0, 2, CrystalSettings(), ALUMINIUM, np.random.Generator(np.random.PCG64(0))
+    )
+    bulk = crystal.source_kind == BULK
+    for strength, length in zip(
+        crystal.source_strength_mpa[bulk], crystal.source_length_nm[bulk], strict=True
+    ):
+        specimen = press(ONE_PLANE, (0, MIDDLE - length / 2, -1), (0, MIDDLE + length / 2, 1))
+        # each pulls the other inwards with the strength of the source
+        assert specimen.population.pair[1, 0] == pytest.approx(-strength, rel=1e-4)
+        assert specimen.population.pair[0, 1] == pytest.approx(-strength, rel=1e-4)
+
+
+@pytest.mark.parametrize("fraction", [0.97, 1.03])
+@pytest.mark.parametrize("sense", [1, -1])
+def test_a_new_dipole_expands_above_the_source_strength_and_collapses_below(fraction, sense):
+    specimen = press(
+        ONE_PLANE,
+        (0, MIDDLE - L_NUC / 2, -sense),
+        (0, MIDDLE + L_NUC / 2, sense),
+        shear_mpa=sense * fraction * STRENGTH,
+        hold_steps=400,
+    )
+    settled = specimen.settle()
+    if fraction < 1:
+        assert settled
+        assert len(positions(specimen)) == 0
+        assert specimen.stress_mpa == pytest.approx(sense * fraction * STRENGTH / SCHMID)
+    else:
+        assert np.ptp(positions(specimen)) > 5 * L_NUC
+
+
+@pytest.mark.parametrize("sense", [1, -1])
+def test_a_bulk_source_emits_a_dipole_of_its_length_at_its_strength(sense):
+    crystal = lay_crystal(WIDE_NM, [(UP, 0.0)], [(0, MIDDLE, STRENGTH, BULK)])
+    still = press(crystal, shear_mpa=sense * 0.999 * STRENGTH)
+    assert still.settle()
+    assert len(positions(still)) == 0
+    # one step more than the nucleation time
+    active = press(
+        crystal, shear_mpa=sense * 1.001 * STRENGTH, hold_time_ns=10.0, nucleation_time_ns=10.0
+    )
+    active.settle()
+    assert positions(active) == pytest.approx([MIDDLE + L_NUC / 2, MIDDLE - L_NUC / 2])
+    assert active.population.sign[:2].tolist() == [sense, -sense]
+    assert active.population.slip[0] == 0
+
+
+@pytest.mark.parametrize("start", [10.0, 20.0])
+def test_collapse_time_of_a_pair_is_that_of_linear_drag(start):
+    specimen = press(ONE_PLANE, (0, MIDDLE, 1), (0, MIDDLE + start, -1), largest_glide_nm=0.02)
+    tau = np.zeros(len(specimen.population.charge) + len(specimen.population.plane))
+    why, time_ns, _ = dynamics.settle(
+        specimen.lattice,
+        specimen.pillar,
+        specimen.rules,
+        specimen.population,
+        specimen.platen,
+        False,
+        tau,
+    )
+    assert why == dynamics.SETTLED
+    assert len(positions(specimen)) == 0
+    # x0^2 B / (4 C b), less the rest of the way that annihilation at 1.5 nm saves
+    expected = (start**2 - 1.5**2) * ALUMINIUM.drag_pa_s / (4 * C_MPA_NM * 0.25) * 1e3
+    assert time_ns == pytest.approx(expected, rel=0.01)
+
+
+@pytest.mark.parametrize("angle", [UP, DOWN])
+@pytest.mark.parametrize("distance", [3.0, 10.0, 200.0])
+def test_image_stress_is_c_over_twice_the_distance_along_the_plane(angle, distance):
+    body = make_pillar(WIDE_NM, 4 * WIDE_NM, ALUMINIUM)
+    for side in (1, -1):
+        x = side * (body.half_width - distance * abs(cos(angle)))
+        found = dynamics.image_stress(body, x, body.height / 2, angle)
+        # a positive dislocation is pulled out: to larger r at the side where r = L
+        outward = side * np.sign(cos(angle))
+        assert found == pytest.approx(outward * C_MPA_NM / (2 * distance), rel=1e-3)
+
+
+def test_image_stress_of_a_population_of_one_is_its_own():
+    crystal = lay_crystal(125.0, [(UP, 10.0)])
+    specimen = press(crystal, (0, 60.0, 1))
+    tau = np.zeros(65)
+    strain, carried = dynamics.macroscopic(specimen.lattice, specimen.pillar, specimen.population)
+    dynamics.resolved_stresses(
+        specimen.lattice, specimen.pillar, specimen.population, 0.0, carried, tau
+    )
+    population = specimen.population
+    expected = dynamics.image_stress(specimen.pillar, population.x[0], population.y[0], UP)
+    assert tau[1] == pytest.approx(expected, rel=1e-12)
+    assert strain == pytest.approx(0.25 * SCHMID * 60 / (125 * 500))
+
+
+def _stresses(crystal, rows):
+    """Resolved stress (MPa) on every source, then every dislocation, under 100 MPa."""
+    specimen = press(crystal, *rows)
+    tau = np.zeros(len(specimen.population.charge) + 64)
+    _, carried = dynamics.macroscopic(specimen.lattice, specimen.pillar, specimen.population)
+    dynamics.resolved_stresses(
+        specimen.lattice, specimen.pillar, specimen.population, 100.0, carried, tau
+    )
+    return tau[: len(specimen.population.charge) + len(rows)]
+
+
+def test_stresses_turn_and_mirror_with_the_crystal():
+    rng = np.random.Generator(np.random.PCG64(6))
+    crystal = place_crystal(125.0, 2, CrystalSettings(), ALUMINIUM, rng)
+    length = crystal.plane_length_nm
+    rows = [
+        (int(rng.integers(len(crystal.plane_angle))), rng.uniform(1, length - 1), sign)
+        for sign in rng.choice([-1, 1], 40)
+    ]
+    stresses = _stresses(crystal, rows)
+    turned = _stresses(rotate_half_turn(crystal), [(p, length - r, -sign) for p, r, sign in rows])
+    mirrored = _stresses(mirror(crystal), [(p, r, -sign) for p, r, sign in rows])
+    np.testing.assert_allclose(turned, stresses, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(mirrored, -stresses, rtol=1e-9, atol=1e-9)
+
+
+def _core_stress(body, dx, dy, own, other, sign=1):
+    """Stress of a dislocation amid the body at a nearby point, on a plane of angle ``own``."""
+    x0, y0 = 0.0, body.height / 2
+    return dynamics._resolved(
+        body.wave,
+        body.half_width,
+        cos(2 * own),
+        sin(2 * own),
+        x0 + dx,
+        y0 + dy,
+        wave_factor(body, x0 + dx, y0 + dy),
+        x0,
+        y0,
+        wave_factor(body, x0, y0),
+        complex(-1j * body.strength * sign * np.exp(1j * other)),
+        True,
+    )
+
+
+def _plain_stress(dx, dy, own, other):
+    local = edge_stress_mpa(
+        dx * cos(other) + dy * sin(other), -dx * sin(other) + dy * cos(other), 1, ALUMINIUM
+    )
+    turn = own - other
+    return 0.5 * (local[1] - local[0]) * sin(2 * turn) + local[2] * cos(2 * turn)
+
+
+@pytest.mark.parametrize("own, other", [(UP, UP), (UP, DOWN), (DOWN, UP)])
+def test_core_leaves_the_field_beyond_3_nm_alone_and_vanishes_at_its_centre(own, other):
+    body = make_pillar(WIDE_NM, 4 * WIDE_NM, ALUMINIUM)
+    for phi in np.linspace(0, 2 * pi, 25):
+        for radius in (2.999, 3.001, 6.0):
+            point = radius * cos(phi), radius * sin(phi)
+            plain = _plain_stress(*point, own, other)
+            assert abs(_core_stress(body, *point, own, other) - plain) < 1e-3 * C_MPA_NM / radius
+        inner = [
+            _core_stress(body, radius * cos(phi), radius * sin(phi), own, other)
+            for radius in np.linspace(1e-3, 6.0, 600)
+        ]
+        assert abs(inner[0]) < 10.0
+        assert np.abs(inner).max() < 2 * C_MPA_NM / 0.5
+        # smooth: no jump from one hundredth of a nanometre to the next
+        assert np.abs(np.diff(inner)).max() < 0.1 * C_MPA_NM / 0.5
+
+
+@pytest.mark.parametrize("own, other", [(UP, UP), (UP, DOWN), (DOWN, UP)])
+@pytest.mark.parametrize(
+    "distance, tolerance", [(0.2, 1e-4), (1.0, 1e-4), (2.5, 1e-4), (9.0, 1e-3)]
+)
+def test_slopes_are_the_derivatives_of_the_pair_stress(own, other, distance, tolerance):
+    body = make_pillar(WIDE_NM, 4 * WIDE_NM, ALUMINIUM)
+    s_own, s_other = complex(cos(own), sin(own)), complex(cos(other), sin(other))
+    gamma = -1j * body.strength * s_other
+    for phi in np.linspace(0.1, 6.2, 9):
+        dx, dy = distance * cos(phi), distance * sin(phi)
+        slopes = dynamics._slopes(dx, dy, gamma, s_own, s_other)
+        for found, along, sense in [(slopes[0], s_own, 1), (slopes[1], s_other, -1)]:
+            # moving the other one by +ds is moving the point by -ds
+            step = 1e-4
+            stress = [
+                _core_stress(
+                    body, dx + k * sense * step * along.real, dy + k * sense * step * along.imag,
+                    own, other,
+                )
+                for k in (1, -1)
+            ]  # fmt: skip
+            expected = (stress[0] - stress[1]) / (2 * step)
+            assert abs(found - expected) < tolerance * C_MPA_NM / max(distance, 0.5) ** 2
+
+
+def test_pair_stresses_after_many_steps_are_those_of_a_fresh_population():
+    crystal = place_crystal(
+        62.5, 2, CrystalSettings(), ALUMINIUM, np.random.Generator(np.random.PCG64(3))
+    )
+    specimen = press(crystal, shear_mpa=-330.0)
+    assert specimen.settle()
+    used = specimen.population
+    count = used.number[0]
+    assert count >= 5
+    assert used.emissions[0] > count / 2
+    fresh = dynamics.make_population(crystal, specimen.pillar, len(used.plane))
+    for i in range(count):
+        dynamics._add(
+            specimen.lattice,
+            specimen.pillar,
+            fresh,
+            used.plane[i],
+            used.position[i],
+            used.sign[i],
+            used.emitter[i],
+        )
+    for name in ("pair", "slope_own", "slope_other"):
+        matrix, expected = getattr(used, name), getattr(fresh, name)
+        np.testing.assert_allclose(
+            matrix[:count, :count], expected[:count, :count], rtol=1e-12, atol=1e-12
+        )
+    np.testing.assert_allclose(
+        used.at_source[:, :count], fresh.at_source[:, :count], rtol=1e-12, atol=1e-12
+    )
+    np.testing.assert_array_equal(used.modes[:count], fresh.modes[:count])
+    np.testing.assert_array_equal(used.order[:count], fresh.order[:count])
+
+
+@pytest.mark.parametrize("sense", [1, -1])
+def test_an_obstacle_pins_at_its_place_and_frees_at_its_strength(sense):
+    at = MIDDLE + sense * 15.0
+    crystal = lay_crystal(WIDE_NM, [(UP, 0.0)], obstacles=[(0, at, 80.0)])
+    specimen = press(crystal, (0, MIDDLE, 1), shear_mpa=sense * 40.0)
+    assert specimen.settle()
+    assert positions(specimen)[0] == at
+    assert specimen.population.pinned_at[0] == 0
+    # the distance to its release is known in closed form
+    event = dynamics.next_event(
+        specimen.lattice,
+        specimen.pillar,
+        specimen.rules,
+        specimen.population,
+        specimen._tau,
+        sense,
+    )
+    assert event == pytest.approx((80.0 - 40.0) / SCHMID, rel=1e-3)
+    still = press(crystal, (0, MIDDLE, 1), shear_mpa=sense * 79.9)
+    assert still.settle()
+    assert positions(still)[0] == at
+    freed = press(crystal, (0, MIDDLE, 1), shear_mpa=sense * 80.1, hold_steps=100)
+    assert not freed.settle()
+    assert sense * (positions(freed)[0] - at) > 20
+    assert freed.population.pinned_at[0] == -1
+
+
+@pytest.mark.parametrize("sense", [1, -1])
+def test_same_sign_neighbours_never_pass_and_press_the_leader_with_n_tau(sense):
+    lock = MIDDLE + sense * 100.0
+    crystal = lay_crystal(WIDE_NM, [(UP, 0.0)], obstacles=[(0, lock, 1e4)])
+    start = MIDDLE + sense * np.array([80.0, 60.0, 20.0, 10.0, 2.0])
+    specimen = press(crystal, *[(0, r, 1) for r in start], shear_mpa=sense * 60.0)
+    assert specimen.settle()
+    found = positions(specimen)
+    assert len(found) == 5
+    assert np.all(sense * np.diff(found) < 0)
+    assert found[0] == lock
+    assert specimen._tau[1] == pytest.approx(sense * 5 * 60.0, rel=2e-3)
+
+
+@pytest.mark.parametrize("sense", [1, -1])
+def test_same_sign_neighbours_keep_their_order_on_the_way(sense):
+    crystal = lay_crystal(WIDE_NM, [(UP, 0.0)])
+    start = MIDDLE + np.array([-9.0, -5.0, -4.5, 0.0, 3.0])
+    for steps in (1, 3, 10, 50):
+        specimen = press(
+            crystal, *[(0, r, 1) for r in start], shear_mpa=sense * 300.0, hold_steps=steps
+        )
+        specimen.settle()
+        assert np.all(np.diff(positions(specimen)) > 0)
+
+
+@pytest.mark.parametrize(
+    "position, sign, slip",
+    [(3.0, 1, 0), (3.0, -1, 0), (247.0, 1, 1), (247.0, -1, -1)],
+)
+def test_a_dislocation_near_a_side_leaves_and_only_the_far_end_counts_as_slip(position, sign, slip):
+    specimen = press(lay_crystal(125.0, [(UP, 0.0)]), (0, position, sign))
+    assert specimen.settle()
+    assert len(positions(specimen)) == 0
+    assert specimen.population.slip.tolist() == [slip]
+
+
+@pytest.mark.parametrize("sense", [1, -1])
+@pytest.mark.parametrize("angle", [UP, DOWN])
+def test_a_dipole_that_leaves_slips_its_plane_once_and_relaxes_the_held_platen(sense, angle):
+    crystal = lay_crystal(125.0, [(angle, 0.0)])
+    # the resolved stress on the mirrored system has the opposite sign
+    sign = sense * int(np.sign(tan(angle)))
+    specimen = press(crystal, (0, 105.0, -sign), (0, 145.0, sign), shear_mpa=sense * 100.0)
+    applied = sense * 100.0 / SCHMID
+    assert specimen.settle()
+    assert len(positions(specimen)) == 0
+    assert specimen.population.slip.tolist() == [sign]
+    drop = ALUMINIUM.plane_strain_modulus_mpa * 2 * 0.25 * SCHMID / 500.0
+    assert specimen.stress_mpa == pytest.approx(applied - sense * drop, rel=1e-12)
+    # without a load the platen follows by b cos 30 deg
+    assert specimen.settle(hold_stress=True)
+    assert specimen.platen[0] == pytest.approx(sense * 0.25 * cos(radians(30)), rel=1e-12)
+
+
+@pytest.mark.parametrize("end", ["left", "right"])
+@pytest.mark.parametrize("sense", [1, -1])
+def test_a_surface_source_emits_inwards_and_leaves_a_step_at_its_end_only(end, sense):
+    depth, lock = (10.0, 30.0) if end == "left" else (240.0, 220.0)
+    crystal = lay_crystal(125.0, [(UP, 0.0)], [(0, depth, 150.0, SURFACE)], [(0, lock, 1e6)])
+    quiet = press(crystal, shear_mpa=sense * 149.0)
+    assert quiet.settle()
+    assert len(positions(quiet)) == 0
+    specimen = press(crystal, shear_mpa=sense * 160.0)
+    assert specimen.settle()
+    assert positions(specimen).tolist() == [lock]
+    inward = 1 if end == "left" else -1
+    assert specimen.population.sign[0] == sense * inward
+    assert specimen.population.slip.tolist() == [0 if end == "left" else sense]
+
+
+def test_a_surface_source_waits_until_the_stress_beats_the_image_attraction():
+    crystal = lay_crystal(125.0, [(UP, 0.0)], [(0, 10.0, 20.0, SURFACE)])
+    specimen = press(crystal)
+    image = abs(dynamics.image_stress(specimen.pillar, *_point(crystal, 10.0), UP))
+    assert image == pytest.approx(C_MPA_NM / 20, rel=0.05)
+    assert specimen.lattice.source_threshold[0] == pytest.approx(image)
+
+
+def _point(crystal, position):
+    return crystal.plane_origin_nm[0] + position * np.array([cos(UP), sin(UP)])
+
+
+def test_removed_slots_leave_the_others_untouched():
+    crystal = lay_crystal(125.0, [(UP, 0.0), (DOWN, 20.0), (UP, 40.0)])
+    rows = [(0, 50.0, 1), (1, 90.0, -1), (2, 30.0, 1), (0, 200.0, -1), (1, 20.0, 1)]
+    specimen = press(crystal, *rows)
+    dynamics._remove(specimen.population, 1)
+    kept = [rows[0], rows[4], rows[2], rows[3]]
+    expected = put(Specimen(crystal, ALUMINIUM, specimen.dynamics, specimen.loading), *kept)
+    for name in ("plane", "position", "sign", "modes", "weights", "order"):
+        found = getattr(specimen.population, name)[:4]
+        np.testing.assert_array_equal(found, getattr(expected, name)[:4], err_msg=name)
+    for name in ("pair", "slope_own", "slope_other"):
+        found = getattr(specimen.population, name)[:4, :4]
+        np.testing.assert_allclose(found, getattr(expected, name)[:4, :4], rtol=1e-12)

@@ -1,0 +1,116 @@
+import json
+
+import h5py
+import numpy as np
+import pytest
+
+from strainprint.errors import BadInputError
+from strainprint.specimens import loading
+from strainprint.specimens.loading import SimulationError
+from strainprint.specimens.record import read_shard
+from strainprint.specimens.simulate import simulate_shard
+
+NARROW = {
+    "width_nm": 62.5,
+    "slip_systems": 2,
+    "seed": 7,
+    "prior_strains": [0.002],
+    "reload_strains": {"small": 0.001, "large": 0.002},
+}
+
+
+def simulate(folder, first, count, **changes):
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{first:04d}.h5"
+    simulate_shard(
+        path, path.with_suffix(".json"), first=first, count=count, **{**NARROW, **changes}
+    )
+    return path
+
+
+def _content(group):
+    """Every array and attribute below a group, by path."""
+    content = dict(group.attrs)
+
+    def visit(name, item):
+        content.update({f"{name}@{key}": value for key, value in item.attrs.items()})
+        if isinstance(item, h5py.Dataset):
+            content[name] = item[()]
+
+    group.visititems(visit)
+    return content
+
+
+def test_same_seed_gives_the_same_bytes(tmp_path):
+    first, again = (simulate(tmp_path / name, 0, 2) for name in ("a", "b"))
+    assert first.read_bytes() == again.read_bytes()
+    assert first.with_suffix(".json").read_bytes() == again.with_suffix(".json").read_bytes()
+
+
+def test_another_config_seed_gives_other_specimens(tmp_path):
+    first = read_shard(simulate(tmp_path / "a", 0, 1)).specimens[0]
+    other = read_shard(simulate(tmp_path / "b", 0, 1, seed=8)).specimens[0]
+    assert first.seed != other.seed
+    assert not np.array_equal(
+        first.crystal.source_strength_mpa[:3], other.crystal.source_strength_mpa[:3]
+    )
+
+
+def test_specimens_do_not_depend_on_the_size_of_their_shard(tmp_path):
+    together = simulate(tmp_path / "together", 0, 2)
+    alone = [simulate(tmp_path / "alone", index, 1) for index in (1, 0)]
+    with h5py.File(together) as whole:
+        for path in alone:
+            with h5py.File(path) as part:
+                (name,) = part
+                found, expected = _content(part[name]), _content(whole[name])
+                assert found.keys() == expected.keys()
+                for key, value in expected.items():
+                    np.testing.assert_array_equal(found[key], value, err_msg=key)
+
+
+def test_the_manifest_lists_the_specimens_and_their_seeds(tmp_path):
+    path = simulate(tmp_path, 3, 2)
+    manifest = json.loads(path.with_suffix(".json").read_text())
+    shard = read_shard(path)
+    assert manifest["subset"] == "w0062.5-s2"
+    assert manifest["count"] == 2
+    assert manifest["specimens"] == ["w0062.5-s2-00003", "w0062.5-s2-00004"]
+    assert manifest["seeds"] == [specimen.seed for specimen in shard.specimens]
+
+
+@pytest.mark.parametrize("section", ["material", "crystal", "dynamics", "loading"])
+def test_an_unknown_setting_is_named(tmp_path, section):
+    with pytest.raises(BadInputError, match=rf"specimens\.{section}: unknown key 'colour'"):
+        simulate(tmp_path, 0, 1, **{section: {"colour": 1}})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"material": {"poissons_ratio": 0.5}},
+        {"material": {"burgers_vector_nm": 0.0}},
+        {"width_nm": 0.0},
+        {"slip_systems": 3},
+        {"prior_strains": [0.00205]},
+    ],
+    ids=str,
+)
+def test_settings_no_specimen_can_have_are_refused_and_leave_no_file(tmp_path, changes):
+    with pytest.raises(BadInputError):
+        simulate(tmp_path, 0, 1, **changes)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_shard_is_refused(tmp_path):
+    with pytest.raises(BadInputError, match="count is 0"):
+        simulate(tmp_path, 0, 0)
+
+
+def test_a_run_that_breaks_a_physical_check_names_its_specimen_and_leaves_no_file(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(loading, "axial_stress_from_superposition_mpa", lambda *_: float("nan"))
+    with pytest.raises(SimulationError, match=r"w0062\.5-s2-00000 \(seed \d+\)"):
+        simulate(tmp_path, 0, 1)
+    assert list(tmp_path.iterdir()) == []
