@@ -221,13 +221,12 @@ def _crystal(group: h5py.Group) -> Crystal:
 
 
 def read_shard(path: str | Path) -> Shard:
-    """Read a shard of specimens.
+    """Read a shard of specimens and, where its manifest lies beside it, compare it with that.
 
     Raises
     ------
     BadInputError
-        The file is missing, truncated, of another format, holds an impossible state, or differs
-        from the manifest beside it (same name, ``.json``), where there is one.
+        The file is missing, truncated, of another format, or holds an impossible state.
     """
     path = Path(path)
     way_out = "delete it and run the simulation again"
@@ -239,7 +238,11 @@ def read_shard(path: str | Path) -> Shard:
     try:
         with h5py.File(path, "r") as file:
             if file.attrs.get("format") != FORMAT or file.attrs.get("version") != VERSION:
-                raise BadInputError(f"format is {file.attrs.get('format')!r}", allowed=FORMAT)
+                raise BadInputError(
+                    f"format is {file.attrs.get('format')!r}, "
+                    f"version {file.attrs.get('version')!r}",
+                    allowed=f"{FORMAT!r}, version {VERSION}",
+                )
             specimens = []
             for name, group in file.items():
                 crystal = _crystal(group["crystal"])
