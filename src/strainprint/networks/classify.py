@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from strainprint.dataset.crops import PAPER_CROP_PX, PAPER_SCALES, crop_picture
+from strainprint.dataset.manifest import class_names
 from strainprint.errors import BadInputError
 from strainprint.files import write_csv
 from strainprint.maps.map_file import read_map_h5, read_picture_png
@@ -20,7 +21,6 @@ from strainprint.maps.picture import grey_picture
 from strainprint.maps.strain_map import StrainMap
 from strainprint.networks.devices import prepare_device
 from strainprint.networks.inference import predict_crops
-from strainprint.networks.predictions import class_names
 from strainprint.networks.storage import TrainedNetwork, load_network
 
 _RANGE_FLOOR = 1e-6
