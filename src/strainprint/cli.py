@@ -153,7 +153,8 @@ def _simulate(options: argparse.Namespace) -> int:
 
 
 def _measure(options: argparse.Namespace) -> int:
-    from strainprint.maps.measure import RELOADS, measure_to_folder
+    from strainprint.maps.measure import measure_to_folder
+    from strainprint.specimens.naming import RELOADS
 
     reloads = RELOADS if options.reload == "both" else (options.reload,)
     written = measure_to_folder(

@@ -46,7 +46,7 @@ def test_lag_grid_is_physical_and_ends_at_the_narrowest_map():
 
 
 def test_lag_grid_that_does_not_fit_is_refused():
-    with pytest.raises(BadInputError, match="does not fit the pitch 3 nm"):
+    with pytest.raises(BadInputError, match=r"(?s)does not fit the pitch 3 nm.*lag_step_nm"):
         lag_grid(shapes([31, 62], [124, 248], [2.0, 3.0]), max_lag_nm=60, lag_step_nm=4)
     with pytest.raises(BadInputError, match="max_lag_nm"):
         lag_grid(shapes([31], [124], 2.0), max_lag_nm=1.0)

@@ -21,7 +21,7 @@ REFERENCE = Path(
 PUBLISHED = REFERENCE / "published-cnn" / "weights.hdf5"
 
 
-def make_network(directory, *, seed=0, study="audited", classes=(0.001, 0.01, 0.1)):
+def make_network(directory, *, seed=0, study="audited", classes=(0.001, 0.01, 0.1), **changes):
     torch.manual_seed(seed)
     network = ResidualNetwork(architecture_of("res4"), n_classes=len(classes))
     crops = {
@@ -32,7 +32,11 @@ def make_network(directory, *, seed=0, study="audited", classes=(0.001, 0.01, 0.
         "scales": [256],
         "scalar": "equivalent",
         "range_floor": 1e-6,
+        "frame": "reference",
+        "pitch_nm": 2.0,
+        "aspect_range": [4.0, 4.03],
     }
+    crops = {key: value for key, value in (crops | changes).items() if value is not None}
     save_network(directory, network, {"classes": list(classes), "crops": crops})
     return directory
 
@@ -104,7 +108,9 @@ def test_predictions_have_the_designed_columns(folder):
     ("change", "reason"),
     [
         ({"pitch_nm": 59.0}, "pitch 59 nm, trained on 2 nm"),
-        ({"shape": (16, 32)}, "2 times as long as wide"),
+        ({"shape": (16, 32)}, "2 times as long as wide, trained on 4 to 4.03"),
+        ({"shape": (16, 59)}, "3.69 times as long as wide"),
+        ({"shape": (16, 70)}, "4.38 times as long as wide"),
         ({"frame": "deformed"}, "frame deformed, trained on reference"),
         ({"study": "published"}, "measured as study published"),
     ],
@@ -115,6 +121,37 @@ def test_maps_unlike_the_training_are_said_to_be_so(folder, change, reason):
     row = read_predictions(folder).loc["odd.h5"]
     assert row["in_domain"] == 0
     assert reason in row["reason"]
+
+
+def test_a_body_that_ends_between_pixels_counts_as_inside(folder):
+    write_map_h5(folder / "rounded.h5", make_map(shape=(16, 63)))
+    assert predict(folder, "rounded.h5") == 0
+    assert read_predictions(folder).loc["rounded.h5", "in_domain"] == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [
+        ("aspect_range", "length over width: training range unknown"),
+        ("pitch_nm", "pitch: training range unknown"),
+        ("frame", "frame: training frame unknown"),
+    ],
+)
+def test_what_a_network_does_not_tell_of_its_training_is_said_alone(folder, key, reason):
+    make_network(folder / "silent", **{key: None})
+    assert predict(folder, "map.h5", networks=("silent",)) == 0
+    row = read_predictions(folder).loc["map.h5"]
+    assert (row["in_domain"], row["reason"]) == (0, reason)
+
+
+def test_every_network_is_asked_whether_it_was_trained_on_such_a_map(folder):
+    make_network(folder / "coarse", seed=1, pitch_nm=4.0)
+    make_network(folder / "coarser", seed=2, pitch_nm=8.0, aspect_range=[2.0, 3.0])
+    assert predict(folder, "map.h5", networks=("net", "coarse", "coarser")) == 0
+    row = read_predictions(folder).loc["map.h5"]
+    assert row["in_domain"] == 0
+    for words in ("trained on 4 nm", "trained on 8 nm", "trained on 2 to 3 "):
+        assert row["reason"].count(words) == 1
 
 
 def test_a_uniform_map_is_said_to_show_nothing(folder):
@@ -186,9 +223,9 @@ def test_bad_input_is_a_message_and_status_2(tmp_path, capsys):
 def test_the_published_network_predicts_from_pictures(folder):
     assert main(["import-keras", str(PUBLISHED), str(folder / "published")]) == 0
     assert load_network(folder / "published").crops["study"] == "published"
-    assert predict(folder, "picture.png", networks=("published",)) == 0
-    assert read_predictions(folder).loc["picture.png", "prior_strain_predicted"] in (
-        0.001,
-        0.01,
-        0.1,
-    )
+    write_map_h5(folder / "as-published.h5", make_map(frame="deformed", study="published"))
+    assert predict(folder, "picture.png", "as-published.h5", networks=("published",)) == 0
+    table = read_predictions(folder)
+    assert set(table["prior_strain_predicted"]) <= {0.001, 0.01, 0.1}
+    unknown = "length over width: training range unknown"
+    assert table["reason"].tolist() == [f"no pitch in a picture; {unknown}", unknown]

@@ -7,6 +7,7 @@ from small_study import PRIOR_STRAINS, banded_map, write_small_maps
 from strainprint.dataset.manifest import (
     COLUMNS,
     build_manifest,
+    class_names,
     prior_strains_of,
     read_manifest,
 )
@@ -85,6 +86,16 @@ def test_pictures_come_in_manifest_order_and_are_checked(study):
     moved = table.assign(shard_index=table["shard_index"].to_numpy()[::-1])
     with pytest.raises(BadInputError, match=r"position .* holds map .*, the manifest says"):
         list(manifest_pictures(moved, root, **DRAWING))
+
+
+def test_class_names_are_the_strains_in_g_format():
+    assert class_names(PRIOR_STRAINS) == ["0.001", "0.01", "0.1"]
+
+
+@pytest.mark.parametrize("strains", [(0.1,), (0.1, 0.01), (0.1, 0.1)])
+def test_strains_that_make_no_classes_are_refused(strains):
+    with pytest.raises(BadInputError, match="ascending"):
+        class_names(strains)
 
 
 def test_unlisted_prior_strain_and_missing_class_are_refused(study, tmp_path):

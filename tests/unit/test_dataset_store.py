@@ -13,6 +13,7 @@ from strainprint.dataset.manifest import build_manifest
 from strainprint.dataset.pictures import manifest_pictures
 from strainprint.dataset.store import read_crops, write_crops
 from strainprint.errors import BadInputError
+from strainprint.files import write_csv
 
 DRAWING = {"scalar": "equivalent", "range_floor": 1e-6}
 CROPPING = {"aspect": "keep", "crop_px": 28}
@@ -58,6 +59,18 @@ def test_store_has_the_measured_layout(store):
     content = json.loads(store[1].read_text())
     assert (content["count"], content["crops_per_map"], content["crop_px"]) == (72, 24, 28)
     assert len(content["sha256"]) == 72
+
+
+def test_json_tells_what_maps_networks_are_trained_on(store):
+    content = json.loads(store[1].read_text())
+    # 30 nm are 15 by 60 pixels, 40 nm are 20 by 80
+    told = {key: content[key] for key in ("frame", "pitch_nm", "aspect_range", "range_floor")}
+    assert told == {
+        "frame": "reference",
+        "pitch_nm": 2.0,
+        "aspect_range": [4.0, 4.0],
+        "range_floor": 1e-6,
+    }
 
 
 def test_store_is_written_alike_twice(dataset, store, tmp_path):
@@ -128,6 +141,16 @@ def test_failed_writer_leaves_no_store(dataset, tmp_path):
     with pytest.raises(BadInputError, match="grey mean"):
         write_crops(manifest, root, *paths, study="x", scalar="axial", range_floor=1e-6, **CROPPING)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_maps_of_two_pitches_make_no_data_set(dataset, tmp_path):
+    root, _, table = dataset
+    mixed = tmp_path / "manifest.csv"
+    write_csv(mixed, table.assign(pitch_nm=[4.0, *table["pitch_nm"][1:]]))
+    made = tmp_path / "crops.zarr", tmp_path / "crops.json"
+    with pytest.raises(BadInputError, match=r"pitch_nm of the maps: 2\.0, 4\.0"):
+        write_crops(mixed, root, *made, study="x", **DRAWING, **CROPPING)
+    assert not any(path.exists() for path in made)
 
 
 def test_writing_holds_less_than_the_store(dataset, tmp_path):

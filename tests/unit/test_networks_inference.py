@@ -96,7 +96,7 @@ def test_training_json_tells_what_was_trained_on_what(dataset, directory):
     assert sum(told["maps"].values()) == 24
     made = json.loads(dataset["crops_json"].read_text())
     assert told["crops"].keys() & {"map_ids", "sha256", "count", "format", "version"} == set()
-    for key in ("study", "crops_per_map", "crop_px", "scalar", "range_floor", "aspect", "scales"):
+    for key in ("study", "frame", "pitch_nm", "aspect_range", "crop_px", "scalar", "range_floor"):
         assert told["crops"][key] == made[key]
     assert (told["epochs"], told["stopped_early"], told["threads"]) == (2, False, 1)
 

@@ -7,7 +7,6 @@ import pytest
 from strainprint.errors import BadInputError
 from strainprint.networks.predictions import (
     accuracy_by_part,
-    class_names,
     prediction_metrics,
     read_predictions,
     write_predictions,
@@ -19,16 +18,6 @@ MANIFEST = pd.DataFrame(
 )
 PARTS = ["train", "train", "test", "test"]
 PROBABILITIES = np.array([[0.8, 0.1, 0.1], [0.6, 0.3, 0.1], [0.0, 0.25, 0.75], [0.2, 0.5, 0.3]])
-
-
-def test_class_names_are_the_strains_in_g_format():
-    assert class_names(STRAINS) == ["0.001", "0.01", "0.1"]
-
-
-@pytest.mark.parametrize("strains", [(0.1,), (0.1, 0.01), (0.1, 0.1)])
-def test_strains_that_make_no_classes_are_refused(strains):
-    with pytest.raises(BadInputError, match="ascending"):
-        class_names(strains)
 
 
 def test_what_is_written_is_read(tmp_path):

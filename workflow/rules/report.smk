@@ -1,7 +1,7 @@
 """Report: every table and figure of the paper with intervals, and one self-contained page.
 
-tables     predictions, curves → results/{study}/{split}/report/tables/*.csv
-figures    the same, maps, features → results/{study}/{split}/report/figures/*.svg, *.png
+tables     predictions, curves, maps → results/{study}/{split}/report/tables/*.csv
+figures    the same, features → results/{study}/{split}/report/figures/*.svg, *.png
 page       all of them → results/report.html
 """
 
@@ -10,6 +10,8 @@ rule tables:
     input:
         manifest=Paths.manifest,
         split=Paths.split,
+        maps=SHARD_MAPS,
+        maps_manifests=SHARD_MANIFESTS,
         predictions=expand(Paths.network_predictions, **TRAINED, allow_missing=True),
         ensemble=Paths.ensemble_predictions,
         baseline=Paths.baseline_predictions,

@@ -53,7 +53,7 @@ def lag_grid(
             raise BadInputError(
                 f"lag step {step:g} nm does not fit the pitch {pitch:g} nm",
                 allowed="a multiple of every map's pitch",
-                way_out="set baseline.lag_step_nm",
+                way_out="measure every map at one pitch, or pass another lag_step_nm",
             )
     if not max_lag_nm >= step:
         raise BadInputError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
@@ -14,8 +15,7 @@ from strainprint.errors import BadInputError
 from strainprint.files import write_csv
 from strainprint.maps.picture import grey_picture
 from strainprint.maps.store import MapShard
-
-RELOADS = ("small", "large")
+from strainprint.specimens.naming import RELOADS
 
 COLUMNS = {
     "map_id": "str",
@@ -77,13 +77,7 @@ def build_manifest(
         No map, a shard outside ``results_root``, shards of several studies, a prior strain that is
         no class, a map twice, or a map that cannot be used (all zero, nothing valid, NaN).
     """
-    names = [f"{strain:g}" for strain in prior_strains]
-    if len(set(names)) < 2 or list(prior_strains) != sorted(set(prior_strains)):
-        raise BadInputError(
-            f"prior strains {list(prior_strains)} do not make classes",
-            allowed="two or more, ascending",
-        )
-    labels = {name: index for index, name in enumerate(names)}
+    labels = {name: index for index, name in enumerate(class_names(prior_strains))}
     rows: list[dict[str, Any]] = []
     studies: dict[str, str] = {}
     for path in sorted(map(str, map_jsons)):
@@ -152,6 +146,24 @@ def read_manifest(path: str | Path) -> pd.DataFrame:
 def prior_strains_of(manifest: pd.DataFrame) -> tuple[float, ...]:
     """Return the classes of a manifest: prior strains ascending, one for each label."""
     return tuple(float(strain) for strain in np.unique(manifest["prior_strain"]))
+
+
+def class_names(prior_strains: Sequence[float]) -> list[str]:
+    """Return the names of the classes, e.g. ``["0.001", "0.01", "0.1"]``.
+
+    Raises
+    ------
+    BadInputError
+        The prior strains are fewer than two, not ascending, or not told apart by ``%g``.
+    """
+    names = [f"{strain:g}" for strain in prior_strains]
+    ascending = all(a < b for a, b in itertools.pairwise(prior_strains))
+    if len(names) < 2 or not ascending or len(set(names)) < len(names):
+        raise BadInputError(
+            f"prior strains {list(prior_strains)} do not make classes",
+            allowed="two or more, ascending",
+        )
+    return names
 
 
 def _rows_of_shard(

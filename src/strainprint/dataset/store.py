@@ -12,7 +12,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import zarr
@@ -30,6 +30,8 @@ FORMAT = "strainprint-crops"
 VERSION = 1
 MAPS_PER_SHARD = 32
 _WAY_OUT = "delete the store and re-run the rule `crop`"
+
+Value = TypeVar("Value", float, str)
 
 _log = logging.getLogger(__name__)
 
@@ -86,10 +88,14 @@ def write_crops(
     Raises
     ------
     BadInputError
-        A map is not what the manifest says, or a setting is not allowed.
+        A map is not what the manifest says, maps differ in pitch or frame, or a setting is not
+        allowed.
     """
     manifest = read_manifest(manifest_csv)
     count, n_crops = len(manifest), crops_per_picture(scales)
+    pitch_nm = _shared(manifest["pitch_nm"].tolist(), "pitch_nm", manifest_csv)
+    length_over_width = manifest["columns"] / manifest["rows"]
+    frames: list[str] = []
     checksums: list[str] = []
     with whole_directory(out_zarr) as partial:
         array = zarr.open_group(partial, mode="w").create_array(
@@ -103,13 +109,15 @@ def write_crops(
         )
         block = np.empty((MAPS_PER_SHARD, n_crops, crop_px, crop_px), dtype=np.uint8)
         pictures = manifest_pictures(manifest, results_root, scalar=scalar, range_floor=range_floor)
-        for row, (_, picture) in enumerate(tqdm(pictures, "crop", count, disable=None)):
+        for row, (strain_map, picture) in enumerate(tqdm(pictures, "crop", count, disable=None)):
             place = row % MAPS_PER_SHARD
             block[place] = crop_picture(picture, crop_px=crop_px, scales=scales, aspect=aspect)
             checksums.append(sha256_of_arrays(block[place]))
+            frames.append(strain_map.frame)
             if place + 1 == MAPS_PER_SHARD or row + 1 == count:
                 array[row - place : row + 1] = block[: place + 1]
                 _log.info("cropped %d of %d maps", row + 1, count)
+        frame = _shared(frames, "frame", manifest_csv)
     write_json(
         out_json,
         {
@@ -124,6 +132,9 @@ def write_crops(
             "scales": list(scales),
             "scalar": scalar,
             "range_floor": range_floor,
+            "frame": frame,
+            "pitch_nm": pitch_nm,
+            "aspect_range": [float(length_over_width.min()), float(length_over_width.max())],
             "map_ids": manifest["map_id"].tolist(),
             "sha256": checksums,
         },
@@ -188,6 +199,18 @@ def read_crops(zarr_path: str | Path, json_path: str | Path) -> CropStore:
             way_out=_WAY_OUT,
         )
     return CropStore(crops, tuple(map_ids), study)
+
+
+def _shared(values: Sequence[Value], what: str, where: str | Path) -> Value:
+    """Return the one value that all maps have."""
+    different = sorted(set(values))
+    if len(different) > 1:
+        raise BadInputError(
+            f"{what} of the maps: {', '.join(map(str, different))}",
+            where=where,
+            allowed="the same for every map of a data set",
+        )
+    return values[0]
 
 
 def _read_rows(

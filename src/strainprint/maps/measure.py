@@ -23,10 +23,8 @@ from strainprint.maps.render import lay_grid, render_on_grid
 from strainprint.maps.store import MapEntry, MapRecord, ShardHeader, write_map_shard
 from strainprint.maps.studies import PITCH_NM, study_of
 from strainprint.specimens.displacement import displacement_nm
-from strainprint.specimens.naming import map_name
+from strainprint.specimens.naming import RELOADS, map_name
 from strainprint.specimens.record import Shard, read_shard
-
-RELOADS = ("small", "large")
 
 _log = logging.getLogger(__name__)
 

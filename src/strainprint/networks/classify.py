@@ -13,20 +13,16 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from strainprint.dataset.crops import PAPER_CROP_PX, PAPER_SCALES, crop_picture
+from strainprint.dataset.manifest import class_names
 from strainprint.errors import BadInputError
 from strainprint.files import write_csv
 from strainprint.maps.map_file import read_map_h5, read_picture_png
 from strainprint.maps.picture import grey_picture
 from strainprint.maps.strain_map import StrainMap
-from strainprint.maps.studies import PITCH_NM, STUDIES
 from strainprint.networks.devices import prepare_device
 from strainprint.networks.inference import predict_crops
-from strainprint.networks.predictions import class_names
 from strainprint.networks.storage import TrainedNetwork, load_network
 
-# ASSUME: length over width of what networks are trained on. Specimens are four times as long as
-# wide (physics.md 1); a prior strain of 10 % brings the box around the deformed body down to 2.9.
-LENGTH_OVER_WIDTH = (2.8, 4.2)
 _RANGE_FLOOR = 1e-6
 _HDF5, _PNG = b"\x89HDF\r\n\x1a\n", b"\x89PNG\r\n\x1a\n"
 
@@ -51,8 +47,9 @@ def classify_files(
 ) -> list[Refused]:
     """Classify maps (HDF5 of ``strainprint measure``) and 8-bit grey PNGs; write one row for each.
 
-    Columns: file, prior_strain_predicted, p_prior_<strain> of each class, in_domain (1 or 0) and
-    the reason where it is 0. Several networks count as an ensemble: probabilities are averaged.
+    Columns: file, prior_strain_predicted, p_prior_<strain> of each class, in_domain (1 where the
+    map is known to be like those that every network was trained on, else 0) and the reason where
+    it is 0. Several networks count as an ensemble: probabilities are averaged.
 
     Returns
     -------
@@ -90,7 +87,8 @@ def classify_files(
             refused.append(Refused(str(file), str(error)))
             _log.info("refused %s", file)
             continue
-        reasons = outside_training(content, networks[0])
+        # In the order of the networks; what holds for several is said once.
+        reasons = list(dict.fromkeys(r for t in networks for r in outside_training(content, t)))
         rows.append(
             {
                 "file": str(file),
@@ -130,28 +128,43 @@ def read_any(path: str | Path) -> StrainMap | NDArray[np.uint8]:
 
 
 def outside_training(content: StrainMap | NDArray[np.uint8], trained: TrainedNetwork) -> list[str]:
-    """Return every reason why the network was not trained on such a map; none if it was."""
-    rows, columns = content.shape
-    reasons: list[str] = []
-    low, high = LENGTH_OVER_WIDTH
-    if not low <= columns / rows <= high:
-        reasons.append(
-            f"{columns / rows:.3g} times as long as wide, trained on {low} to {high} "
-            "(rows run across the width, columns along the loading axis)"
-        )
+    """Return why it is not known that the network was trained on such maps; nothing if it was.
+
+    Compared are length over width, pitch, study and frame with those of the training data, as far
+    as the network's ``training.json`` tells them.
+    """
+    reasons = [_unlike_in_length(content.shape, trained.crops.get("aspect_range"))]
     if not isinstance(content, StrainMap):
-        return ["no pitch in a picture", *reasons]
-    if not np.isclose(content.pitch_nm, PITCH_NM, rtol=1e-3):
-        reasons.append(f"pitch {content.pitch_nm:g} nm, trained on {PITCH_NM:g} nm")
-    study = trained.crops.get("study")
+        return ["no pitch in a picture", *filter(None, reasons)]
+    pitch_nm, study = trained.crops.get("pitch_nm"), trained.crops.get("study")
+    if pitch_nm is None:
+        reasons.append("pitch: training range unknown")
+    elif not np.isclose(content.pitch_nm, pitch_nm, rtol=1e-3):
+        reasons.append(f"pitch {content.pitch_nm:g} nm, trained on {pitch_nm:g} nm")
     if (measured_as := content.attributes.get("study")) not in (None, study):
         reasons.append(f"measured as study {measured_as}, trained on {study}")
-    frame = STUDIES[study].frame if study in STUDIES else trained.crops.get("frame")
-    if frame is not None and content.frame != frame:
+    if (frame := trained.crops.get("frame")) is None:
+        reasons.append("frame: training frame unknown")
+    elif content.frame != frame:
         reasons.append(f"frame {content.frame}, trained on {frame}")
     if _picture(content, trained)[1]:
         reasons.append("strain is uniform to rounding: the picture is black")
-    return reasons
+    return [reason for reason in reasons if reason]
+
+
+def _unlike_in_length(shape: tuple[int, ...], trained_on: Sequence[float] | None) -> str:
+    """Say how length over width differs from the training data's, ``""`` where it does not."""
+    if trained_on is None:
+        return "length over width: training range unknown"
+    rows, columns = shape
+    least, largest = trained_on
+    # Bodies end between pixels: a side is known to half a pixel.
+    if least <= (columns + 0.5) / (rows - 0.5) and (columns - 0.5) / (rows + 0.5) <= largest:
+        return ""
+    return (
+        f"{columns / rows:.3g} times as long as wide, trained on {least:.3g} to {largest:.3g} "
+        "(rows run across the width, columns along the loading axis)"
+    )
 
 
 def _picture(content: StrainMap, trained: TrainedNetwork) -> tuple[NDArray[np.uint8], bool]:

@@ -6,7 +6,6 @@ one column ``p_prior_<strain>`` for each class, prior strains ascending.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from strainprint.dataset.manifest import class_names
 from strainprint.dataset.splits import PARTS
 from strainprint.errors import BadInputError
 from strainprint.files import write_csv
@@ -51,24 +51,6 @@ class PredictionTable:
     def predicted_class(self) -> NDArray[np.int64]:
         """Class index predicted for each map, shape (n_maps,)."""
         return _class_index(self.frame["prior_strain_predicted"], self.prior_strains)
-
-
-def class_names(prior_strains: Sequence[float]) -> list[str]:
-    """Return the names of the classes, e.g. ``["0.001", "0.01", "0.1"]``.
-
-    Raises
-    ------
-    BadInputError
-        The prior strains are fewer than two, not ascending, or not told apart by ``%g``.
-    """
-    names = [f"{strain:g}" for strain in prior_strains]
-    ascending = all(a < b for a, b in itertools.pairwise(prior_strains))
-    if len(names) < 2 or not ascending or len(set(names)) < len(names):
-        raise BadInputError(
-            f"prior strains {list(prior_strains)} do not make classes",
-            allowed="two or more, ascending",
-        )
-    return names
 
 
 def write_predictions(

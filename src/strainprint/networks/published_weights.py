@@ -14,6 +14,7 @@ from torch import Tensor
 from strainprint.dataset.crops import PAPER_CROP_PX, PAPER_SCALES, crops_per_picture
 from strainprint.errors import BadInputError
 from strainprint.files import sha256_of_file
+from strainprint.maps.studies import PITCH_NM
 from strainprint.networks.architectures import (
     NormalizedConvolution,
     ResidualModule,
@@ -65,6 +66,7 @@ def import_keras(hdf5_path: str | Path, directory: str | Path) -> None:
                 "scales": list(PAPER_SCALES),
                 "scalar": "equivalent",
                 "frame": "deformed",
+                "pitch_nm": PITCH_NM,
             },
             "imported_from_sha256": sha256_of_file(hdf5_path),
         },

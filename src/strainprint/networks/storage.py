@@ -33,7 +33,8 @@ class TrainedNetwork:
         The classes, in the order of the network's scores.
     crops
         How its input was made: ``crop_px``, ``crops_per_map`` and, where known, ``study``,
-        ``frame``, ``scalar``, ``range_floor``, ``aspect``, ``scales``.
+        ``frame``, ``pitch_nm``, ``aspect_range`` (least and largest length over width),
+        ``scalar``, ``range_floor``, ``aspect``, ``scales``.
     description
         All of ``training.json``.
     """

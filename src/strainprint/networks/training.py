@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from strainprint.dataset.manifest import prior_strains_of, read_manifest
+from strainprint.dataset.manifest import class_names, prior_strains_of, read_manifest
 from strainprint.dataset.splits import PARTS, read_split
+from strainprint.dataset.store import FORMAT as CROPS_FORMAT
 from strainprint.dataset.store import read_crops
 from strainprint.errors import BadInputError
 from strainprint.files import read_json, write_csv
@@ -36,7 +37,6 @@ from strainprint.networks.checkpoints import (
     save_checkpoint,
 )
 from strainprint.networks.devices import prepare_device
-from strainprint.networks.predictions import class_names
 from strainprint.networks.storage import save_network
 from strainprint.seeds import derive_seed, generator
 
@@ -162,7 +162,7 @@ batch_norm_momentum, crops_per_map_per_epoch
         raise BadInputError(
             "maps are not those of the manifest, in its order",
             where=crops_json,
-            way_out="re-run the rule that crops",
+            way_out="re-run the rule `crop`",
         )
     prior_strains = prior_strains_of(manifest)
     training = train(
@@ -198,7 +198,7 @@ batch_norm_momentum, crops_per_map_per_epoch
 def crop_description(crops_json: str | Path) -> dict[str, Any]:
     """Return how crops were made: the JSON of their store without what is each map's."""
     of_each_map = {"format", "version", "count", "dtype", "map_ids", "sha256"}
-    content = read_json(crops_json, expected_format="strainprint-crops")
+    content = read_json(crops_json, expected_format=CROPS_FORMAT)
     return {key: value for key, value in content.items() if key not in of_each_map}
 
 

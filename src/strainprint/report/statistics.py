@@ -26,10 +26,6 @@ class Interval(NamedTuple):
         """Tell whether the two closed intervals share a point."""
         return self.low <= other.high and other.low <= self.high
 
-    def contains(self, value: float) -> bool:
-        """Tell whether ``value`` lies in the closed interval."""
-        return self.low <= value <= self.high
-
 
 NOT_KNOWN = Interval(float("nan"), float("nan"))
 

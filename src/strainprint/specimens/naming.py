@@ -6,6 +6,9 @@ import re
 
 from strainprint.errors import BadInputError
 
+RELOADS = ("small", "large")
+"""The reload steps, in the order in which a specimen sees them."""
+
 _SUBSET = re.compile(r"w(\d{4}(?:\.\d+)?)-s([12])")
 
 

@@ -245,7 +245,7 @@ def _crystal(group: h5py.Group) -> Crystal:
 
 
 def read_shard(path: str | Path) -> Shard:
-    """Read a shard of specimens.
+    """Read a shard of specimens and, where its manifest lies beside it, compare it with that.
 
     Raises
     ------
@@ -254,11 +254,18 @@ def read_shard(path: str | Path) -> Shard:
     """
     path = Path(path)
     way_out = "delete it and run the simulation again"
+    if not path.is_file():
+        raise BadInputError("file is missing", where=path, way_out=way_out)
+    manifest = path.with_suffix(".json")
+    if manifest.is_file() and read_json(manifest).get("format") == FORMAT:
+        verify_shard(path, manifest)
     try:
         with h5py.File(path, "r") as file:
             if file.attrs.get("format") != FORMAT or file.attrs.get("version") != VERSION:
                 raise BadInputError(
-                    f"format is {file.attrs.get('format')!r}", where=path, allowed=FORMAT
+                    f"format is {file.attrs.get('format')!r}, "
+                    f"version {file.attrs.get('version')!r}",
+                    allowed=f"{FORMAT!r}, version {VERSION}",
                 )
             specimens = []
             for name, group in file.items():
@@ -297,8 +304,6 @@ def read_shard(path: str | Path) -> Shard:
                 parameters=json.loads(file.attrs["parameters"]),
                 specimens=specimens,
             )
-    except FileNotFoundError as error:
-        raise BadInputError("file is missing", where=path, way_out=way_out) from error
     except BadInputError as error:
         raise BadInputError(str(error), where=path, way_out=way_out) from error
     except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -309,8 +314,10 @@ def read_shard(path: str | Path) -> Shard:
 
 def verify_shard(path: str | Path, manifest: str | Path) -> None:
     """Compare a shard with the checksum in its manifest; BadInputError where they differ."""
-    expected = read_json(manifest, expected_format=FORMAT)["sha256"]
+    expected = read_json(manifest, expected_format=FORMAT).get("sha256")
     if sha256_of_file(path) != expected:
         raise BadInputError(
-            "content differs from its manifest", where=path, way_out="delete it and re-run"
+            f"content differs from its manifest {manifest}",
+            where=path,
+            way_out="delete both and run the simulation again",
         )
