@@ -9,6 +9,7 @@ from strainprint.specimens import dynamics, pillar
 from strainprint.specimens.crystal import BULK, Crystal
 from strainprint.specimens.loading import LoadingSettings, Specimen
 from strainprint.specimens.material import Material
+from strainprint.specimens.population import add
 
 ALUMINIUM = Material()
 C_MPA_NM = ALUMINIUM.edge_constant_mpa_nm
@@ -67,9 +68,7 @@ def shift(distance_nm):
 def put(specimen, *dislocations):
     """Add (plane, r, sign) dislocations in slots 0, 1, ...; returns the population."""
     for plane, position, sign in dislocations:
-        dynamics._add(
-            specimen.lattice, specimen.pillar, specimen.population, plane, position, sign, 0
-        )
+        add(specimen.lattice, specimen.pillar, specimen.population, plane, position, sign, 0)
     return specimen.population
 
 

@@ -23,7 +23,16 @@ from strainprint.specimens import dynamics
 from strainprint.specimens.crystal import BULK, SURFACE, CrystalSettings, place_crystal
 from strainprint.specimens.fields import edge_stress_mpa
 from strainprint.specimens.loading import Specimen
-from strainprint.specimens.pillar import make_pillar, wave_factor
+from strainprint.specimens.pillar import image_stress, make_pillar, wave_factor
+from strainprint.specimens.population import (
+    add,
+    macroscopic,
+    make_population,
+    remove,
+    resolved_shear,
+    resolved_stresses,
+    shear_slopes,
+)
 
 MIDDLE = WIDE_NM  # of a plane of the wide pillar, 2 w long
 ONE_PLANE = lay_crystal(WIDE_NM, [(UP, 0.0)])
@@ -65,7 +74,7 @@ def test_pair_force_between_intersecting_systems_resolves_the_stress_on_each_pla
     turn = DOWN - UP
     expected = 0.5 * (stress[1] - stress[0]) * sin(2 * turn) + stress[2] * cos(2 * turn)
     gamma = complex(-1j * body.strength * np.exp(1j * UP))
-    found = dynamics._resolved(
+    found = resolved_shear(
         body.wave,
         body.half_width,
         cos(2 * DOWN),
@@ -194,7 +203,7 @@ def test_image_stress_is_c_over_twice_the_distance_along_the_plane(angle, distan
     body = make_pillar(WIDE_NM, 4 * WIDE_NM, ALUMINIUM)
     for side in (1, -1):
         x = side * (body.half_width - distance * abs(cos(angle)))
-        found = dynamics.image_stress(body, x, body.height / 2, angle)
+        found = image_stress(body, x, body.height / 2, angle)
         # a positive dislocation is pulled out: to larger r at the side where r = L
         outward = side * np.sign(cos(angle))
         assert found == pytest.approx(outward * C_MPA_NM / (2 * distance), rel=1e-3)
@@ -204,12 +213,10 @@ def test_image_stress_of_a_population_of_one_is_its_own():
     crystal = lay_crystal(125.0, [(UP, 10.0)])
     specimen = press(crystal, (0, 60.0, 1))
     tau = np.zeros(65)
-    strain, carried = dynamics.macroscopic(specimen.lattice, specimen.pillar, specimen.population)
-    dynamics.resolved_stresses(
-        specimen.lattice, specimen.pillar, specimen.population, 0.0, carried, tau
-    )
+    strain, carried = macroscopic(specimen.lattice, specimen.pillar, specimen.population)
+    resolved_stresses(specimen.lattice, specimen.pillar, specimen.population, 0.0, carried, tau)
     population = specimen.population
-    expected = dynamics.image_stress(specimen.pillar, population.x[0], population.y[0], UP)
+    expected = image_stress(specimen.pillar, population.x[0], population.y[0], UP)
     assert tau[1] == pytest.approx(expected, rel=1e-12)
     assert strain == pytest.approx(0.25 * SCHMID * 60 / (125 * 500))
 
@@ -218,10 +225,8 @@ def _stresses(crystal, rows):
     """Resolved stress (MPa) on every source, then every dislocation, under 100 MPa."""
     specimen = press(crystal, *rows)
     tau = np.zeros(len(specimen.population.charge) + 64)
-    _, carried = dynamics.macroscopic(specimen.lattice, specimen.pillar, specimen.population)
-    dynamics.resolved_stresses(
-        specimen.lattice, specimen.pillar, specimen.population, 100.0, carried, tau
-    )
+    _, carried = macroscopic(specimen.lattice, specimen.pillar, specimen.population)
+    resolved_stresses(specimen.lattice, specimen.pillar, specimen.population, 100.0, carried, tau)
     return tau[: len(specimen.population.charge) + len(rows)]
 
 
@@ -243,7 +248,7 @@ def test_stresses_turn_and_mirror_with_the_crystal():
 def _core_stress(body, dx, dy, own, other, sign=1):
     """Stress of a dislocation amid the body at a nearby point, on a plane of angle ``own``."""
     x0, y0 = 0.0, body.height / 2
-    return dynamics._resolved(
+    return resolved_shear(
         body.wave,
         body.half_width,
         cos(2 * own),
@@ -295,7 +300,7 @@ def test_slopes_are_the_derivatives_of_the_pair_stress(own, other, distance, tol
     gamma = -1j * body.strength * s_other
     for phi in np.linspace(0.1, 6.2, 9):
         dx, dy = distance * cos(phi), distance * sin(phi)
-        slopes = dynamics._slopes(dx, dy, gamma, s_own, s_other)
+        slopes = shear_slopes(dx, dy, gamma, s_own, s_other)
         for found, along, sense in [(slopes[0], s_own, 1), (slopes[1], s_other, -1)]:
             # moving the other one by +ds is moving the point by -ds
             step = 1e-4
@@ -320,9 +325,9 @@ def test_pair_stresses_after_many_steps_are_those_of_a_fresh_population():
     count = used.number[0]
     assert count >= 5
     assert used.emissions[0] > count / 2
-    fresh = dynamics.make_population(crystal, specimen.pillar, len(used.plane))
+    fresh = make_population(crystal, specimen.pillar, len(used.plane))
     for i in range(count):
-        dynamics._add(
+        add(
             specimen.lattice,
             specimen.pillar,
             fresh,
@@ -371,6 +376,19 @@ def test_an_obstacle_pins_at_its_place_and_frees_at_its_strength(sense):
 
 
 @pytest.mark.parametrize("sense", [1, -1])
+def test_an_obstacle_does_not_catch_again_what_it_let_go(sense):
+    at = MIDDLE + sense * 15.0
+    crystal = lay_crystal(WIDE_NM, [(UP, 0.0)], obstacles=[(0, at, 80.0)])
+    specimen = press(crystal, (0, MIDDLE, 1), shear_mpa=sense * 80.1, hold_steps=60)
+    specimen.settle()
+    assert sense * (positions(specimen)[0] - at) > 20
+    specimen.platen[0] *= -0.5
+    specimen.settle()
+    specimen.settle()
+    assert sense * (positions(specimen)[0] - at) < -20
+
+
+@pytest.mark.parametrize("sense", [1, -1])
 def test_same_sign_neighbours_never_pass_and_press_the_leader_with_n_tau(sense):
     lock = MIDDLE + sense * 100.0
     crystal = lay_crystal(WIDE_NM, [(UP, 0.0)], obstacles=[(0, lock, 1e4)])
@@ -394,6 +412,18 @@ def test_same_sign_neighbours_keep_their_order_on_the_way(sense):
         )
         specimen.settle()
         assert np.all(np.diff(positions(specimen)) > 0)
+
+
+@pytest.mark.parametrize("sense", [1, -1])
+@pytest.mark.parametrize("steps", [1, 2, 5, 100])
+def test_a_stress_beyond_any_core_repulsion_still_lets_no_follower_pass(sense, steps):
+    lock = MIDDLE + sense * 10.0
+    crystal = lay_crystal(WIDE_NM, [(UP, 0.0)], obstacles=[(0, lock, 1e6)])
+    start = lock - sense * np.array([0.6, 0.9, 1.3])
+    specimen = press(crystal, *[(0, r, 1) for r in start], shear_mpa=sense * 2e4, hold_steps=steps)
+    specimen.settle()
+    assert positions(specimen)[0] == lock
+    assert np.all(sense * np.diff(positions(specimen)) < 0)
 
 
 @pytest.mark.parametrize(
@@ -444,7 +474,7 @@ def test_a_surface_source_emits_inwards_and_leaves_a_step_at_its_end_only(end, s
 def test_a_surface_source_waits_until_the_stress_beats_the_image_attraction():
     crystal = lay_crystal(125.0, [(UP, 0.0)], [(0, 10.0, 20.0, SURFACE)])
     specimen = press(crystal)
-    image = abs(dynamics.image_stress(specimen.pillar, *_point(crystal, 10.0), UP))
+    image = abs(image_stress(specimen.pillar, *_point(crystal, 10.0), UP))
     assert image == pytest.approx(C_MPA_NM / 20, rel=0.05)
     assert specimen.lattice.source_threshold[0] == pytest.approx(image)
 
@@ -457,7 +487,7 @@ def test_removed_slots_leave_the_others_untouched():
     crystal = lay_crystal(125.0, [(UP, 0.0), (DOWN, 20.0), (UP, 40.0)])
     rows = [(0, 50.0, 1), (1, 90.0, -1), (2, 30.0, 1), (0, 200.0, -1), (1, 20.0, 1)]
     specimen = press(crystal, *rows)
-    dynamics._remove(specimen.population, 1)
+    remove(specimen.population, 1)
     kept = [rows[0], rows[4], rows[2], rows[3]]
     expected = put(Specimen(crystal, ALUMINIUM, specimen.dynamics, specimen.loading), *kept)
     for name in ("plane", "position", "sign", "modes", "weights", "order"):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from strainprint.specimens.compilation import compiled
 from strainprint.specimens.crystal import Crystal
 from strainprint.specimens.material import Material
 from strainprint.specimens.pillar import (
@@ -21,7 +21,7 @@ from strainprint.specimens.state import State, macroscopic_stress_mpa
 Array = NDArray[np.float64]
 
 
-@njit(cache=True)
+@compiled
 def _dislocation_displacement(
     pillar: Pillar,
     x: Array,

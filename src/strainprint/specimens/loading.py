@@ -20,15 +20,17 @@ from strainprint.specimens.dynamics import (
     OUT_OF_ROOM,
     SETTLED,
     DynamicsSettings,
-    copy_population,
-    macroscopic,
     make_kernel_inputs,
-    make_population,
     next_event,
-    observe,
     settle,
 )
 from strainprint.specimens.material import Material
+from strainprint.specimens.population import (
+    copy_population,
+    macroscopic,
+    make_population,
+    observe,
+)
 from strainprint.specimens.state import State, macroscopic_stress_mpa
 
 log = logging.getLogger(__name__)

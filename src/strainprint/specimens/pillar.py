@@ -22,13 +22,14 @@ The uniform part follows from the exact macroscopic relation sigma = E' (U / h -
 
 from __future__ import annotations
 
+from functools import partial
 from math import pi
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from strainprint.specimens.compilation import compiled
 from strainprint.specimens.material import Material
 
 Array = NDArray[np.float64]
@@ -100,7 +101,7 @@ def make_pillar(
     )
 
 
-@njit(cache=True, inline="always")
+@partial(compiled, inline="always")
 def _quotient(numerator: complex, denominator: complex) -> complex:
     """Complex division without the overflow guards that a compiler adds."""
     inverse = 1.0 / (denominator.real * denominator.real + denominator.imag * denominator.imag)
@@ -110,14 +111,14 @@ def _quotient(numerator: complex, denominator: complex) -> complex:
     )
 
 
-@njit(cache=True)
+@compiled
 def wave_factor(pillar: Pillar, x: float, y: float) -> complex:
     """Return exp(2 p z), from which every coth of a pair is one division."""
     size = np.exp(2.0 * pillar.wave * x)
     return complex(size * np.cos(2.0 * pillar.wave * y), size * np.sin(2.0 * pillar.wave * y))
 
 
-@njit(cache=True)
+@compiled
 def closed_stress(
     wave: float,
     half_width: float,
@@ -172,7 +173,7 @@ def closed_stress(
     return trace, deviator
 
 
-@njit(cache=True)
+@compiled
 def side_traction_modes(pillar: Pillar, x0: float, y0: float, gamma: complex, modes: Array) -> None:
     """Fill ``modes`` (4 n) with the traction that :func:`closed_stress` leaves on the sides.
 
@@ -216,7 +217,7 @@ def side_traction_modes(pillar: Pillar, x0: float, y0: float, gamma: complex, mo
         modes[2 * n + far + m] = 4.0 * p * sense * (inward - outward)
 
 
-@njit(cache=True)
+@compiled
 def _airy(row: Array, x: float, cosh_x: float, sinh_x: float, out: Array) -> None:
     """Fill out (4, 4): integral of F, F, F', F'' at x per unit (f_even, g_odd, f_odd, g_even).
 
@@ -234,7 +235,7 @@ def _airy(row: Array, x: float, cosh_x: float, sinh_x: float, out: Array) -> Non
         out[3, column] = a * k * k * even + b * (2.0 * k * even + x * k * k * odd)
 
 
-@njit(cache=True)
+@compiled
 def correction_field(
     pillar: Pillar, modes: Array, x: float, y: float
 ) -> tuple[float, float, float, float, float]:
@@ -266,7 +267,7 @@ def correction_field(
     return xx, yy, xy, u_x / pillar.modulus, u_y / pillar.modulus
 
 
-@njit(cache=True)
+@compiled
 def shear_weights(
     pillar: Pillar, x: float, y: float, sin_2theta: float, cos_2theta: float, weights: Array
 ) -> None:
@@ -300,7 +301,7 @@ def shear_weights(
         weights[3 * n + m] = 0.5 * (airy[0, 3] - airy[0, 1])
 
 
-@njit(cache=True)
+@compiled
 def mean_axial_stress(pillar: Pillar, x0: float, gamma: complex) -> float:
     """Return the section mean of sigma_yy that :func:`closed_stress` carries, in MPa.
 
@@ -311,7 +312,21 @@ def mean_axial_stress(pillar: Pillar, x0: float, gamma: complex) -> float:
     return 8.0 * pillar.wave * gamma.real * (side - x0 / pillar.half_width)
 
 
-@njit(cache=True)
+def image_stress(pillar: Pillar, x: float, y: float, angle: float) -> float:
+    """Return the resolved shear stress (MPa) of a positive dislocation's images on itself."""
+    gamma = complex(-1j * pillar.strength * np.exp(1j * angle))
+    wave = wave_factor(pillar, x, y)
+    _, deviator = closed_stress(pillar.wave, pillar.half_width, x, wave, x, wave, gamma, False)
+    closed = 0.5 * (deviator * np.exp(2j * angle)).imag
+    modes, weights = np.empty(4 * pillar.modes), np.empty(4 * pillar.modes)
+    side_traction_modes(pillar, x, y, gamma, modes)
+    shear_weights(pillar, x, y, np.sin(2 * angle), np.cos(2 * angle), weights)
+    # the mean axial stress of the closed part is not the dislocation's own: the platens hold it
+    uniform = -mean_axial_stress(pillar, x, gamma) * 0.5 * np.sin(2 * angle)
+    return float(closed + modes @ weights + uniform)
+
+
+@compiled
 def _log_sinh(argument: complex) -> complex:
     """Return ln sinh(argument), continuous for 0 < |Im argument| < pi or Re argument > 0."""
     growth = np.exp(argument.real)
@@ -322,7 +337,7 @@ def _log_sinh(argument: complex) -> complex:
     return complex(0.5 * np.log(real * real + imag * imag), np.arctan2(imag, real))
 
 
-@njit(cache=True)
+@compiled
 def closed_displacement(
     pillar: Pillar, x: float, y: float, x0: float, y0: float, gamma: complex, sign: int
 ) -> complex:

@@ -1,0 +1,54 @@
+"""Compiled kernels whose cache knows all kernels.
+
+Numba's own file cache looks only at the file of the function that it compiled: after an edit of a
+kernel in another module, callers would go on with the old machine code. Here the cache lies in a
+folder named after the content of every module of this package, so any edit compiles afresh.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from numba import config, njit
+
+Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+
+
+@cache
+def cache_folder() -> Path:
+    """Return the folder of machine code that belongs to the package's present sources.
+
+    Beside the sources where that is writable, else in the user's temporary folder.
+    """
+    here = Path(__file__).parent
+    digest = hashlib.sha256()
+    for source in sorted(here.glob("*.py")):
+        digest.update(source.name.encode())
+        digest.update(source.read_bytes())
+    name = f"kernels-{digest.hexdigest()[:16]}"
+    beside = here / "__pycache__"
+    try:
+        beside.mkdir(exist_ok=True)
+        writable = os.access(beside, os.W_OK)
+    except OSError:
+        writable = False
+    root = beside if writable else Path(tempfile.gettempdir()) / f"strainprint-{os.getuid()}"
+    return root / name
+
+
+def compiled(function: Kernel, *, inline: str = "never") -> Kernel:
+    """Compile a kernel on its first call and keep the machine code for the next process."""
+    before = config.CACHE_DIR
+    # Numba reads the folder when it decorates
+    config.CACHE_DIR = str(cache_folder())
+    try:
+        kernel: Kernel = njit(cache=True, inline=inline)(function)
+        return kernel
+    finally:
+        config.CACHE_DIR = before

@@ -1,0 +1,83 @@
+"""The crystal as the compiled kernels take it: plain arrays, what never changes worked out."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strainprint.specimens.crystal import SURFACE, Crystal
+from strainprint.specimens.pillar import Pillar, image_stress, shear_weights, wave_factor
+
+Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+class Lattice(NamedTuple):
+    """Slip planes, sources and obstacles; lengths in nm, stresses in MPa."""
+
+    cos_theta: Array
+    sin_theta: Array
+    sin_2theta: Array
+    cos_2theta: Array
+    origin_x: Array
+    origin_y: Array
+    length: float
+    source_plane: Integers
+    source_position: Array
+    source_threshold: Array
+    source_kind: Integers
+    source_length: Array
+    source_x: Array
+    source_y: Array
+    source_wave: NDArray[np.complex128]
+    source_weights: Array
+    obstacle_first: Integers
+    """(planes + 1,): obstacles of plane p are obstacle_first[p] : obstacle_first[p + 1]."""
+    obstacle_position: Array
+    obstacle_strength: Array
+
+
+def make_lattice(crystal: Crystal, pillar: Pillar) -> Lattice:
+    """Return the crystal as arrays for the kernels.
+
+    A surface source emits only if the stress also beats the image attraction at its depth, so its
+    threshold is the larger of the two (the image force is part of "the total force there").
+    """
+    angle = crystal.plane_angle
+    counts = np.bincount(crystal.obstacle_plane, minlength=len(angle))
+    source_angle = angle[crystal.source_plane]
+    origin = crystal.plane_origin_nm[crystal.source_plane]
+    source_x = origin[:, 0] + crystal.source_position_nm * np.cos(source_angle)
+    source_y = origin[:, 1] + crystal.source_position_nm * np.sin(source_angle)
+    threshold = crystal.source_strength_mpa.copy()
+    for s in np.flatnonzero(crystal.source_kind == SURFACE):
+        image = image_stress(pillar, source_x[s], source_y[s], float(source_angle[s]))
+        threshold[s] = max(threshold[s], abs(image))
+    weights = np.empty((len(source_x), 4 * pillar.modes))
+    wave = np.empty(len(source_x), np.complex128)
+    for i, (x, y, theta) in enumerate(zip(source_x, source_y, source_angle, strict=True)):
+        shear_weights(pillar, x, y, np.sin(2 * theta), np.cos(2 * theta), weights[i])
+        wave[i] = wave_factor(pillar, x, y)
+    return Lattice(
+        cos_theta=np.cos(angle),
+        sin_theta=np.sin(angle),
+        sin_2theta=np.sin(2 * angle),
+        cos_2theta=np.cos(2 * angle),
+        origin_x=np.ascontiguousarray(crystal.plane_origin_nm[:, 0]),
+        origin_y=np.ascontiguousarray(crystal.plane_origin_nm[:, 1]),
+        length=crystal.plane_length_nm,
+        source_plane=crystal.source_plane,
+        source_position=crystal.source_position_nm,
+        source_threshold=threshold,
+        source_kind=crystal.source_kind,
+        source_length=crystal.source_length_nm,
+        source_x=source_x,
+        source_y=source_y,
+        source_wave=wave,
+        source_weights=weights,
+        obstacle_first=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        obstacle_position=crystal.obstacle_position_nm,
+        obstacle_strength=crystal.obstacle_strength_mpa,
+    )

@@ -1,0 +1,408 @@
+"""The dislocations of one specimen, and the stress that each exerts on each.
+
+Pair stresses are kept in a matrix of which only rows and columns of moved dislocations are
+recomputed, so pinned populations cost nothing and no rounding error builds up.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strainprint.specimens.compilation import compiled
+from strainprint.specimens.crystal import Crystal
+from strainprint.specimens.lattice import Lattice
+from strainprint.specimens.pillar import (
+    Pillar,
+    closed_stress,
+    mean_axial_stress,
+    shear_weights,
+    side_traction_modes,
+    wave_factor,
+)
+from strainprint.specimens.state import State
+
+Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+_PER_CRYSTAL = ("number", "slip", "charge", "hindrance", "emissions", "at_source")
+"""Fields of :class:`Population` whose first axis does not count dislocations."""
+
+CORE_RADIUS_NM = 0.5
+"""ASSUME: core radius 2 b. Only partners on intersecting planes come so close (opposite ones on one
+plane annihilate at 6 b before); without a core they would fall into each other for ever. With it
+they form a junction that a sufficient stress breaks."""
+
+
+class Population(NamedTuple):
+    """Dislocations in slots 0 … number-1 of arrays with room for more, and what they exert.
+
+    ``at_source[s, j]`` and ``pair[i, j]`` are the resolved shear stresses (MPa) of dislocation j
+    at source s and at dislocation i; ``slope_own[i, j]`` and ``slope_other[i, j]`` the derivatives
+    of the latter as i and as j glides.
+    """
+
+    number: Integers
+    plane: Integers
+    position: Array
+    sign: Integers
+    pinned_at: Integers
+    passed: Integers
+    """Obstacle that let this dislocation go last, -1 for none."""
+    emitter: Integers
+    """Serial number of the emission it came from."""
+    last_glide: Array
+    relaxation: Array
+    x: Array
+    y: Array
+    wave: NDArray[np.complex128]
+    gamma: NDArray[np.complex128]
+    modes: Array
+    weights: Array
+    at_source: Array
+    pair: Array
+    slope_own: Array
+    slope_other: Array
+    placed: Array
+    """Position at which the row and column of a dislocation were last computed."""
+    order: Integers
+    """Slots sorted by plane, then position."""
+    slip: Integers
+    """N_p of every plane."""
+    charge: Array
+    """Time (ns) each source has been above its threshold."""
+    hindrance: Array
+    """Stress (MPa) that a source must exceed besides its threshold, 0 where unhindered."""
+    emissions: Integers
+    """[number of emissions so far]."""
+
+
+def make_population(crystal: Crystal, pillar: Pillar, room: int = 64) -> Population:
+    """Return an empty population with room for ``room`` dislocations."""
+    sources = len(crystal.source_plane)
+    modes = 4 * pillar.modes
+    return Population(
+        number=np.zeros(1, np.int64),
+        plane=np.zeros(room, np.int64),
+        position=np.zeros(room),
+        sign=np.zeros(room, np.int64),
+        pinned_at=np.full(room, -1, np.int64),
+        passed=np.full(room, -1, np.int64),
+        emitter=np.zeros(room, np.int64),
+        last_glide=np.zeros(room),
+        relaxation=np.ones(room),
+        x=np.zeros(room),
+        y=np.zeros(room),
+        wave=np.zeros(room, np.complex128),
+        gamma=np.zeros(room, np.complex128),
+        modes=np.zeros((room, modes)),
+        weights=np.zeros((room, modes)),
+        at_source=np.zeros((sources, room)),
+        pair=np.zeros((room, room)),
+        slope_own=np.zeros((room, room)),
+        slope_other=np.zeros((room, room)),
+        placed=np.zeros(room),
+        order=np.zeros(room, np.int64),
+        slip=np.zeros(len(crystal.plane_angle), np.int64),
+        charge=np.zeros(sources),
+        hindrance=np.zeros(sources),
+        emissions=np.zeros(1, np.int64),
+    )
+
+
+def copy_population(population: Population, room: int | None = None) -> Population:
+    """Return an independent copy, with room for ``room`` dislocations if that is more."""
+    old = len(population.plane)
+    if room is None or room <= old:
+        return Population(**{name: array.copy() for name, array in population._asdict().items()})
+    extra = room - old
+    grown = {}
+    for name, array in population._asdict().items():
+        rows = 0 if name in _PER_CRYSTAL else extra
+        columns = (
+            [(0, extra)] if name in ("at_source", "pair", "slope_own", "slope_other") else [(0, 0)]
+        )
+        grown[name] = np.pad(array, [(0, rows), *columns][: array.ndim])
+    return Population(**grown)
+
+
+def observe(population: Population, platen_displacement_nm: float) -> State:
+    """Return the population as a :class:`State`, ordered by plane and position."""
+    order = population.order[: population.number[0]]
+    return State(
+        plane=population.plane[order].copy(),
+        position_nm=population.position[order].copy(),
+        sign=population.sign[order].copy(),
+        whole_plane_slip=population.slip.copy(),
+        platen_displacement_nm=platen_displacement_nm,
+    )
+
+
+@compiled
+def resolved_shear(
+    wave: float,
+    half_width: float,
+    cos_2theta: float,
+    sin_2theta: float,
+    x: float,
+    y: float,
+    q: complex,
+    x0: float,
+    y0: float,
+    q0: complex,
+    gamma: complex,
+    with_direct: bool,
+) -> float:
+    """Resolved shear stress (MPa) at (x, y) on a plane of angle theta, of one dislocation.
+
+    Close to the core, 1/zeta and conj(zeta)/zeta^2 are replaced by conj(zeta) / s^(1/2) and
+    conj(zeta)^3 / s with s = |zeta|^4 + core^4: smooth, zero at the centre, and equal to the
+    singular field to 4e-4 at six core radii. Scalars, not tuples, so that the compiler inlines it.
+    """
+    core = 0.0
+    if with_direct:
+        dx = x - x0
+        dy = y - y0
+        r2 = dx * dx + dy * dy
+        if r2 < (6.0 * CORE_RADIUS_NM) ** 2:
+            with_direct = False
+            back = complex(dx, -dy)
+            s = r2 * r2 + CORE_RADIUS_NM**4
+            field = gamma.conjugate() * back / np.sqrt(s) - gamma * back * back * back / s
+            core = cos_2theta * field.imag + sin_2theta * field.real
+    _, deviator = closed_stress(wave, half_width, x, q, x0, q0, gamma, with_direct)
+    return core + 0.5 * (cos_2theta * deviator.imag + sin_2theta * deviator.real)
+
+
+@compiled
+def place(lattice: Lattice, pillar: Pillar, pop: Population, i: int) -> None:
+    """Recompute everything that depends on the position of dislocation i alone."""
+    plane = pop.plane[i]
+    c = lattice.cos_theta[plane]
+    s = lattice.sin_theta[plane]
+    pop.placed[i] = pop.position[i]
+    pop.x[i] = lattice.origin_x[plane] + pop.position[i] * c
+    pop.y[i] = lattice.origin_y[plane] + pop.position[i] * s
+    pop.wave[i] = wave_factor(pillar, pop.x[i], pop.y[i])
+    # -i |gamma| sign exp(i theta)
+    pop.gamma[i] = complex(s, -c) * (pillar.strength * pop.sign[i])
+    side_traction_modes(pillar, pop.x[i], pop.y[i], pop.gamma[i], pop.modes[i])
+    shear_weights(
+        pillar,
+        pop.x[i],
+        pop.y[i],
+        lattice.sin_2theta[plane],
+        lattice.cos_2theta[plane],
+        pop.weights[i],
+    )
+
+
+@compiled
+def shear_slopes(
+    dx: float, dy: float, gamma: complex, own: complex, other: complex
+) -> tuple[float, float]:
+    """Return d tau / d r_i and d tau / d r_j (MPa/nm) of the infinite-medium stress of j at i.
+
+    ``own`` and ``other`` are the unit slip directions of i and j. Image fields vary over longer
+    distances and are left out: the derivatives only steer the implicit step.
+    """
+    r2 = dx * dx + dy * dy
+    s = r2 * r2 + CORE_RADIUS_NM**4
+    back = complex(dx, -dy)
+    turn = own * own
+    straight = gamma.conjugate() / np.sqrt(s)
+    twisted = gamma * back * back / s
+    # d(s) = 4 r^2 Re(a conj(zeta)) along the direction a
+    steep = back * (twisted - 0.5 * straight) / s
+    slope_own = turn * (
+        (straight - 3.0 * twisted) * own.conjugate()
+        + steep * (4.0 * r2 * (own.real * dx + own.imag * dy))
+    )
+    slope_other = turn * (
+        (straight - 3.0 * twisted) * other.conjugate()
+        + steep * (4.0 * r2 * (other.real * dx + other.imag * dy))
+    )
+    return slope_own.imag, -slope_other.imag
+
+
+@compiled
+def exert(lattice: Lattice, pillar: Pillar, pop: Population, i: int) -> None:
+    """Recompute row and column of dislocation i in the pair matrices."""
+    wave = pillar.wave
+    half_width = pillar.half_width
+    x_i, y_i, q_i, gamma_i = pop.x[i], pop.y[i], pop.wave[i], pop.gamma[i]
+    plane_i = pop.plane[i]
+    cos_i, sin_i = lattice.cos_2theta[plane_i], lattice.sin_2theta[plane_i]
+    along_i = complex(lattice.cos_theta[plane_i], lattice.sin_theta[plane_i])
+    for s in range(len(pop.charge)):
+        plane = lattice.source_plane[s]
+        x, y = lattice.source_x[s], lattice.source_y[s]
+        pop.at_source[s, i] = resolved_shear(
+            wave,
+            half_width,
+            lattice.cos_2theta[plane],
+            lattice.sin_2theta[plane],
+            x,
+            y,
+            lattice.source_wave[s],
+            x_i,
+            y_i,
+            q_i,
+            gamma_i,
+            abs(x - x_i) + abs(y - y_i) > 1e-9,
+        )
+    for j in range(pop.number[0]):
+        plane = pop.plane[j]
+        x, y, q, gamma = pop.x[j], pop.y[j], pop.wave[j], pop.gamma[j]
+        cos_j, sin_j = lattice.cos_2theta[plane], lattice.sin_2theta[plane]
+        if i == j:
+            pop.pair[i, i] = resolved_shear(
+                wave, half_width, cos_i, sin_i, x_i, y_i, q_i, x_i, y_i, q_i, gamma_i, False
+            )
+            pop.slope_own[i, i] = 0.0
+            pop.slope_other[i, i] = 0.0
+            continue
+        pop.pair[j, i] = resolved_shear(
+            wave, half_width, cos_j, sin_j, x, y, q, x_i, y_i, q_i, gamma_i, True
+        )
+        pop.pair[i, j] = resolved_shear(
+            wave, half_width, cos_i, sin_i, x_i, y_i, q_i, x, y, q, gamma, True
+        )
+        along_j = complex(lattice.cos_theta[plane], lattice.sin_theta[plane])
+        pop.slope_own[i, j], pop.slope_other[i, j] = shear_slopes(
+            x_i - x, y_i - y, gamma, along_i, along_j
+        )
+        pop.slope_own[j, i], pop.slope_other[j, i] = shear_slopes(
+            x - x_i, y - y_i, gamma_i, along_j, along_i
+        )
+
+
+@compiled
+def sort_by_plane(pop: Population) -> None:
+    """Insertion sort of the order by plane and position: nearly sorted, so linear."""
+    order = pop.order
+    for k in range(1, pop.number[0]):
+        i = order[k]
+        m = k - 1
+        while m >= 0:
+            j = order[m]
+            if pop.plane[j] < pop.plane[i] or (
+                pop.plane[j] == pop.plane[i] and pop.position[j] <= pop.position[i]
+            ):
+                break
+            order[m + 1] = j
+            m -= 1
+        order[m + 1] = i
+
+
+@compiled
+def add(
+    lattice: Lattice,
+    pillar: Pillar,
+    pop: Population,
+    plane: int,
+    position: float,
+    sign: int,
+    emission: int,
+) -> None:
+    """Put a new dislocation into the next free slot."""
+    i = pop.number[0]
+    pop.plane[i] = plane
+    pop.position[i] = position
+    pop.sign[i] = sign
+    pop.pinned_at[i] = -1
+    pop.passed[i] = -1
+    pop.emitter[i] = emission
+    pop.last_glide[i] = 0.0
+    pop.relaxation[i] = 1.0
+    pop.order[i] = i
+    pop.number[0] += 1
+    place(lattice, pillar, pop, i)
+    exert(lattice, pillar, pop, i)
+    sort_by_plane(pop)
+
+
+@compiled
+def remove(pop: Population, i: int) -> None:
+    """Take dislocation i out; the last slot moves into its place."""
+    last = pop.number[0] - 1
+    if i != last:
+        pop.plane[i] = pop.plane[last]
+        pop.position[i] = pop.position[last]
+        pop.sign[i] = pop.sign[last]
+        pop.pinned_at[i] = pop.pinned_at[last]
+        pop.passed[i] = pop.passed[last]
+        pop.emitter[i] = pop.emitter[last]
+        pop.last_glide[i] = pop.last_glide[last]
+        pop.relaxation[i] = pop.relaxation[last]
+        pop.placed[i] = pop.placed[last]
+        pop.x[i] = pop.x[last]
+        pop.y[i] = pop.y[last]
+        pop.wave[i] = pop.wave[last]
+        pop.gamma[i] = pop.gamma[last]
+        pop.modes[i] = pop.modes[last]
+        pop.weights[i] = pop.weights[last]
+        # row first, then column, so that [i, i] ends as the last one's own image stress
+        for j in range(last + 1):
+            pop.pair[i, j] = pop.pair[last, j]
+            pop.slope_own[i, j] = pop.slope_own[last, j]
+            pop.slope_other[i, j] = pop.slope_other[last, j]
+        for t in range(last + 1):
+            pop.pair[t, i] = pop.pair[t, last]
+            pop.slope_own[t, i] = pop.slope_own[t, last]
+            pop.slope_other[t, i] = pop.slope_other[t, last]
+        pop.at_source[:, i] = pop.at_source[:, last]
+    write = 0
+    for k in range(last + 1):
+        slot = pop.order[k]
+        if slot == i:
+            continue
+        pop.order[write] = i if slot == last else slot
+        write += 1
+    pop.number[0] = last
+
+
+@compiled
+def macroscopic(lattice: Lattice, pillar: Pillar, pop: Population) -> tuple[float, float]:
+    """Return (plastic strain, mean sigma_yy in MPa that the closed fields carry)."""
+    strain = 0.0
+    carried = 0.0
+    for p in range(len(pop.slip)):
+        strain += 0.5 * lattice.sin_2theta[p] * pop.slip[p] * lattice.length
+    for i in range(pop.number[0]):
+        strain += 0.5 * lattice.sin_2theta[pop.plane[i]] * pop.sign[i] * pop.position[i]
+        carried += mean_axial_stress(pillar, pop.x[i], pop.gamma[i])
+    strain *= pillar.burgers / (2.0 * pillar.half_width * pillar.height)
+    return strain, carried
+
+
+@compiled
+def resolved_stresses(
+    lattice: Lattice,
+    pillar: Pillar,
+    pop: Population,
+    axial_stress: float,
+    carried: float,
+    tau: Array,
+) -> None:
+    """Fill ``tau`` with the resolved shear stress (MPa) on every source and dislocation."""
+    sources = len(pop.charge)
+    n = pop.number[0]
+    width = pop.modes.shape[1]
+    total = np.zeros(width)
+    for i in range(n):
+        for m in range(width):
+            total[m] += pop.modes[i, m]
+    uniform = axial_stress - carried
+    for s in range(sources):
+        value = 0.5 * lattice.sin_2theta[lattice.source_plane[s]] * uniform
+        for j in range(n):
+            value += pop.at_source[s, j]
+        tau[s] = value + np.dot(lattice.source_weights[s], total)
+    for i in range(n):
+        value = 0.5 * lattice.sin_2theta[pop.plane[i]] * uniform
+        for j in range(n):
+            value += pop.pair[i, j]
+        tau[sources + i] = value + np.dot(pop.weights[i], total)
