@@ -20,6 +20,7 @@ from strainprint.specimens.lattice import Lattice, make_lattice
 from strainprint.specimens.material import Material
 from strainprint.specimens.pillar import MODES, Pillar, make_pillar
 from strainprint.specimens.population import (
+    CORE_RADIUS_NM,
     Population,
     add,
     exert,
@@ -163,8 +164,8 @@ def _emit(lattice: Lattice, pillar: Pillar, pop: Population, s: int, sense: int)
 
 
 @compiled
-def _glide(lattice: Lattice, pop: Population, i: int, glide: float) -> None:
-    """Move dislocation i along its plane, stopping at the first obstacle in its way."""
+def _obstacle_ahead(lattice: Lattice, pop: Population, i: int, glide: float) -> int:
+    """Return the first obstacle that dislocation i meets on its way, -1 for none."""
     obstacles = lattice.obstacle_position
     plane = pop.plane[i]
     start = pop.position[i]
@@ -177,13 +178,51 @@ def _glide(lattice: Lattice, pop: Population, i: int, glide: float) -> None:
         crossed = (start < at <= end) or (end <= at < start)
         if crossed and (best < 0 or abs(at - start) < abs(obstacles[best] - start)):
             best = k
-    if best >= 0:
-        pop.position[i] = obstacles[best]
-        pop.pinned_at[i] = best
+    return best
+
+
+@compiled
+def _keep_order(lattice: Lattice, pop: Population, glide: Array) -> None:
+    """Shorten the glides of same-sign neighbours so that none passes the one ahead.
+
+    A follower may gain at most half of what its gap has beyond the core radius, counted from where
+    an obstacle stops the one ahead. Those gliding to larger r are limited from the far end of the
+    plane on, the others from the near end, so that one sweep each settles all.
+    """
+    n = pop.number[0]
+    for i in range(n):
+        obstacle = _obstacle_ahead(lattice, pop, i, glide[i])
+        if obstacle >= 0:
+            # a hair beyond, so that rounding cannot leave the obstacle unreached
+            way = lattice.obstacle_position[obstacle] - pop.position[i]
+            glide[i] = way + (1e-9 if way > 0.0 else -1e-9)
+    for pair in range(2 * (n - 1)):
+        backward = pair < n - 1
+        k = n - 2 - pair if backward else pair - (n - 1)
+        i = pop.order[k]
+        j = pop.order[k + 1]
+        if pop.plane[i] != pop.plane[j] or pop.sign[i] != pop.sign[j]:
+            continue
+        room = 0.5 * max(0.0, pop.position[j] - pop.position[i] - CORE_RADIUS_NM)
+        if glide[i] > 0.0 > glide[j]:
+            room *= 0.5
+        if backward and glide[i] > 0.0:
+            glide[i] = min(glide[i], max(0.0, glide[j]) + room)
+        elif not backward and glide[j] < 0.0:
+            glide[j] = max(glide[j], min(0.0, glide[i]) - room)
+
+
+@compiled
+def _glide(lattice: Lattice, pop: Population, i: int, glide: float) -> None:
+    """Move dislocation i along its plane, stopping at the first obstacle in its way."""
+    obstacle = _obstacle_ahead(lattice, pop, i, glide)
+    if obstacle >= 0:
+        pop.position[i] = lattice.obstacle_position[obstacle]
+        pop.pinned_at[i] = obstacle
         pop.last_glide[i] = 0.0
         pop.relaxation[i] = 1.0
     else:
-        pop.position[i] = end
+        pop.position[i] += glide
 
 
 @compiled
@@ -394,18 +433,7 @@ def settle(
                 pop.relaxation[i] = min(1.0, 1.5 * pop.relaxation[i])
             glide[i] *= pop.relaxation[i]
             pop.last_glide[i] = glide[i]
-        # same-sign neighbours never pass: they may at most halve their gap
-        for k in range(n - 1):
-            i = pop.order[k]
-            j = pop.order[k + 1]
-            if pop.plane[i] != pop.plane[j] or pop.sign[i] != pop.sign[j]:
-                continue
-            gap = pop.position[j] - pop.position[i]
-            closing = glide[i] - glide[j]
-            if closing > 0.5 * gap:
-                scale = 0.5 * gap / closing
-                glide[i] *= scale
-                glide[j] *= scale
+        _keep_order(lattice, pop, glide)
         for i in range(n):
             moved[i] = glide[i] != 0.0
             if moved[i]:
