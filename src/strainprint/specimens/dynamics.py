@@ -42,6 +42,9 @@ _STALE_NM, _STALE_AT_REST_NM = 0.01, 1e-4
 """Glide after which a dislocation is re-evaluated, while a fast one limits the step and otherwise.
 Before a population counts as settled, all are."""
 
+_MOST_SHORTENINGS = 30
+"""Times an implicit step is quartered before an explicit one is taken."""
+
 _LARGEST_SYSTEM = 100
 """Mobile dislocations up to which the implicit step is solved with all couplings."""
 
@@ -289,7 +292,7 @@ def _implicit_glide(
             same = orientation * pop.sign[j] * np.sign(lattice.sin_2theta[pop.plane[j]])
             matrix[a, b] = -pull * pop.slope_other[i, j] + machine * same
         matrix[a, a] += -pull * own
-    while True:
+    for _ in range(_MOST_SHORTENINGS):
         system = matrix.copy()
         for a in range(n):
             system[a, a] += 1.0 / step
@@ -301,10 +304,15 @@ def _implicit_glide(
             work += solution[a] * velocity[a]
         # a singular system gives inf or nan, which fail both comparisons
         if work >= 0.0 and largest <= 1.0001 * rules.largest_glide:
-            break
+            for a in range(n):
+                glide[mobile[a]] = solution[a]
+            return step
         step *= 0.25
+    # explicit, as far as the fastest may glide
+    fastest = np.max(np.abs(velocity))
+    step = min(step, rules.largest_glide / fastest)
     for a in range(n):
-        glide[mobile[a]] = solution[a]
+        glide[mobile[a]] = velocity[a] * step
     return step
 
 

@@ -154,26 +154,29 @@ def resolved_shear(
     q0: complex,
     gamma: complex,
     with_direct: bool,
+    core: float = CORE_RADIUS_NM,
 ) -> float:
     """Resolved shear stress (MPa) at (x, y) on a plane of angle theta, of one dislocation.
 
     Close to the core, 1/zeta and conj(zeta)/zeta^2 are replaced by conj(zeta) / s^(1/2) and
     conj(zeta)^3 / s with s = |zeta|^4 + core^4: smooth, zero at the centre, and equal to the
-    singular field to 4e-4 at six core radii. Scalars, not tuples, so that the compiler inlines it.
+    singular field to 4e-4 at six core radii. ``core`` is 0 for partners on one plane, whose
+    repulsion must stay singular so that they never pass. Scalars, not tuples, so that the compiler
+    inlines it.
     """
-    core = 0.0
+    near = 0.0
     if with_direct:
         dx = x - x0
         dy = y - y0
         r2 = dx * dx + dy * dy
-        if r2 < (6.0 * CORE_RADIUS_NM) ** 2:
+        if r2 < (6.0 * core) ** 2:
             with_direct = False
             back = complex(dx, -dy)
-            s = r2 * r2 + CORE_RADIUS_NM**4
+            s = r2 * r2 + core**4
             field = gamma.conjugate() * back / np.sqrt(s) - gamma * back * back * back / s
-            core = cos_2theta * field.imag + sin_2theta * field.real
+            near = cos_2theta * field.imag + sin_2theta * field.real
     _, deviator = closed_stress(wave, half_width, x, q, x0, q0, gamma, with_direct)
-    return core + 0.5 * (cos_2theta * deviator.imag + sin_2theta * deviator.real)
+    return near + 0.5 * (cos_2theta * deviator.imag + sin_2theta * deviator.real)
 
 
 @compiled
@@ -201,7 +204,12 @@ def place(lattice: Lattice, pillar: Pillar, pop: Population, i: int) -> None:
 
 @compiled
 def shear_slopes(
-    dx: float, dy: float, gamma: complex, own: complex, other: complex
+    dx: float,
+    dy: float,
+    gamma: complex,
+    own: complex,
+    other: complex,
+    core: float = CORE_RADIUS_NM,
 ) -> tuple[float, float]:
     """Return d tau / d r_i and d tau / d r_j (MPa/nm) of the infinite-medium stress of j at i.
 
@@ -209,7 +217,7 @@ def shear_slopes(
     distances and are left out: the derivatives only steer the implicit step.
     """
     r2 = dx * dx + dy * dy
-    s = r2 * r2 + CORE_RADIUS_NM**4
+    s = r2 * r2 + core**4
     back = complex(dx, -dy)
     turn = own * own
     straight = gamma.conjugate() / np.sqrt(s)
@@ -264,18 +272,19 @@ def exert(lattice: Lattice, pillar: Pillar, pop: Population, i: int) -> None:
             pop.slope_own[i, i] = 0.0
             pop.slope_other[i, i] = 0.0
             continue
+        core = 0.0 if plane == plane_i else CORE_RADIUS_NM
         pop.pair[j, i] = resolved_shear(
-            wave, half_width, cos_j, sin_j, x, y, q, x_i, y_i, q_i, gamma_i, True
+            wave, half_width, cos_j, sin_j, x, y, q, x_i, y_i, q_i, gamma_i, True, core
         )
         pop.pair[i, j] = resolved_shear(
-            wave, half_width, cos_i, sin_i, x_i, y_i, q_i, x, y, q, gamma, True
+            wave, half_width, cos_i, sin_i, x_i, y_i, q_i, x, y, q, gamma, True, core
         )
         along_j = complex(lattice.cos_theta[plane], lattice.sin_theta[plane])
         pop.slope_own[i, j], pop.slope_other[i, j] = shear_slopes(
-            x_i - x, y_i - y, gamma, along_i, along_j
+            x_i - x, y_i - y, gamma, along_i, along_j, core
         )
         pop.slope_own[j, i], pop.slope_other[j, i] = shear_slopes(
-            x - x_i, y - y_i, gamma_i, along_j, along_i
+            x - x_i, y - y_i, gamma_i, along_j, along_i, core
         )
 
 
