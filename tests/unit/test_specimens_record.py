@@ -175,15 +175,26 @@ def test_an_unreal_platen_is_named(copied):
 
 
 @pytest.mark.parametrize(
-    "name, values",
+    "name, value",
     [
-        ("source_plane", [10**6]),
-        ("obstacle_position_nm", [np.nan]),
-        ("plane_angle", [1.0]),
+        ("source_plane", 10**6),
+        ("source_plane", -1),
+        ("source_position_nm", 125.5),
+        ("obstacle_position_nm", -0.5),
+        ("obstacle_strength_mpa", np.nan),
     ],
 )
-def test_an_impossible_crystal_is_named(copied, name, values):
+def test_an_impossible_defect_is_named(copied, name, value):
     with h5py.File(copied, "r+") as file:
-        _replace(file["w0062.5-s2-00000/crystal"], name, values)
-    with pytest.raises(BadInputError, match=r"copied\.h5"):
+        file[f"w0062.5-s2-00000/crystal/{name}"][0] = value
+    with pytest.raises(BadInputError, match=r"copied\.h5(?s:.*)w0062\.5-s2-00000/crystal"):
+        read_shard(copied)
+
+
+@pytest.mark.parametrize("name", ["source_strength_mpa", "obstacle_position_nm", "plane_angle"])
+def test_arrays_of_unequal_length_are_named(copied, name):
+    with h5py.File(copied, "r+") as file:
+        crystal = file["w0062.5-s2-00000/crystal"]
+        _replace(crystal, name, crystal[name][:-1])
+    with pytest.raises(BadInputError, match=r"copied\.h5(?s:.*)w0062\.5-s2-00000/crystal"):
         read_shard(copied)
