@@ -1,7 +1,9 @@
 """Training repeats bit for bit, goes on after a kill, stops early and keeps the best."""
 
 import dataclasses
+import errno
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -120,16 +122,20 @@ def test_a_training_killed_in_any_epoch_ends_with_the_same_bytes(
     pd.testing.assert_frame_equal(resumed.history, uninterrupted.history, check_exact=True)
 
 
-def test_a_kill_while_the_checkpoint_is_written_leaves_the_last_one(crops, tmp_path, monkeypatch):
+@pytest.mark.parametrize("fault", [KeyboardInterrupt(), OSError(errno.ENOSPC, "disk full")])
+def test_a_kill_or_full_disk_while_the_checkpoint_is_written_leaves_the_last_one(
+    crops, tmp_path, monkeypatch, fault
+):
     run(crops, tmp_path, max_epochs=1)
     before = (tmp_path / "checkpoint.safetensors").read_bytes()
 
-    def torn(tensors, path, metadata):
-        path.write_bytes(b"half a file")
-        raise KeyboardInterrupt
+    def torn(path, content):
+        with open(path, "wb") as handle:
+            handle.write(content[: len(content) // 2])
+        raise fault
 
-    monkeypatch.setattr(safetensors.torch, "save_file", torn)
-    with pytest.raises(KeyboardInterrupt):
+    monkeypatch.setattr(Path, "write_bytes", torn)
+    with pytest.raises(type(fault)):
         run(crops, tmp_path, seed=5)
     assert [p.name for p in tmp_path.iterdir()] == ["checkpoint.safetensors"]
     assert (tmp_path / "checkpoint.safetensors").read_bytes() == before

@@ -115,8 +115,11 @@ def write_tensors(
     # One metadata key only: safetensors keeps no order among several, and bytes must repeat.
     header = None if metadata is None else {"strainprint": metadata}
     with write_whole(path) as partial:
-        safetensors.torch.save_file(
-            {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, partial, header
+        # written here and not by safetensors, whose error for a full disk is no OSError
+        partial.write_bytes(
+            safetensors.torch.save(
+                {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, header
+            )
         )
 
 
