@@ -21,6 +21,7 @@ from strainprint.baseline.two_point import (
 )
 from strainprint.dataset.manifest import read_manifest
 from strainprint.dataset.pictures import manifest_pictures
+from strainprint.dataset.store import refuse_damaged
 from strainprint.errors import BadInputError
 from strainprint.files import read_json, sha256_of_arrays, whole_directory, write_json
 
@@ -208,11 +209,5 @@ def read_correlations(
         for row, map_id in enumerate(map_ids)
         if sha256_of_arrays(*(vectors[name][row] for name in STATES)) != checksums[row]
     ]
-    if damaged:
-        named = ", ".join(damaged[:8]) + (", …" if len(damaged) > 8 else "")
-        raise BadInputError(
-            f"vectors of {len(damaged)} of {len(map_ids)} maps are missing or altered: {named}",
-            where=zarr_path,
-            way_out=_WAY_OUT,
-        )
+    refuse_damaged("vectors", damaged, len(map_ids), where=zarr_path, way_out=_WAY_OUT)
     return vectors

@@ -191,14 +191,21 @@ def read_crops(zarr_path: str | Path, json_path: str | Path) -> CropStore:
             for row in range(start, min(start + MAPS_PER_SHARD, count))
             if map_ids[row] not in damaged and sha256_of_arrays(crops[row]) != checksums[row]
         ]
+    refuse_damaged("crops", damaged, count, where=zarr_path, way_out=_WAY_OUT)
+    return CropStore(crops, tuple(map_ids), study)
+
+
+def refuse_damaged(
+    what: str, damaged: Sequence[str], count: int, *, where: str | Path, way_out: str
+) -> None:
+    """Raise BadInputError that names the first of the ``damaged`` among ``count`` maps, if any."""
     if damaged:
         named = ", ".join(damaged[:8]) + (", …" if len(damaged) > 8 else "")
         raise BadInputError(
-            f"crops of {len(damaged)} of {count} maps are missing or altered: {named}",
-            where=zarr_path,
-            way_out=_WAY_OUT,
+            f"{what} of {len(damaged)} of {count} maps are missing or altered: {named}",
+            where=where,
+            way_out=way_out,
         )
-    return CropStore(crops, tuple(map_ids), study)
 
 
 def _shared(values: Sequence[Value], what: str, where: str | Path) -> Value:

@@ -229,9 +229,8 @@ def _glide(lattice: Lattice, pop: Population, i: int, glide: float) -> None:
 
 
 @compiled
-def _annihilate(lattice: Lattice, rules: Rules, pop: Population, tau: Array) -> bool:
-    """Remove opposite neighbours on one plane that met; True if any did."""
-    found = False
+def _annihilate(lattice: Lattice, rules: Rules, pop: Population, tau: Array) -> None:
+    """Remove opposite neighbours on one plane that met."""
     k = 0
     while k < pop.number[0] - 1:
         i = pop.order[k]
@@ -251,11 +250,9 @@ def _annihilate(lattice: Lattice, rules: Rules, pop: Population, tau: Array) -> 
             first, second = max(i, j), min(i, j)
             remove(pop, first)
             remove(pop, second)
-            found = True
             k = max(0, k - 1)
         else:
             k += 1
-    return found
 
 
 @compiled

@@ -193,7 +193,8 @@ class Specimen:
     ) -> Curve:
         """Move the platen by ``strain`` (> 0) along ``sense`` (-1 compression, +1 tension).
 
-        ``keep`` is called with the strain at every recorded point, after everything came to rest.
+        ``keep`` is called with the strain at every recorded point, after everything came to rest
+        and the macroscopic identity was checked.
         """
         start = float(self.platen[0])
         height = self.pillar.height
@@ -306,7 +307,7 @@ def _reload(specimen: Specimen, prior: float, reload_strains: dict[str, float]) 
     def keep(strain: float) -> None:
         name = wanted.get(round(strain / specimen.loading.strain_step))
         if name is not None:
-            states[name] = specimen.verified_state()
+            states[name] = specimen.state
 
     reload = specimen.load(max(reload_strains.values()), sense=-1, keep=keep)
     return History(prior_strain=prior, states=states, reload=reload, relaxed=relaxed)
