@@ -1,3 +1,4 @@
+import math
 from math import sqrt
 
 import numpy as np
@@ -114,7 +115,10 @@ def test_same_seed_draws_the_same_crystal():
         ({"width_nm": -1.0}, "width_nm"),
         ({"slip_systems": 3}, "slip_systems"),
         ({"aspect": 1.5}, "aspect"),
-        ({"width_nm": 10.0}, "bulk_source_strength_mpa"),
+        ({"width_nm": 10.0, "surface_source_depth_nm": 2.5}, "bulk_source_strength_mpa"),
+        ({"width_nm": math.nan}, "width_nm"),
+        ({"width_nm": 62.5, "plane_spacing_nm": 62.5}, "plane_spacing_nm"),
+        ({"width_nm": 62.5, "surface_source_depth_nm": 62.5}, "surface_source_depth_nm"),
     ],
 )
 def test_a_crystal_that_cannot_be_is_refused_by_name(arguments, names):

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strainprint.errors import BadInputError
+from strainprint.specimens.bounds import NOT_NEGATIVE, POSITIVE, SCATTER, check_bounds
 from strainprint.specimens.material import Material
 
 SLIP_ANGLE_DEG = 30.0
@@ -49,6 +50,27 @@ class CrystalSettings:
     obstacle_density_per_um2: float = 6000.0
     obstacle_strength_mpa: float = 150.0
     obstacle_scatter: float = 0.2
+
+    def __post_init__(self) -> None:
+        """Refuse what no crystal can have."""
+        check_bounds(
+            self,
+            "crystal",
+            {
+                "aspect": POSITIVE,
+                "plane_spacing_nm": POSITIVE,
+                "bulk_source_density_per_um2": NOT_NEGATIVE,
+                "bulk_source_strength_mpa": POSITIVE,
+                "bulk_source_scatter": SCATTER,
+                "surface_source_density_per_um": NOT_NEGATIVE,
+                "surface_source_strength_mpa": POSITIVE,
+                "surface_source_scatter": SCATTER,
+                "surface_source_depth_nm": POSITIVE,
+                "obstacle_density_per_um2": NOT_NEGATIVE,
+                "obstacle_strength_mpa": POSITIVE,
+                "obstacle_scatter": SCATTER,
+            },
+        )
 
 
 @dataclass(frozen=True)
@@ -116,6 +138,23 @@ def _count(rng: np.random.Generator, expected: float) -> int:
     return floor(expected + rng.random())
 
 
+def _check_fit(width_nm: float, plane_length_nm: float, settings: CrystalSettings) -> None:
+    """Refuse what does not fit a specimen of this width."""
+    if settings.plane_spacing_nm >= width_nm:
+        raise BadInputError(
+            f"plane_spacing_nm is {settings.plane_spacing_nm:g} at a width of {width_nm:g} nm",
+            where="specimens.crystal.plane_spacing_nm",
+            allowed="less than the width",
+        )
+    if 2 * settings.surface_source_depth_nm >= plane_length_nm:
+        raise BadInputError(
+            f"surface_source_depth_nm is {settings.surface_source_depth_nm:g} on planes of "
+            f"{plane_length_nm:g} nm",
+            where="specimens.crystal.surface_source_depth_nm",
+            allowed="less than half the length of a plane, which is twice the width",
+        )
+
+
 def place_crystal(
     width_nm: float,
     slip_systems: int,
@@ -134,10 +173,11 @@ def place_crystal(
     BadInputError
         The specimen is too narrow for its planes or for the nucleation length of its sources.
     """
-    if not width_nm > 0:
-        raise BadInputError(f"width_nm is {width_nm}", allowed="greater than 0")
-    height = settings.aspect * width_nm
+    if width_nm not in POSITIVE:
+        raise BadInputError(f"width_nm is {width_nm}", allowed=str(POSITIVE))
     angles = slip_angles(slip_systems)
+    _check_fit(width_nm, width_nm / abs(cos(angles[0])), settings)
+    height = settings.aspect * width_nm
     stacks = [
         slip_planes(width_nm, height, angle, settings.plane_spacing_nm, rng.random())
         for angle in angles

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from strainprint.specimens.bounds import NOT_NEGATIVE, POSITIVE, Bounds, check_bounds
 from strainprint.specimens.compilation import compiled
 from strainprint.specimens.crystal import SURFACE, Crystal
 from strainprint.specimens.lattice import Lattice, make_lattice
@@ -94,6 +95,27 @@ class DynamicsSettings:
     hold_time_ns: float = 500.0
     hold_steps: int = 20000
     density_limit_per_um2: float = 4e4
+
+    def __post_init__(self) -> None:
+        """Refuse what no clock and no glide law can have."""
+        check_bounds(
+            self,
+            "dynamics",
+            {
+                "nucleation_time_ns": POSITIVE,
+                "time_step_ns": POSITIVE,
+                "rest_time_step_ns": POSITIVE,
+                "largest_glide_nm": POSITIVE,
+                "velocity_cutoff_nm_per_ns": NOT_NEGATIVE,
+                "rest_velocity_nm_per_ns": POSITIVE,
+                "rest_glide_nm": POSITIVE,
+                "annihilation_distance_nm": POSITIVE,
+                "exit_distance_nm": POSITIVE,
+                "hold_time_ns": POSITIVE,
+                "hold_steps": Bounds(1, whole=True),
+                "density_limit_per_um2": POSITIVE,
+            },
+        )
 
 
 class Rules(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import pi
 
-from strainprint.errors import BadInputError
+from strainprint.specimens.bounds import POSITIVE, Bounds, check_bounds
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,16 @@ class Material:
 
     def __post_init__(self) -> None:
         """Refuse constants that are not a solid's."""
-        for name in ("youngs_modulus_gpa", "burgers_vector_nm", "drag_pa_s"):
-            if not getattr(self, name) > 0:
-                raise BadInputError(f"{name} is {getattr(self, name)}", allowed="greater than 0")
-        if not 0 <= self.poissons_ratio < 0.5:
-            raise BadInputError(
-                f"poissons_ratio is {self.poissons_ratio}", allowed="0 <= value < 0.5"
-            )
+        check_bounds(
+            self,
+            "material",
+            {
+                "youngs_modulus_gpa": POSITIVE,
+                "poissons_ratio": Bounds(0.0, 0.5),
+                "burgers_vector_nm": POSITIVE,
+                "drag_pa_s": POSITIVE,
+            },
+        )
 
     @property
     def shear_modulus_mpa(self) -> float:
