@@ -42,13 +42,16 @@ def cache_folder() -> Path:
     return root / name
 
 
-def compiled(function: Kernel, *, inline: str = "never") -> Kernel:
-    """Compile a kernel on its first call and keep the machine code for the next process."""
+def compiled(function: Kernel, **options: Any) -> Kernel:
+    """Compile a kernel on its first call and keep the machine code for the next process.
+
+    ``options`` are Numba's.
+    """
     before = config.CACHE_DIR
     # Numba reads the folder when it decorates
     config.CACHE_DIR = str(cache_folder())
     try:
-        kernel: Kernel = njit(cache=True, inline=inline)(function)
+        kernel: Kernel = njit(cache=True, **options)(function)
         return kernel
     finally:
         config.CACHE_DIR = before

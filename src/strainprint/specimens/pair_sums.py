@@ -1,0 +1,544 @@
+"""Resolved shear stress of many dislocations on many points, four pairs at a time.
+
+The same stress as :func:`strainprint.specimens.population.resolved_shear`, in a form that
+compilers vectorise: no branch, no exponential, one division for the four poles of a pair. With
+t = coth(p (z - z_k)) for the dislocation itself (1), its mirror in the platen (2), its image in the
+nearer side x = c (3) and that image's mirror (4), and lengths in units of 1/p,
+
+    tau = 2 p Im( exp(2i theta) { Re(gamma) (t1 + t2 - t3 - t4)
+          - (x - x0) [gamma (t1^2 - 1) + conj(gamma) (t2^2 - 1)]
+          + [(x - c) gamma - (c - x0) conj(gamma)] (t3^2 - 1)
+          + [(x - c) conj(gamma) - (c - x0) gamma] (t4^2 - 1)
+          + 4 (c - x0) (x - c) [conj(gamma) t3 (t3^2 - 1) + gamma t4 (t4^2 - 1)] } ).
+
+The four arguments are a +- ib with two different a (x -+ x0) and two different b (y -+ y0), and
+coth(a + ib) = (sinh a cosh a - i sin b cos b) / (sinh^2 a + sin^2 b), so that all of it follows
+from exp(+-p x), cos(p y) and sin(p y) of either partner by addition theorems. Close pairs, whose
+cores may be regularised, are left out of the vectorised pass and added one by one.
+
+Dislocations and points come as the columns of tables of shape (``ROWS``, room).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strainprint.specimens.compilation import compiled
+
+Array = NDArray[np.float64]
+
+ROWS = 13
+"""Numbers per dislocation; the constants below name the rows of a table."""
+X, Y = 0, 1
+"""p x and p y."""
+GROWTH, DECAY, COSINE, SINE = 2, 3, 4, 5
+"""exp(p x), exp(-p x), cos(p y), sin(p y)."""
+GAMMA_REAL, GAMMA_IMAG = 6, 7
+"""gamma in MPa nm; 0 for a point that exerts nothing."""
+COS_2THETA, SIN_2THETA, COS_THETA, SIN_THETA = 8, 9, 10, 11
+PLANE = 12
+"""Number of the slip plane: partners on one plane have no core. Below 0: a plane of its own."""
+
+FLOPS = 125
+"""Additions, multiplications and divisions of one pair in :func:`_pair` and its sum."""
+
+FLOPS_INFINITE = 27
+"""The same of one pair in an infinite medium."""
+
+_BLOCK = 1024
+"""Sources whose rows stay in the first-level cache while all points pass."""
+
+_FAST = {"contract", "nsz", "arcp"}
+_SUMS = {"contract", "nsz", "arcp", "reassoc"}
+"""Freedoms for the compiler: fused multiply-adds; sums in any order. Not: no infinities."""
+
+
+@compiled
+def tabulate(
+    wave: float,
+    x: float,
+    y: float,
+    cos_theta: float,
+    sin_theta: float,
+    gamma: complex,
+    plane: int,
+    table: Array,
+    i: int,
+) -> None:
+    """Fill column ``i`` of a table with a dislocation, or a point if gamma = 0; lengths in nm."""
+    table[X, i] = wave * x
+    table[Y, i] = wave * y
+    table[GROWTH, i] = np.exp(wave * x)
+    table[DECAY, i] = 1.0 / table[GROWTH, i]
+    table[COSINE, i] = np.cos(wave * y)
+    table[SINE, i] = np.sin(wave * y)
+    table[GAMMA_REAL, i] = gamma.real
+    table[GAMMA_IMAG, i] = gamma.imag
+    table[COS_2THETA, i] = cos_theta * cos_theta - sin_theta * sin_theta
+    table[SIN_2THETA, i] = 2.0 * cos_theta * sin_theta
+    table[COS_THETA, i] = cos_theta
+    table[SIN_THETA, i] = sin_theta
+    table[PLANE, i] = plane
+
+
+@partial(compiled, forceinline=True, fastmath=_FAST, error_model="numpy")
+def _pair(
+    x: float,
+    y: float,
+    growth: float,
+    decay: float,
+    cosine: float,
+    sine: float,
+    x0: float,
+    y0: float,
+    growth0: float,
+    decay0: float,
+    cosine0: float,
+    sine0: float,
+    gamma_real: float,
+    gamma_imag: float,
+    side: float,
+    squeeze: float,
+    stretch: float,
+    box: float,
+) -> tuple[float, float, float]:
+    """Return real and imaginary part of the braces above, and 1 where the direct term is left out.
+
+    ``growth0`` and ``decay0`` or those of the point are half of what the table holds; ``squeeze``
+    and ``stretch`` are exp(-+2 p c). The direct term is left out in a box around the dislocation.
+    """
+    reach = x - x0
+    # differences of stored numbers, so that every caller finds the same pairs close
+    close = (abs(reach) <= box) & (abs(y - y0) <= box)
+    keep = 0.0 if close else 1.0
+
+    one, other = growth * decay0, decay * growth0
+    sinh, cosh = one - other, one + other
+    one, other = growth * (growth0 * squeeze), decay * (decay0 * stretch)
+    sinh_image, cosh_image = one - other, one + other
+    one, other = sine * cosine0, cosine * sine0
+    sin, sin_mirror = one - other, one + other
+    one, other = cosine * cosine0, sine * sine0
+    cos, cos_mirror = one + other, one - other
+
+    sinh2, sinh2_image = sinh * sinh, sinh_image * sinh_image
+    sin2, sin2_mirror = sin * sin, sin_mirror * sin_mirror
+    size1 = 1.0 if close else sinh2 + sin2
+    size2 = sinh2 + sin2_mirror
+    size3 = sinh2_image + sin2
+    size4 = sinh2_image + sin2_mirror
+    near, far = size1 * size2, size3 * size4
+    inverse = 1.0 / (near * far)
+    near, far = inverse * far, inverse * near
+    inverse1, inverse2 = keep * (near * size2), near * size1
+    inverse3, inverse4 = far * size4, far * size3
+
+    real, real_image = sinh * cosh, sinh_image * cosh_image
+    imag, imag_mirror = sin * cos, sin_mirror * cos_mirror
+    t1r, t1i = real * inverse1, -imag * inverse1
+    t2r, t2i = real * inverse2, -imag_mirror * inverse2
+    t3r, t3i = real_image * inverse3, -imag * inverse3
+    t4r, t4i = real_image * inverse4, -imag_mirror * inverse4
+    # s = t^2 - 1 and, for the images, c = t s
+    s1r, s1i = t1r * t1r - t1i * t1i - keep, 2.0 * (t1r * t1i)
+    s2r, s2i = t2r * t2r - t2i * t2i - 1.0, 2.0 * (t2r * t2i)
+    s3r, s3i = t3r * t3r - t3i * t3i - 1.0, 2.0 * (t3r * t3i)
+    s4r, s4i = t4r * t4r - t4i * t4i - 1.0, 2.0 * (t4r * t4i)
+    c3r, c3i = t3r * s3r - t3i * s3i, t3r * s3i + t3i * s3r
+    c4r, c4i = t4r * s4r - t4i * s4i, t4r * s4i + t4i * s4r
+
+    depth, inset = side - x0, x - side
+    less, more, product = inset - depth, inset + depth, 4.0 * (depth * inset)
+    # gamma = a + ib: what a multiplies, and what ib multiplies
+    ar = (t1r + t2r - t3r - t4r) - reach * (s1r + s2r) + less * (s3r + s4r) + product * (c3r + c4r)
+    ai = (t1i + t2i - t3i - t4i) - reach * (s1i + s2i) + less * (s3i + s4i) + product * (c3i + c4i)
+    br = more * (s3r - s4r) - reach * (s1r - s2r) - product * (c3r - c4r)
+    bi = more * (s3i - s4i) - reach * (s1i - s2i) - product * (c3i - c4i)
+    return gamma_real * ar - gamma_imag * bi, gamma_real * ai + gamma_imag * br, 1.0 - keep
+
+
+@partial(compiled, fastmath=_FAST, error_model="numpy")
+def _direct(
+    wave: float, core: float, targets: Array, i: int, sources: Array, j: int, periodic: bool
+) -> float:
+    """Return the direct stress (MPa) of one close pair, with its core unless on one plane.
+
+    ``core`` is p times the radius.
+    """
+    dx = targets[X, i] - sources[X, j]
+    dy = targets[Y, i] - sources[Y, j]
+    r2 = dx * dx + dy * dy
+    if r2 == 0.0:
+        return 0.0
+    gamma = complex(sources[GAMMA_REAL, j], sources[GAMMA_IMAG, j])
+    if targets[PLANE, i] == sources[PLANE, j] and targets[PLANE, i] >= 0.0:
+        core = 0.0
+    back = complex(dx, -dy)
+    cored = r2 < (6.0 * core) ** 2
+    if cored or not periodic:
+        s = r2 * r2 + (core**4 if cored else 0.0)
+        field = gamma.conjugate() * back / np.sqrt(s) - gamma * back * back * back / s
+        return float(
+            wave * (targets[COS_2THETA, i] * field.imag + targets[SIN_2THETA, i] * field.real)
+        )
+    growth = targets[GROWTH, i] * sources[DECAY, j]
+    decay = targets[DECAY, i] * sources[GROWTH, j]
+    sinh, cosh = 0.5 * (growth - decay), 0.5 * (growth + decay)
+    sin = targets[SINE, i] * sources[COSINE, j] - targets[COSINE, i] * sources[SINE, j]
+    cos = targets[COSINE, i] * sources[COSINE, j] + targets[SINE, i] * sources[SINE, j]
+    inverse = 1.0 / (sinh * sinh + sin * sin)
+    t = complex(sinh * cosh * inverse, -sin * cos * inverse)
+    field = gamma.real * t - dx * gamma * (t * t - 1.0)
+    return float(
+        2.0 * wave * (targets[COS_2THETA, i] * field.imag + targets[SIN_2THETA, i] * field.real)
+    )
+
+
+@partial(compiled, fastmath=_SUMS, error_model="numpy")
+def stress_at(
+    wave: float,
+    half_width: float,
+    core: float,
+    targets: Array,
+    i: int,
+    sources: Array,
+    n: int,
+    out: Array,
+) -> None:
+    """Fill out[:n] with the resolved shear stress (MPa) of each of n dislocations at target i.
+
+    Target and dislocation at the same place: only the images act. ``core`` is the core radius
+    (nm); uniform and Fourier parts are not included.
+    """
+    x, y = targets[X, i], targets[Y, i]
+    growth, decay = 0.5 * targets[GROWTH, i], 0.5 * targets[DECAY, i]
+    cosine, sine = targets[COSINE, i], targets[SINE, i]
+    c, s = 2.0 * wave * targets[COS_2THETA, i], 2.0 * wave * targets[SIN_2THETA, i]
+    right, core = wave * half_width, wave * core
+    box = 6.0 * core
+    squeeze = np.exp(-2.0 * right)
+    stretch = 1.0 / squeeze
+    x0, y0, growth0, decay0 = sources[X], sources[Y], sources[GROWTH], sources[DECAY]
+    cosine0, sine0 = sources[COSINE], sources[SINE]
+    gamma_real, gamma_imag = sources[GAMMA_REAL], sources[GAMMA_IMAG]
+    near = 0.0
+    for j in range(n):
+        real, imag, close = _pair(
+            x,
+            y,
+            growth,
+            decay,
+            cosine,
+            sine,
+            x0[j],
+            y0[j],
+            growth0[j],
+            decay0[j],
+            cosine0[j],
+            sine0[j],
+            gamma_real[j],
+            gamma_imag[j],
+            right if x0[j] > 0.0 else -right,
+            squeeze if x0[j] > 0.0 else stretch,
+            stretch if x0[j] > 0.0 else squeeze,
+            box,
+        )
+        out[j] = c * imag + s * real
+        near += close
+    if near > 0.0:
+        for j in range(n):
+            if abs(x - x0[j]) <= box and abs(y - y0[j]) <= box:
+                out[j] += _direct(wave, core, targets, i, sources, j, True)
+
+
+@partial(compiled, fastmath=_SUMS, error_model="numpy")
+def stress_of(
+    wave: float,
+    half_width: float,
+    core: float,
+    sources: Array,
+    i: int,
+    targets: Array,
+    n: int,
+    out: Array,
+) -> None:
+    """Fill out[:n] with the resolved shear stress (MPa) of dislocation i at each of n targets.
+
+    The transpose of :func:`stress_at`, to the same rules.
+    """
+    x0, y0 = sources[X, i], sources[Y, i]
+    growth0, decay0 = 0.5 * sources[GROWTH, i], 0.5 * sources[DECAY, i]
+    cosine0, sine0 = sources[COSINE, i], sources[SINE, i]
+    gamma_real, gamma_imag = sources[GAMMA_REAL, i], sources[GAMMA_IMAG, i]
+    side = wave * half_width if x0 > 0.0 else -wave * half_width
+    squeeze = np.exp(-2.0 * side)
+    stretch = 1.0 / squeeze
+    core *= wave
+    box = 6.0 * core
+    x, y, growth, decay = targets[X], targets[Y], targets[GROWTH], targets[DECAY]
+    cosine, sine = targets[COSINE], targets[SINE]
+    c, s = targets[COS_2THETA], targets[SIN_2THETA]
+    near = 0.0
+    for j in range(n):
+        real, imag, close = _pair(
+            x[j],
+            y[j],
+            growth[j],
+            decay[j],
+            cosine[j],
+            sine[j],
+            x0,
+            y0,
+            growth0,
+            decay0,
+            cosine0,
+            sine0,
+            gamma_real,
+            gamma_imag,
+            side,
+            squeeze,
+            stretch,
+            box,
+        )
+        out[j] = 2.0 * wave * (c[j] * imag + s[j] * real)
+        near += close
+    if near > 0.0:
+        for j in range(n):
+            if abs(x[j] - x0) <= box and abs(y[j] - y0) <= box:
+                out[j] += _direct(wave, core, targets, j, sources, i, True)
+
+
+@partial(compiled, fastmath=_SUMS, error_model="numpy")
+def _sum_at(
+    wave: float,
+    half_width: float,
+    core: float,
+    targets: Array,
+    i: int,
+    sources: Array,
+    first: int,
+    end: int,
+) -> float:
+    """Return the resolved shear stress (MPa) of dislocations first ... end - 1 at target i."""
+    x, y = targets[X, i], targets[Y, i]
+    growth, decay = 0.5 * targets[GROWTH, i], 0.5 * targets[DECAY, i]
+    cosine, sine = targets[COSINE, i], targets[SINE, i]
+    right, core = wave * half_width, wave * core
+    box = 6.0 * core
+    squeeze = np.exp(-2.0 * right)
+    stretch = 1.0 / squeeze
+    x0, y0, growth0, decay0 = sources[X], sources[Y], sources[GROWTH], sources[DECAY]
+    cosine0, sine0 = sources[COSINE], sources[SINE]
+    gamma_real, gamma_imag = sources[GAMMA_REAL], sources[GAMMA_IMAG]
+    total_real = total_imag = near = 0.0
+    for j in range(first, end):
+        real, imag, close = _pair(
+            x,
+            y,
+            growth,
+            decay,
+            cosine,
+            sine,
+            x0[j],
+            y0[j],
+            growth0[j],
+            decay0[j],
+            cosine0[j],
+            sine0[j],
+            gamma_real[j],
+            gamma_imag[j],
+            right if x0[j] > 0.0 else -right,
+            squeeze if x0[j] > 0.0 else stretch,
+            stretch if x0[j] > 0.0 else squeeze,
+            box,
+        )
+        total_real += real
+        total_imag += imag
+        near += close
+    total = 2.0 * wave * (targets[COS_2THETA, i] * total_imag + targets[SIN_2THETA, i] * total_real)
+    if near > 0.0:
+        for j in range(first, end):
+            if abs(x - x0[j]) <= box and abs(y - y0[j]) <= box:
+                total += _direct(wave, core, targets, i, sources, j, True)
+    return float(total)
+
+
+@compiled
+def sum_stress(
+    wave: float, half_width: float, core: float, targets: Array, sources: Array, out: Array
+) -> None:
+    """Fill ``out`` with the resolved shear stress (MPa) of all dislocations at all targets.
+
+    What :func:`stress_at` sums to, without storing the pairs.
+    """
+    points, n = targets.shape[1], sources.shape[1]
+    out[:points] = 0.0
+    for first in range(0, n, _BLOCK):
+        end = min(n, first + _BLOCK)
+        for i in range(points):
+            out[i] += _sum_at(wave, half_width, core, targets, i, sources, first, end)
+
+
+@partial(compiled, fastmath=_SUMS, error_model="numpy")
+def _sum_at_infinite(
+    wave: float, core: float, targets: Array, i: int, sources: Array, first: int, end: int
+) -> float:
+    """Return what :func:`_sum_at` does, without any image."""
+    x, y = targets[X, i], targets[Y, i]
+    core *= wave
+    box = 6.0 * core
+    x0, y0 = sources[X], sources[Y]
+    gamma_real, gamma_imag = sources[GAMMA_REAL], sources[GAMMA_IMAG]
+    total_real = total_imag = near = 0.0
+    for j in range(first, end):
+        dx, dy = x - x0[j], y - y0[j]
+        close = (abs(dx) <= box) & (abs(dy) <= box)
+        a, b = dx * dx, dy * dy
+        inverse = (0.0 if close else 1.0) / (1.0 if close else a + b)
+        # conj(zeta) / r^2 times (conj(gamma) - gamma conj(zeta) / zeta)
+        cos, sin = (a - b) * inverse, 2.0 * (dx * dy) * inverse
+        real = gamma_real[j] - (gamma_real[j] * cos + gamma_imag[j] * sin)
+        imag = gamma_real[j] * sin - gamma_imag[j] * cos - gamma_imag[j]
+        u, v = dx * inverse, dy * inverse
+        total_real += u * real + v * imag
+        total_imag += u * imag - v * real
+        near += 1.0 if close else 0.0
+    total = wave * (targets[COS_2THETA, i] * total_imag + targets[SIN_2THETA, i] * total_real)
+    if near > 0.0:
+        for j in range(first, end):
+            if abs(x - x0[j]) <= box and abs(y - y0[j]) <= box:
+                total += _direct(wave, core, targets, i, sources, j, False)
+    return float(total)
+
+
+@compiled
+def sum_stress_infinite(
+    wave: float, core: float, targets: Array, sources: Array, out: Array
+) -> None:
+    """Fill ``out`` with the resolved shear stress (MPa) of all dislocations in an infinite medium.
+
+    ``wave`` only tells in which unit the tables hold lengths.
+    """
+    points, n = targets.shape[1], sources.shape[1]
+    out[:points] = 0.0
+    for first in range(0, n, _BLOCK):
+        end = min(n, first + _BLOCK)
+        for i in range(points):
+            out[i] += _sum_at_infinite(wave, core, targets, i, sources, first, end)
+
+
+@partial(compiled, forceinline=True, fastmath=_FAST, error_model="numpy")
+def _slope(
+    dx: float,
+    dy: float,
+    gamma_real: float,
+    gamma_imag: float,
+    cos: float,
+    sin: float,
+    along_x: float,
+    along_y: float,
+    core4: float,
+) -> float:
+    """Derivative of the infinite-medium resolved shear of one dislocation on a plane (cos, sin)
+    as the point glides along ``along``; ``core4`` is the fourth power of the core radius."""
+    r2 = dx * dx + dy * dy
+    inverse = 1.0 / (r2 * r2 + core4)
+    # straight = conj(gamma) / s^(1/2), twisted = gamma conj(zeta)^2 / s
+    root = np.sqrt(inverse)
+    straight_r, straight_i = gamma_real * root, -gamma_imag * root
+    a, b = (dx * dx - dy * dy) * inverse, -2.0 * (dx * dy) * inverse
+    twisted_r, twisted_i = gamma_real * a - gamma_imag * b, gamma_real * b + gamma_imag * a
+    steep = 4.0 * r2 * inverse * (along_x * dx + along_y * dy)
+    # conj(zeta) (twisted - straight / 2) steep + (straight - 3 twisted) conj(along)
+    u, v = steep * (twisted_r - 0.5 * straight_r), steep * (twisted_i - 0.5 * straight_i)
+    e, f = straight_r - 3.0 * twisted_r, straight_i - 3.0 * twisted_i
+    real = dx * u + dy * v + (e * along_x + f * along_y)
+    imag = dx * v - dy * u + (f * along_x - e * along_y)
+    return float((cos * cos - sin * sin) * imag + 2.0 * cos * sin * real)
+
+
+@partial(compiled, fastmath=_FAST, error_model="numpy")
+def slopes_at(
+    wave: float, core: float, table: Array, i: int, n: int, own: Array, other: Array
+) -> None:
+    """Fill own[:n], other[:n] with the slopes (MPa/nm) of the stress of each dislocation at i.
+
+    ``own`` as i itself glides, ``other`` as the dislocation does: the infinite-medium part of
+    :func:`stress_at`, 0 for i itself.
+    """
+    x, y, cos, sin = table[X, i], table[Y, i], table[COS_THETA, i], table[SIN_THETA, i]
+    x0, y0, gamma_real, gamma_imag = table[X], table[Y], table[GAMMA_REAL], table[GAMMA_IMAG]
+    cos0, sin0, plane0 = table[COS_THETA], table[SIN_THETA], table[PLANE]
+    plane = table[PLANE, i]
+    core4, scale = (wave * core) ** 4, wave * wave
+    # one output per loop: with more, compilers give up proving that arrays do not overlap
+    for j in range(n):
+        own[j] = scale * _slope(
+            x - x0[j],
+            y - y0[j],
+            gamma_real[j],
+            gamma_imag[j],
+            cos,
+            sin,
+            cos,
+            sin,
+            0.0 if plane0[j] == plane else core4,
+        )
+    for j in range(n):
+        other[j] = -scale * _slope(
+            x - x0[j],
+            y - y0[j],
+            gamma_real[j],
+            gamma_imag[j],
+            cos,
+            sin,
+            cos0[j],
+            sin0[j],
+            0.0 if plane0[j] == plane else core4,
+        )
+    if i < n:
+        own[i] = other[i] = 0.0
+
+
+@partial(compiled, fastmath=_FAST, error_model="numpy")
+def slopes_of(
+    wave: float, core: float, table: Array, i: int, n: int, own: Array, other: Array
+) -> None:
+    """Fill own[:n], other[:n] with the slopes (MPa/nm) of the stress of i at each dislocation.
+
+    ``own`` as the dislocation glides, ``other`` as i does; 0 for i itself.
+    """
+    x0, y0, cos0, sin0 = table[X, i], table[Y, i], table[COS_THETA, i], table[SIN_THETA, i]
+    gamma_real, gamma_imag = table[GAMMA_REAL, i], table[GAMMA_IMAG, i]
+    x, y, cos, sin, planes = table[X], table[Y], table[COS_THETA], table[SIN_THETA], table[PLANE]
+    plane = table[PLANE, i]
+    core4, scale = (wave * core) ** 4, wave * wave
+    for j in range(n):
+        own[j] = scale * _slope(
+            x[j] - x0,
+            y[j] - y0,
+            gamma_real,
+            gamma_imag,
+            cos[j],
+            sin[j],
+            cos[j],
+            sin[j],
+            0.0 if planes[j] == plane else core4,
+        )
+    for j in range(n):
+        other[j] = -scale * _slope(
+            x[j] - x0,
+            y[j] - y0,
+            gamma_real,
+            gamma_imag,
+            cos[j],
+            sin[j],
+            cos0,
+            sin0,
+            0.0 if planes[j] == plane else core4,
+        )
+    if i < n:
+        own[i] = other[i] = 0.0

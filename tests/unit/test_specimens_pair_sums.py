@@ -1,0 +1,182 @@
+"""The vectorised pair sums equal the plain double loop over the plain formula."""
+
+import numpy as np
+import pytest
+from hand_built_crystals import ALUMINIUM, DOWN, UP, strength_of
+
+from strainprint.specimens import pair_sums
+from strainprint.specimens.pillar import make_pillar, wave_factor
+from strainprint.specimens.population import CORE_RADIUS_NM, resolved_shear, shear_slopes
+
+NUMBER = 150
+
+
+class Population:
+    """Random dislocations, a third of them within a few core radii of another one."""
+
+    def __init__(self, width_nm, seed=0):
+        rng = np.random.default_rng(seed)
+        self.body = make_pillar(width_nm, 4 * width_nm, ALUMINIUM)
+        self.x = (rng.random(NUMBER) - 0.5) * (width_nm - 1.0)
+        self.y = rng.random(NUMBER) * 4 * width_nm
+        third = NUMBER // 3
+        self.x[:third] = self.x[third : 2 * third] + rng.normal(0.0, 1.0, third)
+        self.y[:third] = self.y[third : 2 * third] + rng.normal(0.0, 1.0, third)
+        self.x = np.clip(self.x, 0.5 - width_nm / 2, width_nm / 2 - 0.5)
+        # the exact centre of a junction, where the regularised stress vanishes
+        self.x[0], self.y[0] = self.x[third] + 1e-13, self.y[third]
+        self.plane = rng.integers(0, 8, NUMBER)
+        self.plane[0], self.plane[third] = 0, 5
+        self.angle = np.where(self.plane < 4, UP, DOWN)
+        self.gamma = np.array(
+            [
+                strength_of(self.body, a, s)
+                for a, s in zip(self.angle, rng.choice([-1, 1], NUMBER), strict=True)
+            ]
+        )
+        self.table = np.zeros((pair_sums.ROWS, NUMBER))
+        for i in range(NUMBER):
+            pair_sums.tabulate(
+                self.body.wave,
+                self.x[i],
+                self.y[i],
+                np.cos(self.angle[i]),
+                np.sin(self.angle[i]),
+                self.gamma[i],
+                self.plane[i],
+                self.table,
+                i,
+            )
+
+    def core(self, i, j):
+        return 0.0 if self.plane[i] == self.plane[j] else CORE_RADIUS_NM
+
+    def plain(self):
+        """(targets, dislocations) of the plain formula, pair by pair."""
+        stress = np.empty((NUMBER, NUMBER))
+        for i in range(NUMBER):
+            for j in range(NUMBER):
+                stress[i, j] = resolved_shear(
+                    self.body.wave,
+                    self.body.half_width,
+                    np.cos(2 * self.angle[i]),
+                    np.sin(2 * self.angle[i]),
+                    self.x[i],
+                    self.y[i],
+                    wave_factor(self.body, self.x[i], self.y[i]),
+                    self.x[j],
+                    self.y[j],
+                    wave_factor(self.body, self.x[j], self.y[j]),
+                    self.gamma[j],
+                    i != j,
+                    self.core(i, j),
+                )
+        return stress
+
+
+@pytest.fixture(scope="module", params=[62.5, 2000.0])
+def population(request):
+    return Population(request.param)
+
+
+def body_arguments(population):
+    return population.body.wave, population.body.half_width, CORE_RADIUS_NM
+
+
+def test_sums_and_single_pairs_agree_with_the_plain_formula(population):
+    plain = population.plain()
+    table = population.table
+    largest = np.abs(plain).max()
+    at, of = np.empty((2, NUMBER, NUMBER))
+    for i in range(NUMBER):
+        pair_sums.stress_at(*body_arguments(population), table, i, table, NUMBER, at[i])
+        pair_sums.stress_of(*body_arguments(population), table, i, table, NUMBER, of[i])
+    assert np.abs(at - plain).max() < 1e-10 * largest
+    assert np.abs(of.T - plain).max() < 1e-10 * largest
+    # pair by pair as well, against the plain stress at one width
+    scale = ALUMINIUM.edge_constant_mpa_nm / (2 * population.body.half_width)
+    assert np.abs((at - plain) / (np.abs(plain) + scale)).max() < 1e-8
+    total = np.empty(NUMBER)
+    pair_sums.sum_stress(*body_arguments(population), table, table, total)
+    assert np.abs(total - plain.sum(axis=1)).max() < 1e-9 * np.abs(plain.sum(axis=1)).max()
+
+
+def test_points_without_a_plane_feel_a_dislocation_with_its_core():
+    population = Population(125.0)
+    point = np.zeros((pair_sums.ROWS, 2))
+    table, body = population.table, population.body
+    x, y = population.x[7], population.y[7]
+    for k, dx in enumerate((0.0, 0.3)):
+        pair_sums.tabulate(body.wave, x + dx, y, np.cos(UP), np.sin(UP), 0j, -1, point, k)
+    out = np.empty(2)
+    pair_sums.stress_of(*body_arguments(population), table, 7, point, 2, out)
+    for k, dx in enumerate((0.0, 0.3)):
+        plain = resolved_shear(
+            body.wave,
+            body.half_width,
+            np.cos(2 * UP),
+            np.sin(2 * UP),
+            x + dx,
+            y,
+            wave_factor(body, x + dx, y),
+            x,
+            y,
+            wave_factor(body, x, y),
+            population.gamma[7],
+            dx > 0,
+        )
+        assert out[k] == pytest.approx(plain, rel=1e-9)
+
+
+def test_sums_over_several_blocks_equal_the_sum_of_the_pairs():
+    population = Population(250.0)
+    many = np.tile(population.table, 20)
+    once, twenty = np.empty(NUMBER), np.empty(NUMBER)
+    pair_sums.sum_stress(*body_arguments(population), population.table, population.table, once)
+    pair_sums.sum_stress(*body_arguments(population), population.table, many, twenty)
+    assert twenty == pytest.approx(20 * once, rel=1e-10, abs=1e-9 * np.abs(once).max())
+
+
+def test_the_infinite_medium_is_the_limit_of_a_body_that_grows():
+    population = Population(62.5)
+    far = make_pillar(1e7, 4e7, ALUMINIUM)
+    table = np.empty_like(population.table)
+    for i in range(NUMBER):
+        pair_sums.tabulate(
+            far.wave,
+            population.x[i],
+            population.y[i] + 2e7,
+            np.cos(population.angle[i]),
+            np.sin(population.angle[i]),
+            population.gamma[i],
+            population.plane[i],
+            table,
+            i,
+        )
+    body, infinite = np.empty(NUMBER), np.empty(NUMBER)
+    pair_sums.sum_stress(far.wave, far.half_width, CORE_RADIUS_NM, table, table, body)
+    pair_sums.sum_stress_infinite(
+        population.body.wave, CORE_RADIUS_NM, population.table, population.table, infinite
+    )
+    assert np.abs(infinite).max() > 100
+    assert np.abs(body - infinite).max() < 1e-4 * np.abs(infinite).max()
+
+
+def test_slopes_agree_with_the_plain_derivative(population):
+    rows = np.empty((4, NUMBER))
+    along = np.exp(1j * population.angle)
+    for i in (0, 3, 77):
+        table = population.table
+        pair_sums.slopes_at(
+            population.body.wave, CORE_RADIUS_NM, table, i, NUMBER, rows[0], rows[1]
+        )
+        pair_sums.slopes_of(
+            population.body.wave, CORE_RADIUS_NM, table, i, NUMBER, rows[2], rows[3]
+        )
+        plain = np.zeros((4, NUMBER))
+        for j in set(range(NUMBER)) - {i}:
+            dx, dy = population.x[i] - population.x[j], population.y[i] - population.y[j]
+            core = population.core(i, j)
+            plain[:2, j] = shear_slopes(dx, dy, population.gamma[j], along[i], along[j], core)
+            plain[2:, j] = shear_slopes(-dx, -dy, population.gamma[i], along[j], along[i], core)
+        assert np.abs(rows - plain).max() < 1e-9 * np.abs(plain).max()
