@@ -29,7 +29,10 @@ from strainprint.specimens.population import (
     place,
     remove,
     resolved_stresses,
+    shear_slope,
     sort_by_plane,
+    sum_up,
+    update_side,
 )
 
 Array = NDArray[np.float64]
@@ -39,15 +42,26 @@ SETTLED, OUT_OF_TIME, OUT_OF_ROOM = 0, 1, 2
 """Why :func:`settle` returned."""
 
 _PINNED_TOLERANCE = 1e-9
-_STALE_NM, _STALE_AT_REST_NM = 0.01, 1e-4
-"""Glide after which a dislocation is re-evaluated, while a fast one limits the step and otherwise.
-Before a population counts as settled, all are."""
+_NEAR_NM = 100.0
+_STALE_NM, _STALE_FAR_NM = 0.01, 0.1
+"""Glides after which the near and the other partners of a dislocation learn of it while a fast one
+limits the step: beyond 100 nm the stress has changed by C 0.1 nm / (100 nm)^2 = 0.016 MPa."""
+
+_STALE_AT_REST_NM, _STALE_FAR_AT_REST_NM = 1e-6, 1e-3
+"""The same while all come to rest. Before a population counts as settled, all partners know all."""
+
+_LONGEST_CALM = 256.0
+"""Steps grow up to this many times the rest step while all come to rest: soft clusters creep
+there, and an implicit step finds their place the sooner the longer it is."""
+
+_GLIDE_PER_DISTANCE = 0.2
+"""A dislocation may glide this share of the distance to the nearest other one in one step."""
 
 _MOST_SHORTENINGS = 30
 """Times an implicit step is quartered before an explicit one is taken."""
 
 _LARGEST_SYSTEM = 100
-"""Mobile dislocations up to which the implicit step is solved with all couplings."""
+"""Moving dislocations up to which the implicit step is solved with all couplings."""
 
 HINDERED_RISE = 1.05
 """Factor by which the stress on a source must rise after a dislocation it emitted annihilated."""
@@ -64,10 +78,13 @@ class DynamicsSettings:
     time_step_ns
         Largest step while a source charges.
     rest_time_step_ns
-        Largest step while none does: the semi-implicit step then only finds the rest position.
+        Step while none does: the implicit step then only finds the rest position. It grows while
+        nothing limits it.
     largest_glide_nm
-        Largest distance a dislocation glides in one step (half a plane spacing by default, so that
-        neighbours on adjacent planes cannot pass unseen).
+        Largest distance a dislocation glides in one step beside another one (half a plane spacing
+        by default, so that neighbours on adjacent planes cannot pass unseen).
+    free_glide_nm
+        The same far from any other: in between, a fifth of the distance to the nearest.
     velocity_cutoff_nm_per_ns
         Cut-off of the glide velocity, 0 for none (1 nm/ns = 1 m/s).
     rest_velocity_nm_per_ns, rest_glide_nm
@@ -87,12 +104,13 @@ class DynamicsSettings:
     time_step_ns: float = 0.5
     rest_time_step_ns: float = 50.0
     largest_glide_nm: float = 1.25
+    free_glide_nm: float = 10.0
     velocity_cutoff_nm_per_ns: float = 0.0
     rest_velocity_nm_per_ns: float = 0.05
     rest_glide_nm: float = 1e-3
     annihilation_distance_nm: float = 1.5
     exit_distance_nm: float = 0.5
-    hold_time_ns: float = 500.0
+    hold_time_ns: float = 1e6
     hold_steps: int = 20000
     density_limit_per_um2: float = 4e4
 
@@ -106,6 +124,7 @@ class DynamicsSettings:
                 "time_step_ns": POSITIVE,
                 "rest_time_step_ns": POSITIVE,
                 "largest_glide_nm": POSITIVE,
+                "free_glide_nm": POSITIVE,
                 "velocity_cutoff_nm_per_ns": NOT_NEGATIVE,
                 "rest_velocity_nm_per_ns": POSITIVE,
                 "rest_glide_nm": POSITIVE,
@@ -125,6 +144,7 @@ class Rules(NamedTuple):
     time_step: float
     rest_time_step: float
     largest_glide: float
+    free_glide: float
     velocity_cutoff: float
     rest_velocity: float
     rest_glide: float
@@ -141,6 +161,7 @@ def make_rules(settings: DynamicsSettings) -> Rules:
         time_step=settings.time_step_ns,
         rest_time_step=settings.rest_time_step_ns,
         largest_glide=settings.largest_glide_nm,
+        free_glide=settings.free_glide_nm,
         velocity_cutoff=settings.velocity_cutoff_nm_per_ns,
         rest_velocity=settings.rest_velocity_nm_per_ns,
         rest_glide=settings.rest_glide_nm,
@@ -216,6 +237,8 @@ def _keep_order(lattice: Lattice, pop: Population, glide: Array) -> None:
     """
     n = pop.number[0]
     for i in range(n):
+        if glide[i] == 0.0:
+            continue
         obstacle = _obstacle_ahead(lattice, pop, i, glide[i])
         if obstacle >= 0:
             # a hair beyond, so that rounding cannot leave the obstacle unreached
@@ -278,61 +301,229 @@ def _annihilate(lattice: Lattice, rules: Rules, pop: Population, tau: Array) -> 
 
 
 @compiled
+def _reach(rules: Rules, pop: Population, i: int) -> float:
+    """Return how far dislocation i may glide in one step, given its distance to the nearest."""
+    nearest = np.inf
+    x, y = pop.x[i], pop.y[i]
+    for j in range(pop.number[0]):
+        if j != i:
+            nearest = min(nearest, (pop.x[j] - x) ** 2 + (pop.y[j] - y) ** 2)
+    room = min(rules.free_glide, _GLIDE_PER_DISTANCE * np.sqrt(nearest))
+    reach: float = max(rules.largest_glide, room)
+    return reach
+
+
+@compiled
+def _release_and_measure(
+    lattice: Lattice,
+    pillar: Pillar,
+    rules: Rules,
+    pop: Population,
+    machine: float,
+    tau: Array,
+    velocity: Array,
+    restoring: Array,
+) -> float:
+    """Free what the stress tears off its obstacle; fill velocities (nm/ns, 0 for pinned) and rates.
+
+    ``restoring`` (1/ns) is how fast a glide takes its own driving force away. Returns the largest
+    velocity of those that are not at rest.
+    """
+    sources = len(pop.charge)
+    fastest = 0.0
+    for i in range(pop.number[0]):
+        force = tau[sources + i]
+        velocity[i] = 0.0
+        if pop.pinned_at[i] >= 0:
+            hold = lattice.obstacle_strength[pop.pinned_at[i]]
+            if abs(force) < hold * (1.0 - _PINNED_TOLERANCE):
+                continue
+            pop.passed[i] = pop.pinned_at[i]
+            pop.pinned_at[i] = -1
+        v = pop.sign[i] * pillar.mobility * force
+        if rules.velocity_cutoff > 0.0 and abs(v) > rules.velocity_cutoff:
+            v = rules.velocity_cutoff if v > 0.0 else -rules.velocity_cutoff
+        velocity[i] = v
+        # twice the diagonal keeps a pair of movable partners from overshooting each other
+        restoring[i] = max(0.0, -2.0 * pop.sign[i] * pillar.mobility * pop.stiffness[i]) + machine
+        # at rest: slow, or bound so stiffly that a whole rest step would not move it
+        if _would_move(rules, velocity[i], restoring[i], rules.rest_time_step):
+            fastest = max(fastest, abs(v))
+    return fastest
+
+
+@compiled
+def _would_move(rules: Rules, velocity: float, restoring: float, step: float) -> bool:
+    """Return whether a step of this length would move a dislocation by more than rest."""
+    return abs(velocity) * step > rules.rest_glide * (1.0 + restoring * step)
+
+
+@compiled
+def _charging(lattice: Lattice, rules: Rules, pop: Population, tau: Array) -> tuple[bool, float]:
+    """Return whether any source charges and the time (ns) until the first is ready.
+
+    The charge of the others becomes negative: they start from zero.
+    """
+    charging = False
+    ready = 1e300
+    for s in range(len(pop.charge)):
+        threshold = lattice.source_threshold[s] * (1.0 - _PINNED_TOLERANCE)
+        if abs(tau[s]) >= max(threshold, pop.hindrance[s]) and not blocked(lattice, rules, pop, s):
+            charging = True
+            ready = min(ready, max(0.0, rules.nucleation_time - pop.charge[s]))
+        else:
+            pop.charge[s] = -1.0
+    return charging, ready
+
+
+@compiled
+def _longest_step(
+    rules: Rules, pop: Population, velocity: Array, restoring: Array, step: float
+) -> float:
+    """Return the step (ns) in which no dislocation glides beyond its reach."""
+    for i in range(pop.number[0]):
+        # glide = v dt / (1 + restoring dt) <= reach, solved for dt
+        size = abs(velocity[i])
+        if size * step <= rules.largest_glide * (1.0 + restoring[i] * step):
+            continue
+        reach = _reach(rules, pop, i)
+        excess = size - restoring[i] * reach
+        if excess > 0.0:
+            step = min(step, reach / excess)
+    return step
+
+
+@compiled
 def _implicit_glide(
     lattice: Lattice,
     pillar: Pillar,
     rules: Rules,
     pop: Population,
-    mobile: Integers,
+    moving: Integers,
     machine: float,
     step: float,
+    velocity: Array,
     glide: Array,
 ) -> float:
-    """Turn the velocities in ``glide`` into glides of one linearly implicit step (nm).
+    """Fill the glides (nm) of one linearly implicit step of all that move; returns the step (ns).
 
-    Solves (1/dt - dv/dr) glide = v over the mobile dislocations, so that stiff couplings (dipoles,
-    junctions, the held platen) relax in a few steps whatever their rate. Returns the step taken
-    (ns): it is shortened where a glide exceeds the largest one or an instability turns the
-    solution against the force.
+    Solves (1/dt - dv/dr) glide = v over the moving dislocations, so that stiff couplings (dipoles,
+    junctions, the held platen) relax in a few steps whatever their rate. The step is shortened
+    where a glide goes beyond its reach or an instability turns the solution against the force.
     """
-    n = len(mobile)
-    velocity = np.empty(n)
+    n = len(moving)
+    right = np.empty(n)
     matrix = np.empty((n, n))
     for a in range(n):
-        i = mobile[a]
-        velocity[a] = glide[i]
+        i = moving[a]
+        right[a] = velocity[i]
         pull = pillar.mobility * pop.sign[i]
-        orientation = pop.sign[i] * np.sign(lattice.sin_2theta[pop.plane[i]])
-        own = 0.0
-        for j in range(pop.number[0]):
-            own += pop.slope_own[i, j]
+        plane = pop.plane[i]
+        along = complex(lattice.cos_theta[plane], lattice.sin_theta[plane])
+        orientation = pop.sign[i] * np.sign(lattice.sin_2theta[plane])
         for b in range(n):
-            j = mobile[b]
-            same = orientation * pop.sign[j] * np.sign(lattice.sin_2theta[pop.plane[j]])
-            matrix[a, b] = -pull * pop.slope_other[i, j] + machine * same
-        matrix[a, a] += -pull * own
+            j = moving[b]
+            other = pop.plane[j]
+            same = orientation * pop.sign[j] * np.sign(lattice.sin_2theta[other])
+            matrix[a, b] = machine * same
+            if a == b:
+                matrix[a, a] -= pull * pop.stiffness[i]
+            elif other == plane:
+                matrix[a, b] += pull * pop.slope[i, j]
+            else:
+                matrix[a, b] += pull * shear_slope(
+                    pop.x[i] - pop.x[j],
+                    pop.y[i] - pop.y[j],
+                    pop.gamma[j],
+                    along,
+                    complex(lattice.cos_theta[other], lattice.sin_theta[other]),
+                )
     for _ in range(_MOST_SHORTENINGS):
         system = matrix.copy()
         for a in range(n):
             system[a, a] += 1.0 / step
-        solution = np.linalg.solve(system, velocity)
-        largest = 0.0
+        solution = np.linalg.solve(system, right)
+        # a singular system gives inf or nan, which fail the comparisons
         work = 0.0
+        within = True
         for a in range(n):
-            largest = max(largest, abs(solution[a]))
-            work += solution[a] * velocity[a]
-        # a singular system gives inf or nan, which fail both comparisons
-        if work >= 0.0 and largest <= 1.0001 * rules.largest_glide:
+            size = abs(solution[a])
+            work += solution[a] * right[a]
+            within = within and (
+                size <= 1.0001 * rules.largest_glide
+                or size <= 1.0001 * _reach(rules, pop, moving[a])
+            )
+        if work >= 0.0 and within:
             for a in range(n):
-                glide[mobile[a]] = solution[a]
+                glide[moving[a]] = solution[a]
             return step
         step *= 0.25
     # explicit, as far as the fastest may glide
-    fastest = np.max(np.abs(velocity))
-    step = min(step, rules.largest_glide / fastest)
+    step = min(step, rules.largest_glide / np.max(np.abs(right)))
     for a in range(n):
-        glide[mobile[a]] = velocity[a] * step
+        glide[moving[a]] = right[a] * step
     return step
+
+
+@compiled
+def _leave(lattice: Lattice, rules: Rules, pop: Population, glide: Array) -> None:
+    """Take out what reached a side; an exit at the far end slips the whole plane."""
+    # from the last slot on, so that the swap moves only slots already seen
+    for i in range(pop.number[0] - 1, -1, -1):
+        r = pop.position[i]
+        if glide[i] == 0.0 or rules.exit_distance < r < lattice.length - rules.exit_distance:
+            continue
+        if r > rules.exit_distance:
+            pop.slip[pop.plane[i]] += pop.sign[i]
+        remove(pop, i)
+
+
+@compiled
+def _announce(
+    lattice: Lattice, pillar: Pillar, pop: Population, near: float, far: float, exact: bool
+) -> bool:
+    """Let the partners of all that glided learn of it; returns whether anybody had.
+
+    Near partners after a glide of ``near`` nm since they last did, the others after ``far``.
+    """
+    any_moved = False
+    for i in range(pop.number[0]):
+        if abs(pop.position[i] - pop.placed[i]) > near or (
+            exact and pop.position[i] != pop.moded[i]
+        ):
+            place(lattice, pillar, pop, i, exact)
+            # marked for the second loop, in which every partner stands at its new place
+            pop.fresh[i] = True
+            any_moved = True
+    for i in range(pop.number[0]):
+        if exact and pop.announced[i] != pop.placed[i]:
+            pop.fresh[i] = True
+            any_moved = True
+        if pop.fresh[i]:
+            pop.fresh[i] = False
+            everyone = abs(pop.placed[i] - pop.announced[i]) > far
+            exert(lattice, pillar, pop, i, np.inf if everyone else _NEAR_NM)
+    return any_moved
+
+
+@compiled
+def _nucleate(
+    lattice: Lattice, pillar: Pillar, rules: Rules, pop: Population, step: float, tau: Array
+) -> None:
+    """Charge the sources by one step; those ready emit."""
+    for s in range(len(pop.charge)):
+        if pop.charge[s] < 0.0:
+            pop.charge[s] = 0.0
+            continue
+        threshold = lattice.source_threshold[s] * (1.0 - _PINNED_TOLERANCE)
+        if abs(tau[s]) < max(threshold, pop.hindrance[s]):
+            continue
+        pop.charge[s] += step
+        ready = pop.charge[s] >= rules.nucleation_time * (1.0 - 1e-12)
+        if ready and pop.number[0] + 2 <= len(pop.plane):
+            pop.charge[s] = 0.0
+            if not blocked(lattice, rules, pop, s):
+                _emit(lattice, pillar, pop, s, 1 if tau[s] > 0.0 else -1)
 
 
 @compiled
@@ -356,18 +547,23 @@ def settle(
     tau
         (sources + room,) filled with the resolved stresses of the final state, MPa.
     """
-    sources = len(pop.charge)
     room = len(pop.plane)
+    velocity = np.zeros(room)
+    restoring = np.zeros(room)
     glide = np.zeros(room)
-    mobile = np.zeros(room, np.int64)
-    machine_stiffness = (
-        pillar.mobility
-        * pillar.modulus
-        * pillar.burgers
-        * (0.5 * lattice.sin_2theta[0]) ** 2
-        / (2.0 * pillar.half_width * pillar.height)
-    )
-    moved = np.zeros(room, np.bool_)
+    moving = np.zeros(room, np.int64)
+    # a held platen answers glide with stress: its share of the stiffness, per dislocation
+    machine = 0.0
+    if not hold_stress:
+        machine = (
+            pillar.mobility
+            * pillar.modulus
+            * pillar.burgers
+            * (0.5 * lattice.sin_2theta[0]) ** 2
+            / (2.0 * pillar.half_width * pillar.height)
+        )
+    sum_up(pop)
+    calm_step = rules.rest_time_step
     time = 0.0
     steps = 0
     while True:
@@ -377,82 +573,46 @@ def settle(
         if hold_stress:
             platen[0] = strain * pillar.height
         stress = pillar.modulus * (platen[0] / pillar.height - strain)
+        update_side(lattice, pop, False)
         resolved_stresses(lattice, pillar, pop, stress, carried, tau)
-        n = pop.number[0]
-        # a held platen answers glide with stress: its share of the stiffness, per dislocation
-        machine = 0.0 if hold_stress else machine_stiffness
-
-        fastest = 0.0
-        step_limit = 1e300
-        free = 0
-        for i in range(n):
-            force = tau[sources + i]
-            glide[i] = 0.0
-            if pop.pinned_at[i] >= 0:
-                hold = lattice.obstacle_strength[pop.pinned_at[i]]
-                if abs(force) < hold * (1.0 - _PINNED_TOLERANCE):
-                    continue
-                pop.passed[i] = pop.pinned_at[i]
-                pop.pinned_at[i] = -1
-            velocity = pop.sign[i] * pillar.mobility * force
-            if rules.velocity_cutoff > 0.0 and abs(velocity) > rules.velocity_cutoff:
-                velocity = rules.velocity_cutoff if velocity > 0.0 else -rules.velocity_cutoff
-            slope = 0.0
-            for j in range(n):
-                slope += pop.slope_own[i, j]
-            # twice the diagonal keeps a pair of movable partners from overshooting each other
-            restoring = max(0.0, -2.0 * pop.sign[i] * pillar.mobility * slope) + machine
-            size = abs(velocity)
-            # at rest: slow, or bound so stiffly that a whole rest step would not move it
-            if size * rules.rest_time_step > rules.rest_glide * (
-                1.0 + restoring * rules.rest_time_step
-            ):
-                fastest = max(fastest, size)
-            # glide = v dt / (1 + restoring dt) <= largest glide, solved for dt
-            excess = size - restoring * rules.largest_glide
-            if excess > 0.0:
-                step_limit = min(step_limit, rules.largest_glide / excess)
-            mobile[free] = i
-            free += 1
-            glide[i] = velocity
-            tau[sources + i] = restoring
-
-        charging = False
-        ready = 1e300
-        for s in range(sources):
-            threshold = lattice.source_threshold[s] * (1.0 - _PINNED_TOLERANCE)
-            if abs(tau[s]) >= max(threshold, pop.hindrance[s]) and not blocked(
-                lattice, rules, pop, s
-            ):
-                charging = True
-                ready = min(ready, max(0.0, rules.nucleation_time - pop.charge[s]))
-            else:
-                pop.charge[s] = -1.0
+        fastest = _release_and_measure(
+            lattice, pillar, rules, pop, machine, tau, velocity, restoring
+        )
+        charging, ready = _charging(lattice, rules, pop, tau)
         if not charging and fastest < rules.rest_velocity:
-            stale = False
-            for i in range(n):
-                if pop.position[i] != pop.placed[i]:
-                    place(lattice, pillar, pop, i)
-                    exert(lattice, pillar, pop, i)
-                    stale = True
-            if stale:
+            stale = _announce(lattice, pillar, pop, 0.0, 0.0, True)
+            if update_side(lattice, pop, True) or stale:
                 continue
-            break
+            return SETTLED, time, steps
         if time >= rules.hold_time or steps >= rules.hold_steps:
-            resolved_stresses(lattice, pillar, pop, stress, carried, tau)
             return OUT_OF_TIME, time, steps
 
-        step = min(rules.time_step, ready) if charging else rules.rest_time_step
-        limited = step_limit < step
-        step = min(step, step_limit)
-        if free <= _LARGEST_SYSTEM:
-            step = _implicit_glide(lattice, pillar, rules, pop, mobile[:free], machine, step, glide)
-        else:
-            for k in range(free):
-                i = mobile[k]
-                glide[i] *= step / (1.0 + tau[sources + i] * step)
-        for k in range(free):
-            i = mobile[k]
+        longest = min(rules.time_step, ready) if charging else calm_step
+        step = _longest_step(rules, pop, velocity, restoring, longest)
+        limited = step < longest
+        calm = not (limited or charging)
+        calm_step = rules.rest_time_step
+        if calm:
+            calm_step = min(2.0 * longest, _LONGEST_CALM * rules.rest_time_step)
+        count = 0
+        for i in range(pop.number[0]):
+            glide[i] = 0.0
+            # coming to rest, all that can move do so together, else soft clusters creep there
+            if pop.pinned_at[i] < 0 and (
+                calm or _would_move(rules, velocity[i], restoring[i], step)
+            ):
+                moving[count] = i
+                count += 1
+        if count > _LARGEST_SYSTEM:
+            for k in range(count):
+                i = moving[k]
+                glide[i] = velocity[i] * step / (1.0 + restoring[i] * step)
+        elif count > 0:
+            step = _implicit_glide(
+                lattice, pillar, rules, pop, moving[:count], machine, step, velocity, glide
+            )
+        for k in range(count):
+            i = moving[k]
             # under-relax on reversal
             if glide[i] * pop.last_glide[i] < 0.0:
                 pop.relaxation[i] = max(1e-3, 0.5 * pop.relaxation[i])
@@ -461,49 +621,19 @@ def settle(
             glide[i] *= pop.relaxation[i]
             pop.last_glide[i] = glide[i]
         _keep_order(lattice, pop, glide)
-        for i in range(n):
-            moved[i] = glide[i] != 0.0
-            if moved[i]:
+        for i in range(pop.number[0]):
+            if glide[i] != 0.0:
                 _glide(lattice, pop, i, glide[i])
-        # exits, from the last slot so that the swap moves only slots already seen
-        for i in range(n - 1, -1, -1):
-            if not moved[i]:
-                continue
-            r = pop.position[i]
-            if r >= lattice.length - rules.exit_distance:
-                pop.slip[pop.plane[i]] += pop.sign[i]
-            elif r > rules.exit_distance:
-                continue
-            last = pop.number[0] - 1
-            remove(pop, i)
-            moved[i] = moved[last] if i != last else False
-            moved[last] = False
-        allowance = _STALE_NM if limited else _STALE_AT_REST_NM
-        for i in range(pop.number[0]):
-            moved[i] = abs(pop.position[i] - pop.placed[i]) > allowance
-            if moved[i]:
-                place(lattice, pillar, pop, i)
-        for i in range(pop.number[0]):
-            if moved[i]:
-                exert(lattice, pillar, pop, i)
+        _leave(lattice, rules, pop, glide)
+        near, far = (
+            (_STALE_AT_REST_NM, _STALE_FAR_AT_REST_NM) if calm else (_STALE_NM, _STALE_FAR_NM)
+        )
+        _announce(lattice, pillar, pop, near, far, False)
         sort_by_plane(pop)
         _annihilate(lattice, rules, pop, tau)
         time += step
         steps += 1
-        for s in range(sources):
-            if pop.charge[s] < 0.0:
-                pop.charge[s] = 0.0
-                continue
-            threshold = lattice.source_threshold[s] * (1.0 - _PINNED_TOLERANCE)
-            if abs(tau[s]) < max(threshold, pop.hindrance[s]):
-                continue
-            pop.charge[s] += step
-            if pop.charge[s] >= rules.nucleation_time * (1.0 - 1e-12) and pop.number[0] + 2 <= room:
-                pop.charge[s] = 0.0
-                if not blocked(lattice, rules, pop, s):
-                    _emit(lattice, pillar, pop, s, 1 if tau[s] > 0.0 else -1)
-    resolved_stresses(lattice, pillar, pop, stress, carried, tau)
-    return SETTLED, time, steps
+        _nucleate(lattice, pillar, rules, pop, step, tau)
 
 
 @compiled

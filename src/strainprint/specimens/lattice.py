@@ -33,10 +33,24 @@ class Lattice(NamedTuple):
     source_y: Array
     source_wave: NDArray[np.complex128]
     source_weights: Array
+    weight_bound: Array
+    """(4 modes,): bound on the resolved shear stress anywhere per unit of each traction mode."""
     obstacle_first: Integers
     """(planes + 1,): obstacles of plane p are obstacle_first[p] : obstacle_first[p + 1]."""
     obstacle_position: Array
     obstacle_strength: Array
+
+
+def _weight_bound(pillar: Pillar, angles: Array) -> Array:
+    """Return the largest size of each weight over points that catch every mode at its crests."""
+    bound = np.zeros(4 * pillar.modes)
+    weights = np.empty(4 * pillar.modes)
+    for angle in angles:
+        for x in np.linspace(-pillar.half_width, pillar.half_width, 17):
+            for y in np.linspace(0.0, 0.5 * pillar.height, pillar.modes + 1):
+                shear_weights(pillar, x, y, np.sin(2 * angle), np.cos(2 * angle), weights)
+                np.maximum(bound, np.abs(weights), out=bound)
+    return bound
 
 
 def make_lattice(crystal: Crystal, pillar: Pillar) -> Lattice:
@@ -77,6 +91,7 @@ def make_lattice(crystal: Crystal, pillar: Pillar) -> Lattice:
         source_y=source_y,
         source_wave=wave,
         source_weights=weights,
+        weight_bound=_weight_bound(pillar, np.unique(angle)),
         obstacle_first=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         obstacle_position=crystal.obstacle_position_nm,
         obstacle_strength=crystal.obstacle_strength_mpa,

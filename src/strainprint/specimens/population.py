@@ -1,7 +1,9 @@
 """The dislocations of one specimen, and the stress that each exerts on each.
 
 Pair stresses are kept in a matrix of which only rows and columns of moved dislocations are
-recomputed, so pinned populations cost nothing and no rounding error builds up.
+recomputed, and their sums follow the changes, so pinned populations cost nothing. What a small
+movement changes far away is less than any threshold notices: near partners learn of every
+movement (:func:`exert` with a radius), the others when enough of it has added up.
 """
 
 from __future__ import annotations
@@ -27,8 +29,29 @@ from strainprint.specimens.state import State
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-_PER_CRYSTAL = ("number", "slip", "charge", "hindrance", "emissions", "at_source")
+_PER_CRYSTAL = (
+    "number",
+    "slip",
+    "charge",
+    "hindrance",
+    "emissions",
+    "felt_at_source",
+    "side_at_source",
+    "mode_total",
+    "mode_seen",
+)
 """Fields of :class:`Population` whose first axis does not count dislocations."""
+
+_SQUARE = ("pair", "slope")
+"""Fields whose second axis counts dislocations too."""
+
+_SIDE_TOLERANCE_MPA = 0.1
+"""Bound on the change of the side correction anywhere before it is evaluated anew; the smallest
+thresholds are about 50 MPa. A settled population's is exact."""
+
+_MODES_STALE = 1e-3
+"""Movement, in half widths, after which the modes of a dislocation are computed anew: they vary
+over the distance to the farther side, at least half the width."""
 
 CORE_RADIUS_NM = 0.5
 """ASSUME: core radius 2 b. Only partners on intersecting planes come so close (opposite ones on one
@@ -39,9 +62,10 @@ they form a junction that a sufficient stress breaks."""
 class Population(NamedTuple):
     """Dislocations in slots 0 … number-1 of arrays with room for more, and what they exert.
 
-    ``at_source[s, j]`` and ``pair[i, j]`` are the resolved shear stresses (MPa) of dislocation j
-    at source s and at dislocation i; ``slope_own[i, j]`` and ``slope_other[i, j]`` the derivatives
-    of the latter as i and as j glides.
+    ``pair[i, j]`` and ``at_source[j, s]`` are the resolved shear stresses (MPa) that the closed
+    field of dislocation j exerts on dislocation i and on source s; ``slope[i, j]`` is the
+    derivative of the former as i glides. Their sums over j are ``felt``, ``felt_at_source`` and
+    ``stiffness``; ``side`` and ``side_at_source`` are the stresses of the side correction.
     """
 
     number: Integers
@@ -59,14 +83,27 @@ class Population(NamedTuple):
     y: Array
     wave: NDArray[np.complex128]
     gamma: NDArray[np.complex128]
+    placed: Array
+    """Position at which it was last placed, which its near partners know."""
+    announced: Array
+    """Position that all its partners know."""
+    moded: Array
+    """Position at which its modes and weights were computed."""
     modes: Array
     weights: Array
-    at_source: Array
     pair: Array
-    slope_own: Array
-    slope_other: Array
-    placed: Array
-    """Position at which the row and column of a dislocation were last computed."""
+    slope: Array
+    at_source: Array
+    felt: Array
+    stiffness: Array
+    side: Array
+    felt_at_source: Array
+    side_at_source: Array
+    mode_total: Array
+    mode_seen: Array
+    """The total that ``side`` and ``side_at_source`` were evaluated with."""
+    fresh: NDArray[np.bool_]
+    """Whether it moved and its partners have not learnt of it yet."""
     order: Integers
     """Slots sorted by plane, then position."""
     slip: Integers
@@ -97,13 +134,22 @@ def make_population(crystal: Crystal, pillar: Pillar, room: int = 64) -> Populat
         y=np.zeros(room),
         wave=np.zeros(room, np.complex128),
         gamma=np.zeros(room, np.complex128),
+        placed=np.zeros(room),
+        announced=np.zeros(room),
+        moded=np.zeros(room),
         modes=np.zeros((room, modes)),
         weights=np.zeros((room, modes)),
-        at_source=np.zeros((sources, room)),
         pair=np.zeros((room, room)),
-        slope_own=np.zeros((room, room)),
-        slope_other=np.zeros((room, room)),
-        placed=np.zeros(room),
+        slope=np.zeros((room, room)),
+        at_source=np.zeros((room, sources)),
+        felt=np.zeros(room),
+        stiffness=np.zeros(room),
+        side=np.zeros(room),
+        felt_at_source=np.zeros(sources),
+        side_at_source=np.zeros(sources),
+        mode_total=np.zeros(modes),
+        mode_seen=np.zeros(modes),
+        fresh=np.zeros(room, np.bool_),
         order=np.zeros(room, np.int64),
         slip=np.zeros(len(crystal.plane_angle), np.int64),
         charge=np.zeros(sources),
@@ -121,9 +167,7 @@ def copy_population(population: Population, room: int | None = None) -> Populati
     grown = {}
     for name, array in population._asdict().items():
         rows = 0 if name in _PER_CRYSTAL else extra
-        columns = (
-            [(0, extra)] if name in ("at_source", "pair", "slope_own", "slope_other") else [(0, 0)]
-        )
+        columns = [(0, extra)] if name in _SQUARE else [(0, 0)]
         grown[name] = np.pad(array, [(0, rows), *columns][: array.ndim])
     return Population(**grown)
 
@@ -180,8 +224,11 @@ def resolved_shear(
 
 
 @compiled
-def place(lattice: Lattice, pillar: Pillar, pop: Population, i: int) -> None:
-    """Recompute everything that depends on the position of dislocation i alone."""
+def place(lattice: Lattice, pillar: Pillar, pop: Population, i: int, exact: bool) -> None:
+    """Recompute what depends on the position of dislocation i alone.
+
+    The modes only where it moved far enough for them to change, or if they shall be ``exact``.
+    """
     plane = pop.plane[i]
     c = lattice.cos_theta[plane]
     s = lattice.sin_theta[plane]
@@ -191,7 +238,21 @@ def place(lattice: Lattice, pillar: Pillar, pop: Population, i: int) -> None:
     pop.wave[i] = wave_factor(pillar, pop.x[i], pop.y[i])
     # -i |gamma| sign exp(i theta)
     pop.gamma[i] = complex(s, -c) * (pillar.strength * pop.sign[i])
+    moved = abs(pop.position[i] - pop.moded[i])
+    if moved > _MODES_STALE * pillar.half_width or (exact and moved > 0.0):
+        _place_modes(lattice, pillar, pop, i)
+
+
+@compiled
+def _place_modes(lattice: Lattice, pillar: Pillar, pop: Population, i: int) -> None:
+    """Recompute the traction modes of dislocation i and the weights of all modes at it."""
+    plane = pop.plane[i]
+    pop.moded[i] = pop.position[i]
+    for m in range(len(pop.mode_total)):
+        pop.mode_total[m] -= pop.modes[i, m]
     side_traction_modes(pillar, pop.x[i], pop.y[i], pop.gamma[i], pop.modes[i])
+    for m in range(len(pop.mode_total)):
+        pop.mode_total[m] += pop.modes[i, m]
     shear_weights(
         pillar,
         pop.x[i],
@@ -200,54 +261,77 @@ def place(lattice: Lattice, pillar: Pillar, pop: Population, i: int) -> None:
         lattice.cos_2theta[plane],
         pop.weights[i],
     )
+    pop.side[i] = np.dot(pop.weights[i], pop.mode_seen)
 
 
 @compiled
-def shear_slopes(
+def update_side(lattice: Lattice, pop: Population, exact: bool) -> bool:
+    """Evaluate the side correction if it may have changed, or changed at all for ``exact``.
+
+    Returns whether it was.
+    """
+    change = 0.0
+    for m in range(len(pop.mode_total)):
+        change += abs(pop.mode_total[m] - pop.mode_seen[m]) * lattice.weight_bound[m]
+    if change <= (0.0 if exact else _SIDE_TOLERANCE_MPA):
+        return False
+    pop.mode_seen[:] = pop.mode_total
+    n = pop.number[0]
+    pop.side_at_source[:] = np.dot(lattice.source_weights, pop.mode_seen)
+    pop.side[:n] = np.dot(pop.weights[:n], pop.mode_seen)
+    return True
+
+
+@compiled
+def shear_slope(
     dx: float,
     dy: float,
     gamma: complex,
     own: complex,
-    other: complex,
+    along: complex,
     core: float = CORE_RADIUS_NM,
-) -> tuple[float, float]:
-    """Return d tau / d r_i and d tau / d r_j (MPa/nm) of the infinite-medium stress of j at i.
+) -> float:
+    """Return the derivative (MPa/nm) along ``along`` of the infinite-medium stress of j at i.
 
-    ``own`` and ``other`` are the unit slip directions of i and j. Image fields vary over longer
-    distances and are left out: the derivatives only steer the implicit step.
+    ``own`` is the unit slip direction of i, (dx, dy) its place seen from j. As i glides the
+    derivative is that along ``own``; as j glides, minus that along j's direction. Image fields
+    vary over longer distances and are left out: the derivatives only steer the implicit step.
     """
     r2 = dx * dx + dy * dy
     s = r2 * r2 + core**4
     back = complex(dx, -dy)
-    turn = own * own
     straight = gamma.conjugate() / np.sqrt(s)
     twisted = gamma * back * back / s
     # d(s) = 4 r^2 Re(a conj(zeta)) along the direction a
     steep = back * (twisted - 0.5 * straight) / s
-    slope_own = turn * (
-        (straight - 3.0 * twisted) * own.conjugate()
-        + steep * (4.0 * r2 * (own.real * dx + own.imag * dy))
+    slope = (straight - 3.0 * twisted) * along.conjugate() + steep * (
+        4.0 * r2 * (along.real * dx + along.imag * dy)
     )
-    slope_other = turn * (
-        (straight - 3.0 * twisted) * other.conjugate()
-        + steep * (4.0 * r2 * (other.real * dx + other.imag * dy))
-    )
-    return slope_own.imag, -slope_other.imag
+    stress: complex = own * own * slope
+    return stress.imag
 
 
 @compiled
-def exert(lattice: Lattice, pillar: Pillar, pop: Population, i: int) -> None:
-    """Recompute row and column of dislocation i in the pair matrices."""
+def exert(lattice: Lattice, pillar: Pillar, pop: Population, i: int, radius: float) -> None:
+    """Recompute row and column of dislocation i in the pair matrices, and the sums.
+
+    With a finite ``radius`` (nm) only partners and sources within it learn of its movement.
+    """
     wave = pillar.wave
     half_width = pillar.half_width
     x_i, y_i, q_i, gamma_i = pop.x[i], pop.y[i], pop.wave[i], pop.gamma[i]
     plane_i = pop.plane[i]
     cos_i, sin_i = lattice.cos_2theta[plane_i], lattice.sin_2theta[plane_i]
     along_i = complex(lattice.cos_theta[plane_i], lattice.sin_theta[plane_i])
+    within = radius * radius
+    if radius == np.inf:
+        pop.announced[i] = pop.position[i]
     for s in range(len(pop.charge)):
-        plane = lattice.source_plane[s]
         x, y = lattice.source_x[s], lattice.source_y[s]
-        pop.at_source[s, i] = resolved_shear(
+        if (x - x_i) ** 2 + (y - y_i) ** 2 > within:
+            continue
+        plane = lattice.source_plane[s]
+        stress = resolved_shear(
             wave,
             half_width,
             lattice.cos_2theta[plane],
@@ -261,31 +345,60 @@ def exert(lattice: Lattice, pillar: Pillar, pop: Population, i: int) -> None:
             gamma_i,
             abs(x - x_i) + abs(y - y_i) > 1e-9,
         )
+        pop.felt_at_source[s] += stress - pop.at_source[i, s]
+        pop.at_source[i, s] = stress
     for j in range(pop.number[0]):
         plane = pop.plane[j]
         x, y, q, gamma = pop.x[j], pop.y[j], pop.wave[j], pop.gamma[j]
         cos_j, sin_j = lattice.cos_2theta[plane], lattice.sin_2theta[plane]
         if i == j:
-            pop.pair[i, i] = resolved_shear(
+            stress = resolved_shear(
                 wave, half_width, cos_i, sin_i, x_i, y_i, q_i, x_i, y_i, q_i, gamma_i, False
             )
-            pop.slope_own[i, i] = 0.0
-            pop.slope_other[i, i] = 0.0
+            pop.felt[i] += stress - pop.pair[i, i]
+            pop.pair[i, i] = stress
+            continue
+        if (x - x_i) ** 2 + (y - y_i) ** 2 > within:
             continue
         core = 0.0 if plane == plane_i else CORE_RADIUS_NM
-        pop.pair[j, i] = resolved_shear(
+        stress = resolved_shear(
             wave, half_width, cos_j, sin_j, x, y, q, x_i, y_i, q_i, gamma_i, True, core
         )
-        pop.pair[i, j] = resolved_shear(
+        pop.felt[j] += stress - pop.pair[j, i]
+        pop.pair[j, i] = stress
+        stress = resolved_shear(
             wave, half_width, cos_i, sin_i, x_i, y_i, q_i, x, y, q, gamma, True, core
         )
+        pop.felt[i] += stress - pop.pair[i, j]
+        pop.pair[i, j] = stress
         along_j = complex(lattice.cos_theta[plane], lattice.sin_theta[plane])
-        pop.slope_own[i, j], pop.slope_other[i, j] = shear_slopes(
-            x_i - x, y_i - y, gamma, along_i, along_j, core
-        )
-        pop.slope_own[j, i], pop.slope_other[j, i] = shear_slopes(
-            x - x_i, y - y_i, gamma_i, along_j, along_i, core
-        )
+        slope = shear_slope(x - x_i, y - y_i, gamma_i, along_j, along_j, core)
+        pop.stiffness[j] += slope - pop.slope[j, i]
+        pop.slope[j, i] = slope
+        slope = shear_slope(x_i - x, y_i - y, gamma, along_i, along_i, core)
+        pop.stiffness[i] += slope - pop.slope[i, j]
+        pop.slope[i, j] = slope
+
+
+@compiled
+def sum_up(pop: Population) -> None:
+    """Sum the pair matrices anew, so that no rounding error of the running sums builds up."""
+    n = pop.number[0]
+    pop.felt_at_source[:] = 0.0
+    for i in range(n):
+        felt = 0.0
+        stiffness = 0.0
+        for j in range(n):
+            felt += pop.pair[i, j]
+            stiffness += pop.slope[i, j]
+        pop.felt[i] = felt
+        pop.stiffness[i] = stiffness
+        for s in range(len(pop.charge)):
+            pop.felt_at_source[s] += pop.at_source[i, s]
+    pop.mode_total[:] = 0.0
+    for i in range(n):
+        for m in range(len(pop.mode_total)):
+            pop.mode_total[m] += pop.modes[i, m]
 
 
 @compiled
@@ -327,16 +440,31 @@ def add(
     pop.last_glide[i] = 0.0
     pop.relaxation[i] = 1.0
     pop.order[i] = i
+    pop.modes[i] = 0.0
+    pop.felt[i] = 0.0
+    pop.stiffness[i] = 0.0
+    pop.at_source[i] = 0.0
+    for j in range(i + 1):
+        pop.pair[i, j] = pop.pair[j, i] = 0.0
+        pop.slope[i, j] = pop.slope[j, i] = 0.0
     pop.number[0] += 1
-    place(lattice, pillar, pop, i)
-    exert(lattice, pillar, pop, i)
+    place(lattice, pillar, pop, i, False)
+    _place_modes(lattice, pillar, pop, i)
+    exert(lattice, pillar, pop, i, np.inf)
     sort_by_plane(pop)
 
 
 @compiled
 def remove(pop: Population, i: int) -> None:
-    """Take dislocation i out; the last slot moves into its place."""
+    """Take dislocation i and what it exerts out; the last slot moves into its place."""
     last = pop.number[0] - 1
+    for j in range(last + 1):
+        pop.felt[j] -= pop.pair[j, i]
+        pop.stiffness[j] -= pop.slope[j, i]
+    for s in range(len(pop.charge)):
+        pop.felt_at_source[s] -= pop.at_source[i, s]
+    for m in range(len(pop.mode_total)):
+        pop.mode_total[m] -= pop.modes[i, m]
     if i != last:
         pop.plane[i] = pop.plane[last]
         pop.position[i] = pop.position[last]
@@ -346,23 +474,26 @@ def remove(pop: Population, i: int) -> None:
         pop.emitter[i] = pop.emitter[last]
         pop.last_glide[i] = pop.last_glide[last]
         pop.relaxation[i] = pop.relaxation[last]
-        pop.placed[i] = pop.placed[last]
         pop.x[i] = pop.x[last]
         pop.y[i] = pop.y[last]
         pop.wave[i] = pop.wave[last]
         pop.gamma[i] = pop.gamma[last]
+        pop.placed[i] = pop.placed[last]
+        pop.announced[i] = pop.announced[last]
+        pop.moded[i] = pop.moded[last]
         pop.modes[i] = pop.modes[last]
         pop.weights[i] = pop.weights[last]
+        pop.felt[i] = pop.felt[last]
+        pop.stiffness[i] = pop.stiffness[last]
+        pop.side[i] = pop.side[last]
+        pop.at_source[i] = pop.at_source[last]
         # row first, then column, so that [i, i] ends as the last one's own image stress
         for j in range(last + 1):
             pop.pair[i, j] = pop.pair[last, j]
-            pop.slope_own[i, j] = pop.slope_own[last, j]
-            pop.slope_other[i, j] = pop.slope_other[last, j]
+            pop.slope[i, j] = pop.slope[last, j]
         for t in range(last + 1):
             pop.pair[t, i] = pop.pair[t, last]
-            pop.slope_own[t, i] = pop.slope_own[t, last]
-            pop.slope_other[t, i] = pop.slope_other[t, last]
-        pop.at_source[:, i] = pop.at_source[:, last]
+            pop.slope[t, i] = pop.slope[t, last]
     write = 0
     for k in range(last + 1):
         slot = pop.order[k]
@@ -398,20 +529,10 @@ def resolved_stresses(
 ) -> None:
     """Fill ``tau`` with the resolved shear stress (MPa) on every source and dislocation."""
     sources = len(pop.charge)
-    n = pop.number[0]
-    width = pop.modes.shape[1]
-    total = np.zeros(width)
-    for i in range(n):
-        for m in range(width):
-            total[m] += pop.modes[i, m]
     uniform = axial_stress - carried
     for s in range(sources):
-        value = 0.5 * lattice.sin_2theta[lattice.source_plane[s]] * uniform
-        for j in range(n):
-            value += pop.at_source[s, j]
-        tau[s] = value + np.dot(lattice.source_weights[s], total)
-    for i in range(n):
-        value = 0.5 * lattice.sin_2theta[pop.plane[i]] * uniform
-        for j in range(n):
-            value += pop.pair[i, j]
-        tau[sources + i] = value + np.dot(pop.weights[i], total)
+        schmid = 0.5 * lattice.sin_2theta[lattice.source_plane[s]]
+        tau[s] = schmid * uniform + pop.felt_at_source[s] + pop.side_at_source[s]
+    for i in range(pop.number[0]):
+        schmid = 0.5 * lattice.sin_2theta[pop.plane[i]]
+        tau[sources + i] = schmid * uniform + pop.felt[i] + pop.side[i]
