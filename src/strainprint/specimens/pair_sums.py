@@ -43,7 +43,8 @@ PLANE = 12
 """Number of the slip plane: partners on one plane have no core. Below 0: a plane of its own."""
 
 FLOPS = 137
-"""Additions, multiplications and divisions of one pair: :func:`_shape` 28, :func:`_poles` 18, :func:`_stress` and its sum 91."""
+"""Additions, multiplications and divisions of one pair: 28 in :func:`_shape`, 18 in :func:`_poles`,
+91 in :func:`_stress` and its sum."""
 
 FLOPS_INFINITE = 29
 """The same of one pair in an infinite medium."""
@@ -522,12 +523,11 @@ def _slope(
     gamma_imag: float,
     cos: float,
     sin: float,
-    along_x: float,
-    along_y: float,
     core4: float,
 ) -> float:
-    """Derivative of the infinite-medium resolved shear of one dislocation on a plane (cos, sin)
-    as the point glides along ``along``; ``core4`` is the fourth power of the core radius."""
+    """Return the derivative of the infinite-medium resolved shear of one dislocation along the
+    plane (cos, sin) on which it is resolved; ``core4`` is the fourth power of the core radius.
+    """
     r2 = dx * dx + dy * dy
     inverse = 1.0 / (r2 * r2 + core4)
     # straight = conj(gamma) / s^(1/2), twisted = gamma conj(zeta)^2 / s
@@ -535,94 +535,51 @@ def _slope(
     straight_r, straight_i = gamma_real * root, -gamma_imag * root
     a, b = (dx * dx - dy * dy) * inverse, -2.0 * (dx * dy) * inverse
     twisted_r, twisted_i = gamma_real * a - gamma_imag * b, gamma_real * b + gamma_imag * a
-    steep = 4.0 * r2 * inverse * (along_x * dx + along_y * dy)
+    steep = 4.0 * r2 * inverse * (cos * dx + sin * dy)
     # conj(zeta) (twisted - straight / 2) steep + (straight - 3 twisted) conj(along)
     u, v = steep * (twisted_r - 0.5 * straight_r), steep * (twisted_i - 0.5 * straight_i)
     e, f = straight_r - 3.0 * twisted_r, straight_i - 3.0 * twisted_i
-    real = dx * u + dy * v + (e * along_x + f * along_y)
-    imag = dx * v - dy * u + (f * along_x - e * along_y)
+    real = dx * u + dy * v + (e * cos + f * sin)
+    imag = dx * v - dy * u + (f * cos - e * sin)
     return float((cos * cos - sin * sin) * imag + 2.0 * cos * sin * real)
 
 
 @partial(compiled, fastmath=_FAST, error_model="numpy")
-def slopes_at(
-    wave: float, core: float, table: Array, i: int, n: int, own: Array, other: Array
-) -> None:
-    """Fill own[:n], other[:n] with the slopes (MPa/nm) of the stress of each dislocation at i.
+def slope_at(wave: float, core: float, table: Array, i: int, n: int, out: Array) -> None:
+    """Fill out[:n] with the slopes (MPa/nm) of the stress of each dislocation at i, as i glides.
 
-    ``own`` as i itself glides, ``other`` as the dislocation does: the infinite-medium part of
-    :func:`stress_at`, 0 for i itself.
+    The derivative of the infinite-medium part of :func:`stress_at`; 0 for i itself.
     """
     x, y, cos, sin = table[X, i], table[Y, i], table[COS_THETA, i], table[SIN_THETA, i]
     x0, y0, gamma_real, gamma_imag = table[X], table[Y], table[GAMMA_REAL], table[GAMMA_IMAG]
-    cos0, sin0, plane0 = table[COS_THETA], table[SIN_THETA], table[PLANE]
-    plane = table[PLANE, i]
+    plane, planes = table[PLANE, i], table[PLANE]
     core4, scale = (wave * core) ** 4, wave * wave
-    # one output per loop: with more, compilers give up proving that arrays do not overlap
     for j in range(n):
-        own[j] = scale * _slope(
-            x - x0[j],
-            y - y0[j],
-            gamma_real[j],
-            gamma_imag[j],
-            cos,
-            sin,
-            cos,
-            sin,
-            0.0 if plane0[j] == plane else core4,
-        )
-    for j in range(n):
-        other[j] = -scale * _slope(
-            x - x0[j],
-            y - y0[j],
-            gamma_real[j],
-            gamma_imag[j],
-            cos,
-            sin,
-            cos0[j],
-            sin0[j],
-            0.0 if plane0[j] == plane else core4,
+        core4_j = 0.0 if planes[j] == plane else core4
+        out[j] = scale * _slope(
+            x - x0[j], y - y0[j], gamma_real[j], gamma_imag[j], cos, sin, core4_j
         )
     if i < n:
-        own[i] = other[i] = 0.0
+        out[i] = 0.0
 
 
 @partial(compiled, fastmath=_FAST, error_model="numpy")
-def slopes_of(
-    wave: float, core: float, table: Array, i: int, n: int, own: Array, other: Array
-) -> None:
-    """Fill own[:n], other[:n] with the slopes (MPa/nm) of the stress of i at each dislocation.
-
-    ``own`` as the dislocation glides, ``other`` as i does; 0 for i itself.
-    """
-    x0, y0, cos0, sin0 = table[X, i], table[Y, i], table[COS_THETA, i], table[SIN_THETA, i]
-    gamma_real, gamma_imag = table[GAMMA_REAL, i], table[GAMMA_IMAG, i]
-    x, y, cos, sin, planes = table[X], table[Y], table[COS_THETA], table[SIN_THETA], table[PLANE]
-    plane = table[PLANE, i]
+def slope_of(wave: float, core: float, table: Array, i: int, n: int, out: Array) -> None:
+    """Fill out[:n] with the slopes (MPa/nm) of the stress of i at each dislocation, as that one
+    glides; the transpose of :func:`slope_at`."""
+    x0, y0, gamma_real, gamma_imag = (
+        table[X, i],
+        table[Y, i],
+        table[GAMMA_REAL, i],
+        table[GAMMA_IMAG, i],
+    )
+    x, y, cos, sin = table[X], table[Y], table[COS_THETA], table[SIN_THETA]
+    plane, planes = table[PLANE, i], table[PLANE]
     core4, scale = (wave * core) ** 4, wave * wave
     for j in range(n):
-        own[j] = scale * _slope(
-            x[j] - x0,
-            y[j] - y0,
-            gamma_real,
-            gamma_imag,
-            cos[j],
-            sin[j],
-            cos[j],
-            sin[j],
-            0.0 if planes[j] == plane else core4,
-        )
-    for j in range(n):
-        other[j] = -scale * _slope(
-            x[j] - x0,
-            y[j] - y0,
-            gamma_real,
-            gamma_imag,
-            cos[j],
-            sin[j],
-            cos0,
-            sin0,
-            0.0 if planes[j] == plane else core4,
+        core4_j = 0.0 if planes[j] == plane else core4
+        out[j] = scale * _slope(
+            x[j] - x0, y[j] - y0, gamma_real, gamma_imag, cos[j], sin[j], core4_j
         )
     if i < n:
-        own[i] = other[i] = 0.0
+        out[i] = 0.0
