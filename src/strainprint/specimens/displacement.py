@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -19,29 +22,86 @@ from strainprint.specimens.pillar import (
 from strainprint.specimens.state import State, macroscopic_stress_mpa
 
 Array = NDArray[np.float64]
+Complex = NDArray[np.complex128]
+
+
+class Placed(NamedTuple):
+    """Dislocations as the displacement kernels take them: a body, places and strengths."""
+
+    pillar: Pillar
+    x: Array
+    y: Array
+    gamma: Complex
+    modes: Array
+    """(4 modes,): traction on the sides that all dislocations together leave to the correction."""
+    carried: float
+    """Section mean of sigma_yy (MPa) that their closed fields carry."""
+
+
+@lru_cache(maxsize=8)
+def _pillar(width_nm: float, height_nm: float, material: Material) -> Pillar:
+    return make_pillar(width_nm, height_nm, material)
 
 
 @compiled
-def _dislocation_displacement(
+def _left_over(pillar: Pillar, x0: Array, y0: Array, gamma: Complex, modes: Array) -> float:
+    """Fill ``modes`` with the summed traction on the sides; return the summed axial stress."""
+    one = np.empty(4 * pillar.modes)
+    modes[:] = 0.0
+    carried = 0.0
+    for j in range(len(x0)):
+        side_traction_modes(pillar, x0[j], y0[j], gamma[j], one)
+        modes += one
+        carried += mean_axial_stress(pillar, x0[j], gamma[j])
+    return carried
+
+
+def place(crystal: Crystal, material: Material, state: State) -> Placed:
+    """Return the state's dislocations with their places in the body."""
+    pillar = _pillar(crystal.width_nm, crystal.height_nm, material)
+    along = np.exp(1j * crystal.plane_angle[state.plane])
+    x = crystal.plane_origin_nm[state.plane, 0] + state.position_nm * along.real
+    y = crystal.plane_origin_nm[state.plane, 1] + state.position_nm * along.imag
+    gamma = -1j * pillar.strength * state.sign * along
+    modes = np.empty(4 * pillar.modes)
+    carried = _left_over(pillar, x, y, gamma, modes)
+    return Placed(pillar, x, y, gamma, modes, carried)
+
+
+@compiled
+def _superpose(
     pillar: Pillar,
     x: Array,
     y: Array,
     x0: Array,
     y0: Array,
-    gamma: NDArray[np.complex128],
+    gamma: Complex,
     sign: NDArray[np.int64],
     modes: Array,
-    u_x: Array,
-    u_y: Array,
+    angle: Array,
+    origin: Array,
+    offset: Array,
+    u: Complex,
 ) -> None:
-    """Add the fields of all dislocations and of the side correction to u_x, u_y (nm)."""
+    """Fill u = u_x + i u_y (nm): dislocations, side correction and slipped planes.
+
+    Planes with ``angle`` and ``origin`` (n, 2) are displaced by ``offset`` nm along themselves,
+    half of it above and half of it below.
+    """
+    c = np.cos(angle)
+    s = np.sin(angle)
     for i in range(len(x)):
         total = 0j
         for j in range(len(x0)):
             total += closed_displacement(pillar, x[i], y[i], x0[j], y0[j], gamma[j], sign[j])
-        _, _, _, c_x, c_y = correction_field(pillar, modes, x[i], y[i])
-        u_x[i] += total.real + c_x
-        u_y[i] += total.imag + c_y
+        if len(x0) > 0:
+            _, _, _, c_x, c_y = correction_field(pillar, modes, x[i], y[i])
+            total += complex(c_x, c_y)
+        for p in range(len(angle)):
+            above = -(x[i] - origin[p, 0]) * s[p] + (y[i] - origin[p, 1]) * c[p] > 0
+            half = 0.5 * offset[p] if above else -0.5 * offset[p]
+            total += complex(half * c[p], half * s[p])
+        u[i] = total
 
 
 def displacement_nm(
@@ -71,35 +131,45 @@ def displacement_nm(
     shape = x.shape
     # the last point is the held one: the centre of the bottom platen
     px, py = np.append(x.ravel(), 0.0), np.append(y.ravel(), 0.0)
-    pillar = make_pillar(crystal.width_nm, crystal.height_nm, material)
-    angle = crystal.plane_angle[state.plane]
-    x0 = crystal.plane_origin_nm[state.plane, 0] + state.position_nm * np.cos(angle)
-    y0 = crystal.plane_origin_nm[state.plane, 1] + state.position_nm * np.sin(angle)
-    gamma = -1j * pillar.strength * state.sign * np.exp(1j * angle)
-    modes = np.zeros(4 * pillar.modes)
-    one = np.empty(4 * pillar.modes)
-    carried = 0.0
-    for j in range(len(x0)):
-        side_traction_modes(pillar, x0[j], y0[j], gamma[j], one)
-        modes += one
-        carried += mean_axial_stress(pillar, x0[j], gamma[j])
-    u_x, u_y = np.zeros(px.shape), np.zeros(px.shape)
-    _dislocation_displacement(pillar, px, py, x0, y0, gamma, state.sign, modes, u_x, u_y)
+    dislocations = place(crystal, material, state)
+    slipped = np.flatnonzero(state.whole_plane_slip)
+    offset = np.asarray(state.whole_plane_slip[slipped] * material.burgers_vector_nm, np.float64)
+    u = np.empty(px.shape, np.complex128)
+    _superpose(
+        dislocations.pillar,
+        px,
+        py,
+        dislocations.x,
+        dislocations.y,
+        dislocations.gamma,
+        state.sign,
+        dislocations.modes,
+        crystal.plane_angle[slipped],
+        crystal.plane_origin_nm[slipped],
+        offset,
+        u,
+    )
+    e_x, e_y = uniform_strain(crystal, material, state, dislocations, axial_stress_mpa)
+    u += e_x * px + 1j * e_y * py
+    return (u.real[:-1] - u.real[-1]).reshape(shape), (u.imag[:-1] - u.imag[-1]).reshape(shape)
 
+
+def uniform_strain(
+    crystal: Crystal,
+    material: Material,
+    state: State,
+    dislocations: Placed,
+    axial_stress_mpa: float | None,
+) -> tuple[float, float]:
+    """Return (e_xx, e_yy) of the uniform stress beside the dislocations' fields.
+
+    The mean axial stress is ``axial_stress_mpa``, by default that of the macroscopic relation.
+    """
     if axial_stress_mpa is None:
         axial_stress_mpa = macroscopic_stress_mpa(crystal, material, state)
-    uniform = (axial_stress_mpa - carried) / pillar.modulus
+    e_y = (axial_stress_mpa - dislocations.carried) / material.plane_strain_modulus_mpa
     nu = material.poissons_ratio
-    u_x -= nu / (1 - nu) * uniform * px
-    u_y += uniform * py
-    for plane in np.flatnonzero(state.whole_plane_slip):
-        c, s = np.cos(crystal.plane_angle[plane]), np.sin(crystal.plane_angle[plane])
-        ox, oy = crystal.plane_origin_nm[plane]
-        above = np.where(-(px - ox) * s + (py - oy) * c > 0, 0.5, -0.5)
-        offset = state.whole_plane_slip[plane] * material.burgers_vector_nm * above
-        u_x += offset * c
-        u_y += offset * s
-    return (u_x[:-1] - u_x[-1]).reshape(shape), (u_y[:-1] - u_y[-1]).reshape(shape)
+    return -nu / (1 - nu) * e_y, e_y
 
 
 def axial_stress_from_superposition_mpa(
@@ -110,8 +180,8 @@ def axial_stress_from_superposition_mpa(
     Independent of the macroscopic relation: the displacement of the dislocations alone is
     evaluated on both platens, and the uniform stress that closes the gap to U follows.
     """
-    x = crystal.width_nm * np.array([-0.41, -0.13, 0.17, 0.39])
-    _, top = displacement_nm(crystal, material, state, x, crystal.height_nm, axial_stress_mpa=0.0)
-    _, bottom = displacement_nm(crystal, material, state, x, 0.0, axial_stress_mpa=0.0)
-    gap = state.platen_displacement_nm - (top - bottom)
+    x = crystal.width_nm * np.array([[-0.41], [-0.13], [0.17], [0.39]])
+    y = np.array([0.0, crystal.height_nm])
+    _, moved = displacement_nm(crystal, material, state, x, y, axial_stress_mpa=0.0)
+    gap = state.platen_displacement_nm - (moved[:, 1] - moved[:, 0])
     return float(material.plane_strain_modulus_mpa * gap.mean() / crystal.height_nm)

@@ -236,6 +236,48 @@ def _airy(row: Array, x: float, cosh_x: float, sinh_x: float, out: Array) -> Non
 
 
 @compiled
+def correction_profile(pillar: Pillar, modes: Array, x: float, profile: Array) -> None:
+    """Fill ``profile`` (modes, 4): integral of F, F, F', F'' at x of every mode's Airy function.
+
+    ``modes`` are traction coefficients as in :func:`side_traction_modes`; the Airy function of
+    mode k is F(x) cos(ky).
+    """
+    n = pillar.modes
+    airy = np.empty((4, 4))
+    growth = np.exp(pillar.mode_table[0, 0] * x)
+    power = 1.0
+    for m in range(n):
+        row = pillar.mode_table[m]
+        power *= growth
+        inverse = 1.0 / power
+        _airy(row, x, 0.5 * (power + inverse) * row[1], 0.5 * (power - inverse) * row[1], airy)
+        f_even = 0.5 * (modes[m] + modes[n + m])
+        g_odd = 0.5 * (modes[2 * n + m] - modes[3 * n + m])
+        f_odd = 0.5 * (modes[m] - modes[n + m])
+        g_even = 0.5 * (modes[2 * n + m] + modes[3 * n + m])
+        for part in range(4):
+            profile[m, part] = (
+                airy[part, 0] * f_even
+                + airy[part, 1] * g_odd
+                + airy[part, 2] * f_odd
+                + airy[part, 3] * g_even
+            )
+
+
+@compiled
+def correction_displacement(pillar: Pillar, profile: Array, amplitude: Array) -> None:
+    """Fill ``amplitude`` (2, modes) from a :func:`correction_profile`.
+
+    u_x = sum amplitude[0] cos(ky), u_y = sum amplitude[1] sin(ky), in nm.
+    """
+    lateral = pillar.poissons_ratio / (1.0 - pillar.poissons_ratio)
+    for m in range(pillar.modes):
+        k = pillar.mode_table[m, 0]
+        amplitude[0, m] = -(k * k * profile[m, 0] + lateral * profile[m, 2]) / pillar.modulus
+        amplitude[1, m] = (profile[m, 3] / k + lateral * k * profile[m, 1]) / pillar.modulus
+
+
+@compiled
 def correction_field(
     pillar: Pillar, modes: Array, x: float, y: float
 ) -> tuple[float, float, float, float, float]:
@@ -245,26 +287,23 @@ def correction_field(
     on both platens by itself.
     """
     n = pillar.modes
-    airy = np.empty((4, 4))
+    profile = np.empty((n, 4))
+    amplitude = np.empty((2, n))
+    correction_profile(pillar, modes, x, profile)
+    correction_displacement(pillar, profile, amplitude)
     xx = yy = xy = u_x = u_y = 0.0
-    lateral = pillar.poissons_ratio / (1.0 - pillar.poissons_ratio)
+    k1 = pillar.mode_table[0, 0]
+    turn = complex(np.cos(k1 * y), np.sin(k1 * y))
+    phase = complex(1.0, 0.0)
     for m in range(n):
-        row = pillar.mode_table[m]
-        k = row[0]
-        _airy(row, x, np.cosh(k * x) * row[1], np.sinh(k * x) * row[1], airy)
-        f_even = 0.5 * (modes[m] + modes[n + m])
-        g_odd = 0.5 * (modes[2 * n + m] - modes[3 * n + m])
-        f_odd = 0.5 * (modes[m] - modes[n + m])
-        g_even = 0.5 * (modes[2 * n + m] + modes[3 * n + m])
-        field = airy[:, 0] * f_even + airy[:, 1] * g_odd + airy[:, 2] * f_odd + airy[:, 3] * g_even
-        cosine = np.cos(k * y)
-        sine = np.sin(k * y)
-        xx -= k * k * field[1] * cosine
-        yy += field[3] * cosine
-        xy += k * field[2] * sine
-        u_x -= (k * k * field[0] + lateral * field[2]) * cosine
-        u_y += (field[3] + lateral * k * k * field[1]) * sine / k
-    return xx, yy, xy, u_x / pillar.modulus, u_y / pillar.modulus
+        k = pillar.mode_table[m, 0]
+        phase *= turn
+        xx -= k * k * profile[m, 1] * phase.real
+        yy += profile[m, 3] * phase.real
+        xy += k * profile[m, 2] * phase.imag
+        u_x += amplitude[0, m] * phase.real
+        u_y += amplitude[1, m] * phase.imag
+    return xx, yy, xy, u_x, u_y
 
 
 @compiled
@@ -327,14 +366,17 @@ def image_stress(pillar: Pillar, x: float, y: float, angle: float) -> float:
 
 
 @compiled
-def _log_sinh(argument: complex) -> complex:
-    """Return ln sinh(argument), continuous for 0 < |Im argument| < pi or Re argument > 0."""
+def _log_sinh(argument: complex) -> tuple[complex, complex]:
+    """Return ln sinh and coth of an argument; the former continuous for 0 < |Im| < pi or Re > 0."""
     growth = np.exp(argument.real)
     sinh = 0.5 * (growth - 1.0 / growth)
     cosh = 0.5 * (growth + 1.0 / growth)
-    real = sinh * np.cos(argument.imag)
-    imag = cosh * np.sin(argument.imag)
-    return complex(0.5 * np.log(real * real + imag * imag), np.arctan2(imag, real))
+    cosine = np.cos(argument.imag)
+    sine = np.sin(argument.imag)
+    of_sinh = complex(sinh * cosine, cosh * sine)
+    size = of_sinh.real * of_sinh.real + of_sinh.imag * of_sinh.imag
+    log = complex(0.5 * np.log(size), np.arctan2(of_sinh.imag, of_sinh.real))
+    return log, _quotient(complex(cosh * cosine, sinh * sine), of_sinh)
 
 
 @compiled
@@ -355,35 +397,28 @@ def closed_displacement(
     # gamma = -i |gamma| sign exp(i theta): recover the unit slip direction
     along = complex(0.0, 1.0) * gamma * (sign / pillar.strength)
     local = zeta * along.conjugate()
-    full = _log_sinh(p * zeta)
+    full, coth = _log_sinh(p * zeta)
     # arg sinh(p zeta) = arg zeta + a remainder that is smooth within the body
     remainder = full.imag - np.arctan2(zeta.imag, zeta.real)
     remainder -= 2.0 * pi * np.round(remainder / (2.0 * pi))
     log = complex(full.real, np.arctan2(local.imag, local.real) + remainder)
-    q = wave_factor(pillar, x, y)
-    q0 = wave_factor(pillar, x0, y0)
-    q0_c = q0.conjugate()
-    s1 = p * _quotient(q + q0, q - q0)
     u = kappa * gamma * log - gamma * log.conjugate()
-    u -= 2.0 * zeta.real * gamma_c * s1.conjugate()
+    u -= 2.0 * p * zeta.real * gamma_c * coth.conjugate()
 
-    log = _log_sinh(p * (z - z0.conjugate()))
-    s1 = p * _quotient(q + q0_c, q - q0_c)
+    log, coth = _log_sinh(p * (z - z0.conjugate()))
     u += kappa * gamma_c * log - gamma_c * log.conjugate()
-    u -= 2.0 * zeta.real * gamma * s1.conjugate()
+    u -= 2.0 * p * zeta.real * gamma * coth.conjugate()
 
     side = pillar.half_width if x0 > 0 else -pillar.half_width
-    edge = np.exp(4.0 * p * side)
     d = side - x0
-    reach = x - 2.0 * side + x0
+    reach = x - side
     away = -1.0 if side > 0 else 1.0
     for mirror in range(2):
         g, g_c = (gamma, gamma_c) if mirror == 0 else (gamma_c, gamma)
         image = 2.0 * side - (z0.conjugate() if mirror == 0 else z0)
-        product = q * (q0_c if mirror == 0 else q0)
-        log = _log_sinh(away * p * (z - image))
-        s1 = p * _quotient(product + edge, product - edge)
+        log, coth = _log_sinh(away * p * (z - image))
+        s1 = away * p * coth
         s2 = s1 * s1 - p * p
-        rest = -2.0 * (reach + d) * g * s1 - 4.0 * d * (reach + d) * g_c * s2 - g_c * log
+        rest = -2.0 * reach * g * s1 - 4.0 * d * reach * g_c * s2 - g_c * log
         u += kappa * (2.0 * d * g_c * s1 - g * log) - rest.conjugate()
     return complex(u.real, u.imag) * (0.5 / pillar.shear_modulus)
