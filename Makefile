@@ -9,7 +9,7 @@ PROFILE ?= $(if $(shell nvidia-smi -L 2>/dev/null),gpu,default)
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 PIP_INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c envs/constraints.txt
 
-.PHONY: run test check config/README.md
+.PHONY: run test check config/README.md bench-rendering
 
 run: $(VENV)/.installed
 	snakemake --cores $(CORES) --workflow-profile profiles/$(PROFILE)
@@ -40,3 +40,7 @@ $(VENV)/.installed-test: pyproject.toml envs/constraints.txt
 # Rewrites the table of keys in config/README.md from the schema.
 config/README.md:
 	python -m strainprint.config workflow/schemas/config.schema.yaml $@
+
+# Seconds of a 2 um map on one core, against the direct sum.
+bench-rendering: $(VENV)/.installed
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/rendering.py

@@ -22,9 +22,9 @@ from strainprint.maps.picture import grey_picture
 from strainprint.maps.render import lay_grid, render_on_grid
 from strainprint.maps.store import MapEntry, MapRecord, ShardHeader, write_map_shard
 from strainprint.maps.studies import PITCH_NM, study_of
-from strainprint.specimens.displacement import displacement_nm
 from strainprint.specimens.naming import RELOADS, map_name
 from strainprint.specimens.record import Shard, read_shard
+from strainprint.specimens.rendering import displacement_on_mesh_nm
 
 _log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ def measured_maps(
     The grid is laid once for all reloads of a prior strain.
     """
     for specimen in tqdm(shard.specimens, "measure", disable=None):
-        displacement = partial(displacement_nm, specimen.crystal, shard.material)
+        displacement = partial(displacement_on_mesh_nm, specimen.crystal, shard.material)
         for prior_strain, path in sorted(specimen.paths.items()):
             curve = reload_curve(
                 path.reload_strain,

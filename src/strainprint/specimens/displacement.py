@@ -1,4 +1,9 @@
-"""Displacement of a whole specimen, by superposition: what a camera would see."""
+"""Displacement of a whole specimen, by superposition: what a camera would see.
+
+Here the fields are summed point by point and dislocation by dislocation, at any points. On a grid
+:mod:`strainprint.specimens.rendering` gives the same displacement far faster; this sum is its
+oracle.
+"""
 
 from __future__ import annotations
 
@@ -47,11 +52,13 @@ def _pillar(width_nm: float, height_nm: float, material: Material) -> Pillar:
 def _left_over(pillar: Pillar, x0: Array, y0: Array, gamma: Complex, modes: Array) -> float:
     """Fill ``modes`` with the summed traction on the sides; return the summed axial stress."""
     one = np.empty(4 * pillar.modes)
-    modes[:] = 0.0
+    for m in range(len(modes)):
+        modes[m] = 0.0
     carried = 0.0
     for j in range(len(x0)):
         side_traction_modes(pillar, x0[j], y0[j], gamma[j], one)
-        modes += one
+        for m in range(len(modes)):
+            modes[m] += one[m]
         carried += mean_axial_stress(pillar, x0[j], gamma[j])
     return carried
 
@@ -78,18 +85,16 @@ def _superpose(
     gamma: Complex,
     sign: NDArray[np.int64],
     modes: Array,
-    angle: Array,
+    along: Complex,
     origin: Array,
     offset: Array,
     u: Complex,
 ) -> None:
     """Fill u = u_x + i u_y (nm): dislocations, side correction and slipped planes.
 
-    Planes with ``angle`` and ``origin`` (n, 2) are displaced by ``offset`` nm along themselves,
-    half of it above and half of it below.
+    Planes with direction ``along`` and ``origin`` (n, 2) are displaced by ``offset`` nm along
+    themselves, half of it above and half of it below.
     """
-    c = np.cos(angle)
-    s = np.sin(angle)
     for i in range(len(x)):
         total = 0j
         for j in range(len(x0)):
@@ -97,10 +102,10 @@ def _superpose(
         if len(x0) > 0:
             _, _, _, c_x, c_y = correction_field(pillar, modes, x[i], y[i])
             total += complex(c_x, c_y)
-        for p in range(len(angle)):
-            above = -(x[i] - origin[p, 0]) * s[p] + (y[i] - origin[p, 1]) * c[p] > 0
-            half = 0.5 * offset[p] if above else -0.5 * offset[p]
-            total += complex(half * c[p], half * s[p])
+        for p in range(len(along)):
+            c, s = along[p].real, along[p].imag
+            above = -(x[i] - origin[p, 0]) * s + (y[i] - origin[p, 1]) * c > 0
+            total += (0.5 * offset[p] if above else -0.5 * offset[p]) * along[p]
         u[i] = total
 
 
@@ -144,7 +149,7 @@ def displacement_nm(
         dislocations.gamma,
         state.sign,
         dislocations.modes,
-        crystal.plane_angle[slipped],
+        np.exp(1j * crystal.plane_angle[slipped]),
         crystal.plane_origin_nm[slipped],
         offset,
         u,

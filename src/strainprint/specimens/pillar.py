@@ -374,9 +374,10 @@ def _log_sinh(argument: complex) -> tuple[complex, complex]:
     cosine = np.cos(argument.imag)
     sine = np.sin(argument.imag)
     of_sinh = complex(sinh * cosine, cosh * sine)
-    size = of_sinh.real * of_sinh.real + of_sinh.imag * of_sinh.imag
+    # at the very centre as if some 1e-11 nm beside it
+    size = max(of_sinh.real * of_sinh.real + of_sinh.imag * of_sinh.imag, 1e-30)
     log = complex(0.5 * np.log(size), np.arctan2(of_sinh.imag, of_sinh.real))
-    return log, _quotient(complex(cosh * cosine, sinh * sine), of_sinh)
+    return log, complex(cosh * cosine, sinh * sine) * of_sinh.conjugate() * (1.0 / size)
 
 
 @compiled
