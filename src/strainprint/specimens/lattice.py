@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from strainprint.specimens import pair_sums
 from strainprint.specimens.crystal import SURFACE, Crystal
-from strainprint.specimens.pillar import Pillar, image_stress, shear_weights, wave_factor
+from strainprint.specimens.pillar import Pillar, image_stress, shear_weights
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -31,7 +32,8 @@ class Lattice(NamedTuple):
     source_length: Array
     source_x: Array
     source_y: Array
-    source_wave: NDArray[np.complex128]
+    source_table: Array
+    """The sources as points of :mod:`pair_sums`."""
     source_weights: Array
     weight_bound: Array
     """(4 modes,): bound on the resolved shear stress anywhere per unit of each traction mode."""
@@ -70,10 +72,10 @@ def make_lattice(crystal: Crystal, pillar: Pillar) -> Lattice:
         image = image_stress(pillar, source_x[s], source_y[s], float(source_angle[s]))
         threshold[s] = max(threshold[s], abs(image))
     weights = np.empty((len(source_x), 4 * pillar.modes))
-    wave = np.empty(len(source_x), np.complex128)
+    table = np.empty((pair_sums.ROWS, len(source_x)))
     for i, (x, y, theta) in enumerate(zip(source_x, source_y, source_angle, strict=True)):
         shear_weights(pillar, x, y, np.sin(2 * theta), np.cos(2 * theta), weights[i])
-        wave[i] = wave_factor(pillar, x, y)
+        pair_sums.tabulate(pillar.wave, x, y, np.cos(theta), np.sin(theta), 0j, -1, table, i)
     return Lattice(
         cos_theta=np.cos(angle),
         sin_theta=np.sin(angle),
@@ -89,7 +91,7 @@ def make_lattice(crystal: Crystal, pillar: Pillar) -> Lattice:
         source_length=crystal.source_length_nm,
         source_x=source_x,
         source_y=source_y,
-        source_wave=wave,
+        source_table=table,
         source_weights=weights,
         weight_bound=_weight_bound(pillar, np.unique(angle)),
         obstacle_first=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),

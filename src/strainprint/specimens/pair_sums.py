@@ -545,41 +545,49 @@ def _slope(
 
 
 @partial(compiled, fastmath=_FAST, error_model="numpy")
-def slope_at(wave: float, core: float, table: Array, i: int, n: int, out: Array) -> None:
-    """Fill out[:n] with the slopes (MPa/nm) of the stress of each dislocation at i, as i glides.
-
-    The derivative of the infinite-medium part of :func:`stress_at`; 0 for i itself.
+def slope_at(
+    wave: float, core: float, targets: Array, i: int, sources: Array, n: int, out: Array
+) -> None:
+    """Fill out[:n] with the derivatives (MPa/nm), as target i glides, of what :func:`stress_at`
+    gives, images left out; not finite for a dislocation at the target itself.
     """
-    x, y, cos, sin = table[X, i], table[Y, i], table[COS_THETA, i], table[SIN_THETA, i]
-    x0, y0, gamma_real, gamma_imag = table[X], table[Y], table[GAMMA_REAL], table[GAMMA_IMAG]
-    plane, planes = table[PLANE, i], table[PLANE]
+    x, y, cos, sin = targets[X, i], targets[Y, i], targets[COS_THETA, i], targets[SIN_THETA, i]
+    x0, y0, planes = sources[X], sources[Y], sources[PLANE]
+    gamma_real, gamma_imag = sources[GAMMA_REAL], sources[GAMMA_IMAG]
+    plane = targets[PLANE, i]
     core4, scale = (wave * core) ** 4, wave * wave
     for j in range(n):
-        core4_j = 0.0 if planes[j] == plane else core4
         out[j] = scale * _slope(
-            x - x0[j], y - y0[j], gamma_real[j], gamma_imag[j], cos, sin, core4_j
+            x - x0[j],
+            y - y0[j],
+            gamma_real[j],
+            gamma_imag[j],
+            cos,
+            sin,
+            0.0 if planes[j] == plane else core4,
         )
-    if i < n:
-        out[i] = 0.0
 
 
 @partial(compiled, fastmath=_FAST, error_model="numpy")
-def slope_of(wave: float, core: float, table: Array, i: int, n: int, out: Array) -> None:
-    """Fill out[:n] with the slopes (MPa/nm) of the stress of i at each dislocation, as that one
-    glides; the transpose of :func:`slope_at`."""
-    x0, y0, gamma_real, gamma_imag = (
-        table[X, i],
-        table[Y, i],
-        table[GAMMA_REAL, i],
-        table[GAMMA_IMAG, i],
-    )
-    x, y, cos, sin = table[X], table[Y], table[COS_THETA], table[SIN_THETA]
-    plane, planes = table[PLANE, i], table[PLANE]
+def slope_of(
+    wave: float, core: float, sources: Array, i: int, targets: Array, n: int, out: Array
+) -> None:
+    """Fill out[:n] with the derivatives, as each target glides, of what :func:`stress_of` gives.
+
+    To the rules of :func:`slope_at`.
+    """
+    x0, y0, plane = sources[X, i], sources[Y, i], sources[PLANE, i]
+    gamma_real, gamma_imag = sources[GAMMA_REAL, i], sources[GAMMA_IMAG, i]
+    x, y, planes = targets[X], targets[Y], targets[PLANE]
+    cos, sin = targets[COS_THETA], targets[SIN_THETA]
     core4, scale = (wave * core) ** 4, wave * wave
     for j in range(n):
-        core4_j = 0.0 if planes[j] == plane else core4
         out[j] = scale * _slope(
-            x[j] - x0, y[j] - y0, gamma_real, gamma_imag, cos[j], sin[j], core4_j
+            x[j] - x0,
+            y[j] - y0,
+            gamma_real,
+            gamma_imag,
+            cos[j],
+            sin[j],
+            0.0 if planes[j] == plane else core4,
         )
-    if i < n:
-        out[i] = 0.0

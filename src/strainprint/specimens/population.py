@@ -16,34 +16,36 @@ from numpy.typing import NDArray
 from strainprint.specimens.compilation import compiled
 from strainprint.specimens.crystal import Crystal
 from strainprint.specimens.lattice import Lattice
+from strainprint.specimens.pair_sums import (
+    ROWS,
+    X,
+    Y,
+    slope_at,
+    slope_of,
+    stress_at,
+    stress_of,
+    tabulate,
+)
 from strainprint.specimens.pillar import (
     Pillar,
     closed_stress,
     mean_axial_stress,
     shear_weights,
     side_traction_modes,
-    wave_factor,
 )
 from strainprint.specimens.state import State
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-_PER_CRYSTAL = (
-    "number",
-    "slip",
-    "charge",
-    "hindrance",
-    "emissions",
-    "felt_at_source",
-    "side_at_source",
-    "mode_total",
-    "mode_seen",
-)
-"""Fields of :class:`Population` whose first axis does not count dislocations."""
-
-_SQUARE = ("pair", "slope")
-"""Fields whose second axis counts dislocations too."""
+_ROOM_AXES = {
+    **dict.fromkeys(("table", "near", "work"), (1,)),
+    **dict.fromkeys(("pair", "slope"), (0, 1)),
+    **dict.fromkeys(("number", "slip", "charge", "hindrance", "emissions"), ()),
+    **dict.fromkeys(("felt_at_source", "side_at_source", "near_source", "near_at"), ()),
+    **dict.fromkeys(("mode_total", "mode_seen"), ()),
+}
+"""Axes of the fields of :class:`Population` that count dislocations, where not the first alone."""
 
 _SIDE_TOLERANCE_MPA = 0.1
 """Bound on the change of the side correction anywhere before it is evaluated anew; the smallest
@@ -81,8 +83,9 @@ class Population(NamedTuple):
     relaxation: Array
     x: Array
     y: Array
-    wave: NDArray[np.complex128]
     gamma: NDArray[np.complex128]
+    table: Array
+    """The dislocations as columns for :mod:`pair_sums`, (rows, room)."""
     placed: Array
     """Position at which it was last placed, which its near partners know."""
     announced: Array
@@ -114,6 +117,12 @@ class Population(NamedTuple):
     """Stress (MPa) that a source must exceed besides its threshold, 0 where unhindered."""
     emissions: Integers
     """[number of emissions so far]."""
+    partner: Integers
+    near: Array
+    near_source: Integers
+    near_at: Array
+    work: Array
+    """Room for :func:`exert`."""
 
 
 def make_population(crystal: Crystal, pillar: Pillar, room: int = 64) -> Population:
@@ -132,8 +141,8 @@ def make_population(crystal: Crystal, pillar: Pillar, room: int = 64) -> Populat
         relaxation=np.ones(room),
         x=np.zeros(room),
         y=np.zeros(room),
-        wave=np.zeros(room, np.complex128),
         gamma=np.zeros(room, np.complex128),
+        table=np.zeros((ROWS, room)),
         placed=np.zeros(room),
         announced=np.zeros(room),
         moded=np.zeros(room),
@@ -155,6 +164,11 @@ def make_population(crystal: Crystal, pillar: Pillar, room: int = 64) -> Populat
         charge=np.zeros(sources),
         hindrance=np.zeros(sources),
         emissions=np.zeros(1, np.int64),
+        partner=np.zeros(room, np.int64),
+        near=np.zeros((ROWS, room)),
+        near_source=np.zeros(sources, np.int64),
+        near_at=np.zeros((ROWS, sources)),
+        work=np.zeros((5, max(room, sources))),
     )
 
 
@@ -163,12 +177,12 @@ def copy_population(population: Population, room: int | None = None) -> Populati
     old = len(population.plane)
     if room is None or room <= old:
         return Population(**{name: array.copy() for name, array in population._asdict().items()})
-    extra = room - old
     grown = {}
     for name, array in population._asdict().items():
-        rows = 0 if name in _PER_CRYSTAL else extra
-        columns = [(0, extra)] if name in _SQUARE else [(0, 0)]
-        grown[name] = np.pad(array, [(0, rows), *columns][: array.ndim])
+        axes = _ROOM_AXES.get(name, (0,))
+        grown[name] = np.pad(
+            array, [(0, room - old if axis in axes else 0) for axis in range(array.ndim)]
+        )
     return Population(**grown)
 
 
@@ -235,9 +249,9 @@ def place(lattice: Lattice, pillar: Pillar, pop: Population, i: int, exact: bool
     pop.placed[i] = pop.position[i]
     pop.x[i] = lattice.origin_x[plane] + pop.position[i] * c
     pop.y[i] = lattice.origin_y[plane] + pop.position[i] * s
-    pop.wave[i] = wave_factor(pillar, pop.x[i], pop.y[i])
     # -i |gamma| sign exp(i theta)
     pop.gamma[i] = complex(s, -c) * (pillar.strength * pop.sign[i])
+    tabulate(pillar.wave, pop.x[i], pop.y[i], c, s, pop.gamma[i], plane, pop.table, i)
     moved = abs(pop.position[i] - pop.moded[i])
     if moved > _MODES_STALE * pillar.half_width or (exact and moved > 0.0):
         _place_modes(lattice, pillar, pop, i)
@@ -317,67 +331,71 @@ def exert(lattice: Lattice, pillar: Pillar, pop: Population, i: int, radius: flo
 
     With a finite ``radius`` (nm) only partners and sources within it learn of its movement.
     """
-    wave = pillar.wave
-    half_width = pillar.half_width
-    x_i, y_i, q_i, gamma_i = pop.x[i], pop.y[i], pop.wave[i], pop.gamma[i]
-    plane_i = pop.plane[i]
-    cos_i, sin_i = lattice.cos_2theta[plane_i], lattice.sin_2theta[plane_i]
-    along_i = complex(lattice.cos_theta[plane_i], lattice.sin_theta[plane_i])
-    within = radius * radius
+    wave, half_width, core = pillar.wave, pillar.half_width, CORE_RADIUS_NM
+    n, sources = pop.number[0], len(pop.charge)
+    at_source, row, column, row_slope, column_slope = (
+        pop.work[0],
+        pop.work[1],
+        pop.work[2],
+        pop.work[3],
+        pop.work[4],
+    )
     if radius == np.inf:
         pop.announced[i] = pop.position[i]
-    for s in range(len(pop.charge)):
-        x, y = lattice.source_x[s], lattice.source_y[s]
-        if (x - x_i) ** 2 + (y - y_i) ** 2 > within:
+        stress_of(wave, half_width, core, pop.table, i, lattice.source_table, sources, at_source)
+        for s in range(sources):
+            pop.felt_at_source[s] += at_source[s] - pop.at_source[i, s]
+            pop.at_source[i, s] = at_source[s]
+        count, table = n, pop.table
+        for j in range(n):
+            pop.partner[j] = j
+    else:
+        count, table = _gather(pop.table, n, pop.table, i, wave * radius, pop.partner, pop.near)
+        known = _gather(
+            lattice.source_table, sources, pop.table, i, wave * radius, pop.near_source, pop.near_at
+        )[0]
+        stress_of(wave, half_width, core, pop.table, i, pop.near_at, known, at_source)
+        for k in range(known):
+            s = pop.near_source[k]
+            pop.felt_at_source[s] += at_source[k] - pop.at_source[i, s]
+            pop.at_source[i, s] = at_source[k]
+    stress_of(wave, half_width, core, pop.table, i, table, count, column)
+    stress_at(wave, half_width, core, pop.table, i, table, count, row)
+    slope_of(wave, core, pop.table, i, table, count, column_slope)
+    slope_at(wave, core, pop.table, i, table, count, row_slope)
+    for k in range(count):
+        j = pop.partner[k]
+        pop.felt[i] += row[k] - pop.pair[i, j]
+        pop.pair[i, j] = row[k]
+        if j == i:
             continue
-        plane = lattice.source_plane[s]
-        stress = resolved_shear(
-            wave,
-            half_width,
-            lattice.cos_2theta[plane],
-            lattice.sin_2theta[plane],
-            x,
-            y,
-            lattice.source_wave[s],
-            x_i,
-            y_i,
-            q_i,
-            gamma_i,
-            abs(x - x_i) + abs(y - y_i) > 1e-9,
-        )
-        pop.felt_at_source[s] += stress - pop.at_source[i, s]
-        pop.at_source[i, s] = stress
-    for j in range(pop.number[0]):
-        plane = pop.plane[j]
-        x, y, q, gamma = pop.x[j], pop.y[j], pop.wave[j], pop.gamma[j]
-        cos_j, sin_j = lattice.cos_2theta[plane], lattice.sin_2theta[plane]
-        if i == j:
-            stress = resolved_shear(
-                wave, half_width, cos_i, sin_i, x_i, y_i, q_i, x_i, y_i, q_i, gamma_i, False
-            )
-            pop.felt[i] += stress - pop.pair[i, i]
-            pop.pair[i, i] = stress
-            continue
-        if (x - x_i) ** 2 + (y - y_i) ** 2 > within:
-            continue
-        core = 0.0 if plane == plane_i else CORE_RADIUS_NM
-        stress = resolved_shear(
-            wave, half_width, cos_j, sin_j, x, y, q, x_i, y_i, q_i, gamma_i, True, core
-        )
-        pop.felt[j] += stress - pop.pair[j, i]
-        pop.pair[j, i] = stress
-        stress = resolved_shear(
-            wave, half_width, cos_i, sin_i, x_i, y_i, q_i, x, y, q, gamma, True, core
-        )
-        pop.felt[i] += stress - pop.pair[i, j]
-        pop.pair[i, j] = stress
-        along_j = complex(lattice.cos_theta[plane], lattice.sin_theta[plane])
-        slope = shear_slope(x - x_i, y - y_i, gamma_i, along_j, along_j, core)
-        pop.stiffness[j] += slope - pop.slope[j, i]
-        pop.slope[j, i] = slope
-        slope = shear_slope(x_i - x, y_i - y, gamma, along_i, along_i, core)
-        pop.stiffness[i] += slope - pop.slope[i, j]
-        pop.slope[i, j] = slope
+        pop.stiffness[i] += row_slope[k] - pop.slope[i, j]
+        pop.slope[i, j] = row_slope[k]
+        pop.felt[j] += column[k] - pop.pair[j, i]
+        pop.pair[j, i] = column[k]
+        pop.stiffness[j] += column_slope[k] - pop.slope[j, i]
+        pop.slope[j, i] = column_slope[k]
+
+
+@compiled
+def _gather(
+    table: Array, n: int, of: Array, i: int, radius: float, which: Integers, near: Array
+) -> tuple[int, Array]:
+    """Copy the columns of a table that lie within ``radius`` of column i of the table ``of``.
+
+    Fills ``which`` with their numbers; returns how many there are, and ``near``.
+    """
+    count = 0
+    x, y = of[X, i], of[Y, i]
+    within = radius * radius
+    for j in range(n):
+        if (table[X, j] - x) ** 2 + (table[Y, j] - y) ** 2 <= within:
+            which[count] = j
+            count += 1
+    for row in range(ROWS):
+        for k in range(count):
+            near[row, k] = table[row, which[k]]
+    return count, near
 
 
 @compiled
@@ -476,8 +494,8 @@ def remove(pop: Population, i: int) -> None:
         pop.relaxation[i] = pop.relaxation[last]
         pop.x[i] = pop.x[last]
         pop.y[i] = pop.y[last]
-        pop.wave[i] = pop.wave[last]
         pop.gamma[i] = pop.gamma[last]
+        pop.table[:, i] = pop.table[:, last]
         pop.placed[i] = pop.placed[last]
         pop.announced[i] = pop.announced[last]
         pop.moded[i] = pop.moded[last]
