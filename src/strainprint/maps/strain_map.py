@@ -25,9 +25,10 @@ class StrainMap:
     """One measured map: displacement increments (nm), strains and where they hold.
 
     ``ux_nm, uy_nm, exx, eyy, exy`` are float32 of one shape (rows, columns), NaN where ``valid`` is
-    False. ``frame`` says on which body the grid lies: ``reference`` (undeformed) or ``deformed``
-    (relaxed after the prior strain). ``attributes`` are plain values that travel with the map:
-    specimen, prior strain, study and so on.
+    False; both displacements are NaN everywhere where only strain was measured. ``frame`` says on
+    which body the grid lies: ``reference`` (undeformed) or ``deformed`` (relaxed after the prior
+    strain). ``attributes`` are plain values that travel with the map: specimen, prior strain, study
+    and so on.
     """
 
     ux_nm: NDArray[np.float32]
@@ -117,7 +118,8 @@ class StrainMap:
                 where=where,
                 way_out="measure it again; a map without one correlated point says nothing",
             )
-        for name in COMPONENTS:
+        displaced = not (np.isnan(self.ux_nm).all() and np.isnan(self.uy_nm).all())
+        for name in COMPONENTS if displaced else COMPONENTS[2:]:
             bad = int(np.count_nonzero(~np.isfinite(getattr(self, name)[self.valid])))
             if bad:
                 raise BadInputError(

@@ -1,0 +1,1 @@
+"""Readers of the files that image-correlation tools write, one module for each tool."""

@@ -1,0 +1,147 @@
+"""Pictures and bare arrays: relative intensity, without scale or unit.
+
+8-bit grey PNG, grey TIFF of 8 or 16 bits or floating point, two-dimensional ``.npy`` of numbers.
+0 and NaN mean that there is nothing.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from strainprint.errors import BadInputError
+from strainprint.maps.declaration import Declaration
+from strainprint.maps.readers.reading import LARGEST_POINTS, Picture, Source, check_size
+
+NAME = "image"
+_NPY = b"\x93NUMPY"
+_MAGIC = (b"\x89PNG\r\n\x1a\n", b"II*\0", b"MM\0*", _NPY)
+_GREY_MODES = ("1", "L", "I;16", "I;16L", "I;16B", "I;16N", "I", "F")
+_HEADER_BYTES = 10_000
+_ROWS_AT_ONCE = 256
+
+
+def recognises(source: Source) -> bool:
+    """Tell whether the file begins as PNG, TIFF or NPY."""
+    return source.head.startswith(_MAGIC)
+
+
+def read(source: Source, declared: Declaration) -> Picture:
+    """Read the intensity as float32, NaN where it is 0 or not finite."""
+    values = _npy(source) if source.head.startswith(_NPY) else _image(source)
+    if values.ndim != 2 or min(values.shape) < 2:
+        raise BadInputError(
+            f"has shape {values.shape}", where=source.path, allowed="(rows, columns), 2 or more"
+        )
+    intensity = np.empty(values.shape, dtype=np.float32)
+    for first in range(0, len(values), _ROWS_AT_ONCE):
+        rows = slice(first, first + _ROWS_AT_ONCE)
+        with np.errstate(over="ignore"):
+            block = values[rows].astype(np.float32)
+        block[~np.isfinite(block) | (block == 0)] = np.nan
+        intensity[rows] = block
+    return Picture(NAME, intensity)
+
+
+def _npy(source: Source) -> NDArray[np.generic]:
+    """Map a ``.npy`` file into memory; object arrays, which are pickles, are refused."""
+    try:
+        with open(source.path, "rb") as handle:
+            version = np.lib.format.read_magic(handle)
+            read_header = {
+                (1, 0): np.lib.format.read_array_header_1_0,
+                (2, 0): np.lib.format.read_array_header_2_0,
+            }[version]
+            shape, fortran, dtype = read_header(handle, max_header_size=_HEADER_BYTES)
+            begin = handle.tell()
+    except (ValueError, KeyError, EOFError, OSError, SyntaxError, RecursionError) as error:
+        raise BadInputError(
+            f"not readable as NPY ({str(error)[:200]})", where=source.path
+        ) from error
+    if dtype.hasobject or dtype.kind not in "fiub" or dtype.subdtype is not None:
+        raise BadInputError(
+            f"holds {str(dtype)[:100]}",
+            where=source.path,
+            allowed="numbers; object arrays are pickles, which are never loaded",
+            way_out="np.save(file, array.astype('float32'))",
+        )
+    check_size(shape, dtype.itemsize, source, "the array")
+    if begin + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize != source.size:
+        raise BadInputError(
+            f"shape {shape} of {dtype} does not fit the file's {source.size} bytes"[:300],
+            where=source.path,
+            way_out="the file may be cut short: copy it again",
+        )
+    order: Literal["C", "F"] = "F" if fortran else "C"
+    mapped: NDArray[np.generic] = np.memmap(
+        source.path, dtype=dtype, mode="r", offset=begin, shape=shape, order=order
+    )
+    return mapped
+
+
+def _image(source: Source) -> NDArray[np.generic]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(source.path, formats=("PNG", "TIFF")) as image:
+                columns, rows = image.size
+                if rows * columns > LARGEST_POINTS:
+                    raise BadInputError(
+                        f"has {columns} x {rows} pixels",
+                        where=source.path,
+                        allowed=f"up to {LARGEST_POINTS}",
+                    )
+                if image.mode not in _GREY_MODES:
+                    raise BadInputError(
+                        f"picture has mode {image.mode}",
+                        where=source.path,
+                        allowed="grey: one channel of 8 or 16 bits or floating point",
+                        way_out="export the strain in grey, or as numbers; a colour scale cannot "
+                        "be undone",
+                    )
+                if (frames := getattr(image, "n_frames", 1)) != 1:
+                    raise BadInputError(
+                        f"holds {frames} pictures",
+                        where=source.path,
+                        allowed="one",
+                        way_out="save the one picture on its own",
+                    )
+                mapped = _uncompressed_tiff(source, image)
+                return mapped if mapped is not None else np.asarray(image)
+    except BadInputError:
+        raise
+    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise BadInputError(f"not readable as a picture ({error})", where=source.path) from error
+    except MemoryError as error:
+        raise BadInputError("needs more memory than there is", where=source.path) from error
+    except Exception as error:  # Pillow's decoders raise whatever they like on damaged files
+        raise BadInputError(
+            f"not readable as a picture ({type(error).__name__}: {str(error)[:200]})",
+            where=source.path,
+        ) from error
+
+
+def _uncompressed_tiff(source: Source, image: Image.Image) -> NDArray[np.generic] | None:
+    """Map a TIFF of plain rows into memory, None where it is packed, tiled or scattered."""
+    tags = getattr(image, "tag_v2", None)
+    if tags is None or tags.get(259, 1) != 1 or tags.get(266, 1) != 1 or 322 in tags:
+        return None
+    kind = {(1, 8): "u1", (1, 16): "u2", (1, 32): "u4", (2, 16): "i2", (3, 32): "f4"}.get(
+        (tags.get(339, (1,))[0], tags.get(258, (1,))[0])
+    )
+    offsets, sizes = tags.get(273), tags.get(279)
+    if kind is None or not offsets or not sizes or len(offsets) != len(sizes):
+        return None
+    if tags.get(262, 1) != 1 or tags.get(277, 1) != 1 or image.info.get("transparency"):
+        return None
+    dtype = np.dtype(("<" if source.head.startswith(b"II") else ">") + kind)
+    columns, rows = image.size
+    joined = all(a + n == b for a, n, b in zip(offsets, sizes, offsets[1:], strict=False))
+    size = rows * columns * dtype.itemsize
+    if not joined or sum(sizes) != size or offsets[0] + size > source.size:
+        return None
+    return np.memmap(source.path, dtype=dtype, mode="r", offset=offsets[0], shape=(rows, columns))

@@ -1,0 +1,72 @@
+"""OpenCorr: CSV tables of points of interest.
+
+Source: its public code. Nothing marks a failed point but a low ZNCC (below 0 for errors), with
+absurd values beside it: the lowest ZNCC that counts must be declared. Strain is taken only above
+OpenCorr's own threshold (0.9 by default) and is 0 elsewhere; the shear is the tensor component.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from strainprint.errors import BadInputError
+from strainprint.maps.declaration import Declaration, missing_keys
+from strainprint.maps.quality import LOW_CORRELATION, WINDOW_INCOMPLETE
+from strainprint.maps.readers.reading import Reading, Source
+from strainprint.maps.readers.text_table import Header, find_header, read_columns
+
+NAME = "opencorr"
+
+
+def recognises(source: Source) -> bool:
+    """Tell whether a header names x, y, u, v and ZNCC."""
+    return _header(source) is not None
+
+
+def read(source: Source, declared: Declaration) -> Reading:
+    """Read displacement and strain above the declared ZNCC."""
+    header = _header(source)
+    if header is None:
+        raise BadInputError(
+            "no line names OpenCorr's columns",
+            where=source.path,
+            allowed="x,y,u,v,u0,v0,ZNCC,iteration,convergence,feature,exx,eyy,exy",
+        )
+    if "zncc_min" not in declared:
+        raise missing_keys(
+            ["zncc_min"], source.path, declared, {"zncc_min": "OpenCorr's own default is 0.9"}
+        )
+    names = ("x", "y", "u", "v", "zncc", "exx", "eyy", "exy")
+    table = read_columns(source, header, {name: header.column(name) for name in names})
+    x, y, zncc = table.pop("x"), table.pop("y"), table.pop("zncc")
+    low = ~(zncc >= declared.get("zncc_min"))
+    flags = np.where(low, LOW_CORRELATION, 0).astype(np.uint8)
+    strains = [name for name in ("exx", "eyy", "exy") if name in table]
+    if strains:
+        none = np.logical_and.reduce([table[name] == 0 for name in strains]) & ~low
+        flags[none] |= WINDOW_INCOMPLETE
+        for name in strains:
+            table[name][none] = np.nan
+    return Reading(
+        NAME,
+        "OpenCorr",
+        x,
+        y,
+        dict(table),
+        flags,
+        convention={
+            "length_unit": "px",
+            "displacement_unit": "px",
+            "y_axis": "down",
+            "configuration": "reference",
+            "shear": "tensor",
+            "strain_unit": "1",
+        },
+        notes={
+            "strain_measure": "infinitesimal with OpenCorr's approximation 1, green_lagrange with 2"
+        },
+    )
+
+
+def _header(source: Source) -> Header | None:
+    return find_header(source, lambda names: {"x", "y", "u", "v", "zncc"} <= names)
