@@ -109,6 +109,30 @@ def _superpose(
         u[i] = total
 
 
+def _summed(
+    crystal: Crystal, material: Material, state: State, dislocations: Placed, x: Array, y: Array
+) -> Complex:
+    """Return u_x + i u_y (nm) without the uniform strain, up to a translation."""
+    slipped = np.flatnonzero(state.whole_plane_slip)
+    offset = np.asarray(state.whole_plane_slip[slipped] * material.burgers_vector_nm, np.float64)
+    u = np.empty(len(x), np.complex128)
+    _superpose(
+        dislocations.pillar,
+        x,
+        y,
+        dislocations.x,
+        dislocations.y,
+        dislocations.gamma,
+        state.sign,
+        dislocations.modes,
+        np.exp(1j * crystal.plane_angle[slipped]),
+        crystal.plane_origin_nm[slipped],
+        offset,
+        u,
+    )
+    return u
+
+
 def displacement_nm(
     crystal: Crystal,
     material: Material,
@@ -137,23 +161,7 @@ def displacement_nm(
     # the last point is the held one: the centre of the bottom platen
     px, py = np.append(x.ravel(), 0.0), np.append(y.ravel(), 0.0)
     dislocations = place(crystal, material, state)
-    slipped = np.flatnonzero(state.whole_plane_slip)
-    offset = np.asarray(state.whole_plane_slip[slipped] * material.burgers_vector_nm, np.float64)
-    u = np.empty(px.shape, np.complex128)
-    _superpose(
-        dislocations.pillar,
-        px,
-        py,
-        dislocations.x,
-        dislocations.y,
-        dislocations.gamma,
-        state.sign,
-        dislocations.modes,
-        np.exp(1j * crystal.plane_angle[slipped]),
-        crystal.plane_origin_nm[slipped],
-        offset,
-        u,
-    )
+    u = _summed(crystal, material, state, dislocations, px, py)
     e_x, e_y = uniform_strain(crystal, material, state, dislocations, axial_stress_mpa)
     u += e_x * px + 1j * e_y * py
     return (u.real[:-1] - u.real[-1]).reshape(shape), (u.imag[:-1] - u.imag[-1]).reshape(shape)
@@ -185,8 +193,10 @@ def axial_stress_from_superposition_mpa(
     Independent of the macroscopic relation: the displacement of the dislocations alone is
     evaluated on both platens, and the uniform stress that closes the gap to U follows.
     """
-    x = crystal.width_nm * np.array([[-0.41], [-0.13], [0.17], [0.39]])
-    y = np.array([0.0, crystal.height_nm])
-    _, moved = displacement_nm(crystal, material, state, x, y, axial_stress_mpa=0.0)
-    gap = state.platen_displacement_nm - (moved[:, 1] - moved[:, 0])
-    return float(material.plane_strain_modulus_mpa * gap.mean() / crystal.height_nm)
+    x = crystal.width_nm * np.array([-0.41, -0.13, 0.17, 0.39] * 2)
+    y = crystal.height_nm * np.array([0.0] * 4 + [1.0] * 4)
+    dislocations = place(crystal, material, state)
+    moved = _summed(crystal, material, state, dislocations, x, y).imag
+    _, e_y = uniform_strain(crystal, material, state, dislocations, 0.0)
+    gap = state.platen_displacement_nm - (moved[4:] - moved[:4]).mean() - e_y * crystal.height_nm
+    return float(material.plane_strain_modulus_mpa * gap / crystal.height_nm)

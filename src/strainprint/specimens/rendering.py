@@ -568,7 +568,7 @@ def displacement_on_axes_nm(
 def displacement_on_mesh_nm(
     crystal: Crystal, material: Material, state: State, x_nm: Array, y_nm: Array
 ) -> tuple[Array, Array]:
-    """Return (u_x, u_y) in nm at points, by the faster of the two methods.
+    """Return (u_x, u_y) in nm at points, fast where they form a mesh.
 
     Points that form a rectangular mesh (as of ``np.meshgrid(x, y, indexing="ij")``, ascending) go
     to :func:`displacement_on_axes_nm`, all others to the sum over every point and dislocation.
