@@ -19,6 +19,7 @@ include: "workflow/rules/networks.smk"
 include: "workflow/rules/baseline.smk"
 include: "workflow/rules/curves.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/calibration.smk"
 
 
 wildcard_constraints:
@@ -28,6 +29,7 @@ wildcard_constraints:
 # Seconds each: not worth a place in a cluster's queue.
 localrules:
     all,
+    calibration,
     manifest,
     split,
     ensemble,
@@ -37,3 +39,9 @@ rule all:
     default_target: True
     input:
         Paths.page,
+
+
+rule calibration:
+    input:
+        Paths.calibration_tables_manifest,
+        Paths.calibration_figures_manifest,

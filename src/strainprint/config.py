@@ -14,7 +14,7 @@ from typing import Any
 
 from strainprint.errors import BadInputError
 
-RESERVED_STUDIES = frozenset({"specimens", "logs", "benchmarks"})
+RESERVED_STUDIES = frozenset({"specimens", "logs", "benchmarks", "calibration"})
 """Study names that would collide with other folders of the results."""
 
 
@@ -27,17 +27,29 @@ def checked_config(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict
         A key is unknown, a value has the wrong type or lies out of range, or values do not fit
         together; the message names the key, the value and what is allowed.
     """
+    filled = checked_values(config, schema)
+    _check_together(filled)
+    return filled
+
+
+def checked_values(values: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values checked against a closed schema, key by key, with every default filled in.
+
+    Raises
+    ------
+    BadInputError
+        A key is unknown, or a value has the wrong type or lies out of range.
+    """
     from jsonschema import Draft202012Validator
 
     errors = sorted(
-        Draft202012Validator(dict(schema)).iter_errors(dict(config)),
+        Draft202012Validator(dict(schema)).iter_errors(dict(values)),
         key=lambda error: [str(part) for part in error.absolute_path],
     )
     if errors:
         raise _config_error(errors[0])
-    _refuse_not_finite(config, ())
-    filled: dict[str, Any] = _with_defaults(config, schema)
-    _check_together(filled)
+    _refuse_not_finite(values, ())
+    filled: dict[str, Any] = _with_defaults(values, schema)
     return filled
 
 

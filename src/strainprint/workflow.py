@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -69,6 +70,18 @@ class Paths:
     figures_manifest = "results/{study}/{split}/report/figures.json"
     page = "results/report.html"
 
+    trial_specimens = "results/calibration/{trial}/specimens/{subset}/{shard}"
+    trial_specimens_manifest = "results/calibration/{trial}/specimens/{subset}/{shard}.json"
+    trial_strengths = "results/calibration/{trial}/specimens.csv"
+    trial_maps = "results/calibration/{trial}/maps.csv"
+    trial_pairs = "results/calibration/{trial}/pairs.csv"
+    trial_pictures = "results/calibration/{trial}/pictures.h5"
+    trial_judged = "results/calibration/{trial}/judged.csv"
+    calibration_tables = "results/calibration/tables"
+    calibration_tables_manifest = "results/calibration/tables.json"
+    calibration_figures = "results/calibration/figures"
+    calibration_figures_manifest = "results/calibration/figures.json"
+
     @classmethod
     def patterns(cls) -> dict[str, str]:
         """Return every pattern by its name."""
@@ -86,6 +99,7 @@ WILDCARDS = {
     "split": "profile|specimen",
     "network": "[a-z][a-z0-9-]*?",
     "seed": r"\d+",
+    "trial": r"(?!(?:tables|figures)/)[a-z][a-z0-9-]*",
 }
 
 
@@ -156,6 +170,16 @@ def network_mb(config: Mapping[str, Any]) -> int:
     """
     batch: int = config["training"]["batch_size"] * config["dataset"]["crop_px"] ** 2
     return int(1500 + 1.2 * crop_store_mb(config) + 400 * 4 * batch / 1e6)
+
+
+def published_weights() -> list[str]:
+    """Return the file of the network that the paper's authors published, empty where it is absent.
+
+    In the folder that ``STRAINPRINT_REFERENCE`` names, else ``../shared/reference``.
+    """
+    reference = os.environ.get("STRAINPRINT_REFERENCE", "../shared/reference")
+    weights = Path(reference) / "published-cnn" / "weights.hdf5"
+    return [str(weights)] if weights.is_file() else []
 
 
 def rule_digest(scripts: str | Path, rule: str) -> str:

@@ -253,3 +253,66 @@ def test_bad_input_stops_a_script_with_one_clear_error_and_no_output(chain, tmp_
     assert "crops.zarr" in str(caught.value)
     assert "Traceback" in Path("results/logs/train.log").read_text()
     assert not any(Path(path).exists() for path in output.values())
+
+
+def test_the_calibrations_scripts_take_a_set_from_specimens_to_figures(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    trial = {"trial": "little"}
+    shard = {**trial, "subset": "w0062.5-s1", "shard": "0000"}
+    crystal = {"obstacle_density_per_um2": 500.0}
+    specimens = {
+        "specimens": Paths.trial_specimens.format(**shard),
+        "manifest": Paths.trial_specimens_manifest.format(**shard),
+    }
+    measured = {
+        "specimens": Paths.trial_strengths.format(**trial),
+        "maps": Paths.trial_maps.format(**trial),
+        "pairs": Paths.trial_pairs.format(**trial),
+        "pictures": Paths.trial_pictures.format(**trial),
+    }
+    judged = Paths.trial_judged.format(**trial)
+    tables = {
+        "tables": Paths.calibration_tables,
+        "manifest": Paths.calibration_tables_manifest,
+    }
+    figures = {
+        "figures": Paths.calibration_figures,
+        "manifest": Paths.calibration_figures_manifest,
+    }
+    run_script(
+        "trial_simulate",
+        output=specimens,
+        params={"seed": 0, "per_shard": 2, "crystal": crystal, "prior_strains": [0.001]},
+        wildcards=shard,
+    )
+    run_script(
+        "trial_measure",
+        input={"specimens": [specimens["specimens"]], "manifests": [specimens["manifest"]]},
+        output=measured,
+        wildcards=trial,
+    )
+    run_script(
+        "trial_judge",
+        input={"maps": measured["maps"], "pictures": measured["pictures"], "weights": []},
+        output={"judged": judged},
+        wildcards=trial,
+    )
+    run_script(
+        "trial_compare",
+        input={"maps": [measured["maps"]]},
+        output=tables,
+        params={
+            "seed": 0,
+            "resamples": 100,
+            "published": {"zero_fraction": [0.87, 0.97]},
+            "sets": {"little": {"why": "a test", "crystal": crystal}},
+        },
+    )
+    run_script(
+        "trial_draw",
+        input={**tables, "pictures": [measured["pictures"]]},
+        output=figures,
+        params={"trials": ["little"], "exponent": -0.55},
+    )
+    assert "little" in (Path(tables["tables"]) / "summary.md").read_text()
+    assert (Path(figures["figures"]) / "examples-little.png").is_file()

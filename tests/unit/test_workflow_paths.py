@@ -15,6 +15,7 @@ EXAMPLES = {
     "split": "specimen",
     "network": "res4-l2",
     "seed": "3",
+    "trial": "first-defaults",
 }
 
 

@@ -13,6 +13,8 @@ RULES = {
     *("correlate", "forest", "neighbours", "tables", "figures", "page"),
 }
 
+CALIBRATION = {"trial_simulate", "trial_measure", "trial_judge", "trial_compare", "trial_draw"}
+
 
 def merge(base, overlay):
     for key, value in overlay.items():
@@ -48,7 +50,31 @@ def test_smoke_exercises_every_rule(project):
 
 def test_every_rule_has_a_script_of_its_name_and_nothing_else_is_there(project):
     scripts = {path.stem for path in (project.root / "workflow/scripts").glob("*.py")}
-    assert scripts == RULES
+    assert scripts == RULES | CALIBRATION
+
+
+def test_the_calibration_is_a_target_of_its_own(project):
+    counts = project.plan("calibration", config="config")
+    sweep = yaml.safe_load((project.root / "config/calibration.yaml").read_text())
+    shards = sum(
+        sample["specimens"] // sweep["per_shard"]
+        for one in sweep["sets"].values()
+        for sample in one["samples"]
+    )
+    assert counts.pop("calibration") == 1
+    assert counts == {
+        "trial_simulate": shards,
+        **dict.fromkeys(["trial_measure", "trial_judge"], len(sweep["sets"])),
+        **dict.fromkeys(["trial_compare", "trial_draw"], 1),
+    }
+
+
+def test_a_bad_sweep_stops_before_the_first_job_with_a_short_error(project):
+    project.edit("config/calibration.yaml", "per_shard: 2", "per_shards: 2")
+    run = project.snakemake("calibration", config="config")
+    assert run.returncode == 1
+    assert "per_shards: unknown key" in run.stderr
+    assert "Traceback" not in run.stderr
 
 
 def test_every_rule_has_log_benchmark_threads_memory_runtime_code_and_environment(project):

@@ -17,6 +17,7 @@ from strainprint.workflow import (
     lead_network,
     log_path,
     network_mb,
+    published_weights,
     rule_digest,
     shard_names,
     simulate_minutes,

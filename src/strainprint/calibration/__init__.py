@@ -1,0 +1,1 @@
+"""Parameter sets of the simulator held against what is known of the paper's specimens."""

@@ -1,0 +1,241 @@
+"""A sample of specimens of one parameter set, and everything that is measured on each."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from strainprint.calibration.memory import map_difference, same_dislocations
+from strainprint.calibration.picture_statistics import below_one_grey, picture_statistics
+from strainprint.calibration.strength import flow_stress_mpa, offset_yield_mpa
+from strainprint.errors import BadInputError
+from strainprint.files import read_json, whole_directory, write_csv, write_json, write_whole
+from strainprint.maps.picture import grey_picture
+from strainprint.maps.render import lay_grid, render_on_grid
+from strainprint.maps.scalars import scalar_field
+from strainprint.maps.studies import PITCH_NM, STUDIES
+from strainprint.specimens.displacement import displacement_nm
+from strainprint.specimens.loading import SimulationError
+from strainprint.specimens.naming import RELOADS, map_name, specimen_name, subset_name
+from strainprint.specimens.record import Shard, SpecimenRecord, read_shard
+from strainprint.specimens.simulate import simulate_shard
+
+SAMPLE_FORMAT = "strainprint-calibration-specimens"
+
+RELOAD_YIELD_OFFSET = 1e-4
+"""Plastic strain of the reload at which its yield stress is read: the small reload reaches it."""
+
+_PAIR_COLUMNS = (
+    *("width_nm", "slip_systems", "specimen_id", "first_prior", "second_prior", "reload"),
+    *("map_difference", "same_dislocations"),
+)
+
+_log = logging.getLogger(__name__)
+
+
+def simulate_sample(
+    folder: str | Path,
+    manifest: str | Path,
+    *,
+    width_nm: float,
+    slip_systems: int,
+    first: int,
+    count: int,
+    seed: int,
+    **settings: Any,
+) -> None:
+    """Simulate specimens into one file each, and go on where one breaks a physical check.
+
+    A parameter set at the edge of what is plausible may lose specimens to run-away
+    multiplication: how many is a result. ``settings`` go to
+    :func:`strainprint.specimens.simulate.simulate_shard`.
+
+    Parameters
+    ----------
+    folder, manifest
+        Where ``{specimen}.h5`` files go, and the JSON that names them and those lost, with why.
+    """
+    subset = subset_name(width_nm, slip_systems)
+    lost: dict[str, str] = {}
+    kept: list[str] = []
+    with whole_directory(folder) as unfinished:
+        unfinished.mkdir()
+        for index in range(first, first + count):
+            name = specimen_name(subset, index)
+            try:
+                simulate_shard(
+                    unfinished / f"{name}.h5",
+                    unfinished / f"{name}.json",
+                    width_nm=width_nm,
+                    slip_systems=slip_systems,
+                    first=index,
+                    count=1,
+                    seed=seed,
+                    **settings,
+                )
+            except SimulationError as error:
+                _log.warning("lost %s: %s", name, error)
+                lost[name] = str(error)
+            else:
+                kept.append(name)
+    write_json(
+        manifest,
+        {
+            "format": SAMPLE_FORMAT,
+            "width_nm": width_nm,
+            "slip_systems": slip_systems,
+            "kept": kept,
+            "lost": lost,
+        },
+    )
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Rows of one specimen for the three tables of :func:`measure_sample`, and its pictures."""
+
+    specimen: dict[str, Any]
+    maps: list[dict[str, Any]] = field(default_factory=list)
+    pairs: list[dict[str, Any]] = field(default_factory=list)
+    pictures: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
+
+
+def measure_specimen(shard: Shard, specimen: SpecimenRecord) -> Measured:
+    """Measure the loading curve, every reload's maps in both studies, and every pair of priors."""
+    modulus_mpa = shard.material.plane_strain_modulus_mpa
+    about = {"specimen_id": specimen.specimen_id}
+    measured = Measured(
+        {
+            **about,
+            "lost": False,
+            "yield_mpa": offset_yield_mpa(
+                specimen.loading_strain, specimen.loading_stress_mpa, modulus_mpa
+            ),
+            "flow_mpa": flow_stress_mpa(specimen.loading_strain, specimen.loading_stress_mpa),
+        }
+    )
+    displacement = partial(displacement_nm, specimen.crystal, shard.material)
+    audited: dict[tuple[float, str], NDArray[np.float64]] = {}
+    for prior, path in sorted(specimen.paths.items()):
+        rows: dict[str, dict[str, Any]] = {
+            reload: {
+                **about,
+                "map_id": map_name(specimen.specimen_id, prior, reload),
+                "prior_strain": prior,
+                "reload": reload,
+                "relaxed": path.relaxed,
+                "retained": len(path.reference.plane),
+                "reload_yield_mpa": offset_yield_mpa(
+                    path.reload_strain, path.reload_stress_mpa, modulus_mpa, RELOAD_YIELD_OFFSET
+                ),
+                "reload_end_mpa": float(
+                    np.interp(
+                        shard.reload_strains[reload], path.reload_strain, path.reload_stress_mpa
+                    )
+                ),
+            }
+            for reload in RELOADS
+        }
+        for study_name, study in STUDIES.items():
+            grid = lay_grid(
+                displacement,
+                path.reference,
+                width_nm=shard.width_nm,
+                height_nm=shard.height_nm,
+                pitch_nm=PITCH_NM,
+                frame=study.frame,
+            )
+            for reload in RELOADS:
+                state = path.small if reload == "small" else path.large
+                strain_map = render_on_grid(displacement, grid, state)
+                picture, floored = grey_picture(strain_map, study.scalar, study.range_floor)
+                statistics = asdict(picture_statistics(picture, strain_map.valid))
+                rows[reload] |= {f"{study_name}_{key}": v for key, v in statistics.items()}
+                rows[reload][f"{study_name}_floored"] = floored
+                values = scalar_field(strain_map, study.scalar)
+                rows[reload][f"{study_name}_zero_fraction_truncated"] = below_one_grey(values)
+                if study_name == "audited":
+                    audited[prior, reload] = values
+                    rows[reload]["audited_mean_strain"] = float(np.nanmean(values))
+                if reload == "large":
+                    measured.pictures[f"{study_name}/{rows[reload]['map_id']}"] = picture
+        measured.maps.extend(rows.values())
+    for one, two in combinations(sorted(specimen.paths), 2):
+        for reload in RELOADS:
+            measured.pairs.append(
+                {
+                    **about,
+                    "first_prior": one,
+                    "second_prior": two,
+                    "reload": reload,
+                    "map_difference": map_difference(audited[one, reload], audited[two, reload]),
+                    "same_dislocations": same_dislocations(
+                        specimen.paths[one].reference, specimen.paths[two].reference
+                    ),
+                }
+            )
+    return measured
+
+
+def measure_sample(
+    manifests: Sequence[str | Path],
+    specimens_csv: str | Path,
+    maps_csv: str | Path,
+    pairs_csv: str | Path,
+    pictures_h5: str | Path,
+) -> None:
+    """Measure the specimens of one parameter set, of all its widths.
+
+    Parameters
+    ----------
+    manifests
+        Written by :func:`simulate_sample`, beside the folders of the same name.
+    specimens_csv
+        One row per specimen: yield and flow stress of the virgin loading, or that it was lost.
+    maps_csv
+        One row per prior strain and reload: statistics of the picture as published and as audited,
+        dislocations retained, stresses of the reload.
+    pairs_csv
+        One row per pair of prior strains and reload: difference of the audited maps, whether the
+        references hold the same dislocations.
+    pictures_h5
+        The large reloads' pictures, one uint8 array for each ``{study}/{map_id}``.
+    """
+    specimens: list[dict[str, Any]] = []
+    maps: list[dict[str, Any]] = []
+    pairs: list[dict[str, Any]] = []
+    with write_whole(pictures_h5) as unfinished, h5py.File(unfinished, "w") as file:
+        for manifest in tqdm(manifests, "measure", disable=None):
+            content = read_json(manifest, expected_format=SAMPLE_FORMAT)
+            about = {key: content[key] for key in ("width_nm", "slip_systems")}
+            for name in content["kept"]:
+                shard = read_shard(Path(manifest).with_suffix("") / f"{name}.h5")
+                measured = measure_specimen(shard, shard.specimens[0])
+                specimens.append({**about, **measured.specimen})
+                maps += [{**about, **row} for row in measured.maps]
+                pairs += [{**about, **row} for row in measured.pairs]
+                for where, picture in measured.pictures.items():
+                    # no timestamps, so that the same pictures give the same bytes
+                    file.create_dataset(where, data=picture, track_times=False)
+            specimens += [{**about, "specimen_id": n, "lost": True} for n in content["lost"]]
+    if not maps:
+        raise BadInputError(
+            "every specimen was lost",
+            where=manifests[0],
+            way_out="take this parameter set out of the sweep, or give it milder values",
+        )
+    write_csv(specimens_csv, pd.DataFrame(specimens))
+    write_csv(maps_csv, pd.DataFrame(maps))
+    # a single prior strain makes no pair
+    write_csv(pairs_csv, pd.DataFrame(pairs, columns=list(_PAIR_COLUMNS)))

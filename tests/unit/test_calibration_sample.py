@@ -1,0 +1,161 @@
+"""A sample: simulated, measured, judged, compared and drawn; a lost specimen is counted."""
+
+import json
+import os
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+
+from strainprint.calibration import sample
+from strainprint.calibration.comparison import read_set, write_comparison
+from strainprint.calibration.figures import draw_comparison
+from strainprint.calibration.judge import judge_sample
+from strainprint.calibration.sample import measure_sample, simulate_sample
+from strainprint.errors import BadInputError
+from strainprint.specimens.loading import SimulationError
+
+REFERENCE = Path(
+    os.environ.get(
+        "STRAINPRINT_REFERENCE", Path(__file__).resolve().parents[2] / "../shared/reference"
+    )
+)
+WEIGHTS = REFERENCE / "published-cnn" / "weights.hdf5"
+PRIORS = [0.001, 0.004]
+PUBLISHED = {"yield_exponent": -0.55, "zero_fraction": [0.87, 0.97], "mean_grey": [1.66, 2.73]}
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    """Return the folder of one set: 62.5 nm, one slip system, specimen 1 of 5 lost."""
+    folder = tmp_path_factory.mktemp("set") / "little"
+    simulate = sample.simulate_shard
+
+    def losing(*args, first, **kwargs):
+        if first == 1:
+            raise SimulationError("w0062.5-s1-00001: too many dislocations")
+        simulate(*args, first=first, **kwargs)
+
+    manifest = folder / "specimens/w0062.5-s1/0000.json"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sample, "simulate_shard", losing)
+        simulate_sample(
+            manifest.with_suffix(""),
+            manifest,
+            width_nm=62.5,
+            slip_systems=1,
+            first=0,
+            count=5,
+            seed=0,
+            prior_strains=PRIORS,
+            reload_strains={"small": 0.001, "large": 0.002},
+            crystal={"obstacle_density_per_um2": 500.0},
+        )
+    tables = [folder / f"{name}.csv" for name in ("specimens", "maps", "pairs")]
+    measure_sample([manifest], *tables, folder / "pictures.h5")
+    judge_sample(folder / "maps.csv", folder / "pictures.h5", [], folder / "judged.csv")
+    return folder
+
+
+def test_a_lost_specimen_is_named_and_the_others_go_on(measured):
+    content = json.loads((measured / "specimens/w0062.5-s1/0000.json").read_text())
+    assert list(content["lost"]) == ["w0062.5-s1-00001"]
+    assert "too many dislocations" in content["lost"]["w0062.5-s1-00001"]
+    table = pd.read_csv(measured / "specimens.csv")
+    assert table["lost"].sum() == 1
+    assert len(content["kept"]) == 4
+
+
+def test_every_kept_specimen_has_a_row_for_each_prior_and_reload(measured):
+    maps = pd.read_csv(measured / "maps.csv")
+    assert len(maps) == 4 * len(PRIORS) * 2
+    assert not maps.filter(regex="zero_fraction|mean_grey|retained").isna().any().any()
+    pairs = pd.read_csv(measured / "pairs.csv")
+    assert len(pairs) == 4 * 2
+
+
+def test_the_pictures_of_the_large_reload_are_kept_in_both_studies(measured):
+    with h5py.File(measured / "pictures.h5") as file:
+        assert set(file) == {"published", "audited"}
+        assert len(file["audited"]) == 4 * len(PRIORS)
+        for picture in file["audited"].values():
+            assert picture.dtype == np.uint8
+            assert picture.shape == (31, 125)
+
+
+def test_without_the_network_nothing_is_judged(measured):
+    assert pd.read_csv(measured / "judged.csv").empty
+
+
+def test_tables_and_figures_of_a_set_are_the_same_bytes_each_time(measured, tmp_path):
+    for run in ("one", "two"):
+        write_comparison(
+            [read_set(measured, why="a test", crystal={"aspect": 4.0})],
+            tmp_path / run / "tables",
+            tmp_path / run / "tables.json",
+            published=PUBLISHED,
+            seed=0,
+            resamples=100,
+        )
+        draw_comparison(
+            tmp_path / run / "tables",
+            {"little": measured / "pictures.h5"},
+            tmp_path / run / "figures",
+            tmp_path / run / "figures.json",
+            exponent=-0.55,
+        )
+    for name in ("tables.json", "figures.json"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+    memory = pd.read_csv(tmp_path / "one/tables/memory.csv")
+    assert len(memory) == 2
+    assert memory["references_differ"].between(0, 1).all()
+    assert "little" in (tmp_path / "one/tables/summary.md").read_text()
+
+
+def test_a_set_that_lost_every_specimen_is_refused(tmp_path):
+    manifest = tmp_path / "0000.json"
+    manifest.write_text(
+        json.dumps(
+            {
+                "format": sample.SAMPLE_FORMAT,
+                "width_nm": 62.5,
+                "slip_systems": 1,
+                "kept": [],
+                "lost": {"w0062.5-s1-00000": "gone"},
+            }
+        )
+    )
+    outputs = [tmp_path / name for name in ("s.csv", "m.csv", "p.csv", "p.h5")]
+    with pytest.raises(BadInputError, match="every specimen was lost"):
+        measure_sample([manifest], *outputs)
+
+
+@pytest.mark.skipif(not WEIGHTS.exists(), reason=f"published weights are not at {WEIGHTS}")
+def test_the_published_network_is_asked_about_both_studies(tmp_path):
+    names = ["w0125-s2-00000-p0.001-large", "w0125-s2-00000-p0.1-large"]
+    pd.DataFrame(
+        {
+            "map_id": names,
+            "specimen_id": "w0125-s2-00000",
+            "prior_strain": [0.001, 0.1],
+            "width_nm": 125.0,
+            "slip_systems": 2,
+            "reload": "large",
+        }
+    ).to_csv(tmp_path / "maps.csv", index=False)
+    picture = np.zeros((62, 248), np.uint8)
+    picture[np.arange(62), 60 + (1.732 * np.arange(62)).astype(int)] = 255
+    with h5py.File(tmp_path / "pictures.h5", "w") as file:
+        for study in ("published", "audited"):
+            for name in names:
+                file[f"{study}/{name}"] = picture
+    judge_sample(
+        tmp_path / "maps.csv", tmp_path / "pictures.h5", [WEIGHTS], tmp_path / "judged.csv"
+    )
+    judged = pd.read_csv(tmp_path / "judged.csv")
+    assert judged["study"].value_counts().to_dict() == {"published": 2, "audited": 2}
+    np.testing.assert_allclose(judged.filter(like="p_prior").sum(axis=1), 1.0)
+    # the same picture, the same answer
+    assert judged["named_prior"].nunique() == 1
