@@ -93,14 +93,38 @@ def _parser() -> argparse.ArgumentParser:
     measure.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     measure.set_defaults(run=_measure)
 
+    read = commands.add_parser(
+        "read",
+        help="read a strain map that a correlation tool wrote",
+        description="Read a map of DaVis, VIC, GOM, ARAMIS, MatchID, DICe, Ncorr, OpenCorr, "
+        "pyvale, EBSD-linked deformation gradients or a picture, and write it as HDF5 with units, "
+        "masks and provenance. What the file does not say goes into a declaration; without it, the "
+        "message names the lines to write.",
+    )
+    read.add_argument("map", type=Path, metavar="MAP", help="the tool's file")
+    read.add_argument(
+        "--declare",
+        type=Path,
+        metavar="FILE.yaml",
+        help="what the file does not say (default: the .yaml of the same name beside it)",
+    )
+    read.add_argument("--out", type=Path, required=True, metavar="FILE.h5")
+    read.set_defaults(run=_read)
+
     predict = commands.add_parser(
         "predict",
         help="tell the prior strain from maps or pictures",
-        description="Classify maps (HDF5 from `measure`) and 8-bit grey PNGs. Several networks "
-        "count as an ensemble. A file that cannot be used is named at the end and does not stop "
-        "the others.",
+        description="Classify maps (HDF5 from `measure` or `read`, files of correlation tools) and "
+        "8-bit grey PNGs. Several networks count as an ensemble. A file that cannot be used is "
+        "named at the end and does not stop the others.",
     )
-    predict.add_argument("maps", type=Path, nargs="+", metavar="MAP", help="HDF5 or PNG files")
+    predict.add_argument("maps", type=Path, nargs="+", metavar="MAP", help="maps or pictures")
+    predict.add_argument(
+        "--declare",
+        type=Path,
+        metavar="FILE.yaml",
+        help="what the tools' files do not say, for those without a .yaml of their own beside them",
+    )
     predict.add_argument(
         "--network",
         type=Path,
@@ -164,10 +188,28 @@ def _measure(options: argparse.Namespace) -> int:
     return DONE
 
 
+def _read(options: argparse.Namespace) -> int:
+    from strainprint.maps.declaration import read_declaration
+    from strainprint.maps.measured_map import write_measured_map
+    from strainprint.maps.readers.recognise import read_map
+
+    declared = None if options.declare is None else read_declaration(options.declare)
+    measured = read_map(options.map, declared)
+    write_measured_map(options.out, measured)
+    rows, columns = measured.shape
+    print(
+        f"{options.map}: {measured.attributes['source_tool']}, {rows} x {columns} points, "
+        f"{measured.valid.mean():.1%} with a value; written to {options.out}"
+    )
+    return DONE
+
+
 def _predict(options: argparse.Namespace) -> int:
     from strainprint.networks.classify import classify_files
 
-    refused = classify_files(options.maps, options.network, options.out)
+    refused = classify_files(
+        options.maps, options.network, options.out, declaration=options.declare
+    )
     read = len(options.maps) - len(refused)
     if read:
         print(f"{read} of {len(options.maps)} files classified in {options.out}")

@@ -91,6 +91,23 @@ def write_csv(path: str | Path, table: pd.DataFrame) -> None:
         table.to_csv(partial, index=False, float_format="%.10g", lineterminator="\n")
 
 
+def without_formulas(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose text no spreadsheet program takes for a formula.
+
+    Text that begins with ``= + - @``, a tab or a line end gets an apostrophe before it, and line
+    ends within it become spaces (OWASP, "CSV Injection"). For tables with text from other people's
+    files; numbers stay as they are.
+    """
+
+    def safe(value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        text = " ".join(value.splitlines()) if len(value.splitlines()) > 1 else value
+        return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r", "\n") else text
+
+    return pd.DataFrame({name: column.map(safe) for name, column in table.items()})
+
+
 def sha256_of_file(path: str | Path) -> str:
     """Return the SHA-256 of a file's bytes as hexadecimal text."""
     with open(path, "rb") as handle:

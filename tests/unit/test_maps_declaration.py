@@ -19,11 +19,13 @@ def write(folder, text):
 
 def test_plain_lines_are_read_in_their_types(tmp_path):
     path = write(
-        tmp_path, "loading_axis: y\npixel_size_nm: 59\nstrain_unit: 1\nframe: 3  # the last\n"
+        tmp_path,
+        "loading_axis: y\npixel_size_nm: 59\nstrain_unit: 1\nframe: 3  # last\ntest_strain: 1e-3\n",
     )
     declared = read_declaration(path)
     assert declared.values == {
         "loading_axis": "y", "pixel_size_nm": 59.0, "strain_unit": "1", "frame": 3,
+        "test_strain": 0.001,
     }  # fmt: skip
     assert beside(tmp_path / "map.csv") == declared
 
@@ -40,7 +42,7 @@ def test_without_a_file_beside_nothing_is_declared(tmp_path):
         ("pixel_size: 3\n", "did you mean 'pixel_size_nm'"),
         ("pixel_size_nm: -1\n", "number, above 0"),
         ("pixel_size_nm: .inf\n", "number, above 0"),
-        ("pixel_size_nm: 5e1\n", "number, above 0"),
+        ("pixel_size_nm: five\n", "number, above 0"),
         ("loading_axis: z\n", "x or y"),
         ("loading_axis: true\n", "x or y"),
         ("recompute_window_points: 4\n", "odd"),

@@ -51,6 +51,8 @@ class Key:
             if self.choices and text not in self.choices:
                 raise ValueError
             return text
+        if isinstance(value, str) and len(value) < 40:
+            value = float(value)  # YAML reads 1e-3, without a dot, as text
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise ValueError
         if not math.isfinite(value) or (self.kind is int and value != int(value)):

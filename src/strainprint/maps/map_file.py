@@ -15,6 +15,8 @@ from PIL import Image, UnidentifiedImageError
 
 from strainprint.errors import BadInputError
 from strainprint.files import write_csv, write_whole
+from strainprint.maps.readers.guarded_hdf5 import attribute, check_dataset, member, open_hdf5
+from strainprint.maps.readers.reading import Source
 from strainprint.maps.strain_map import COMPONENTS, StrainMap
 
 FORMAT = "strainprint-map"
@@ -90,21 +92,16 @@ def read_map_h5(path: str | Path) -> StrainMap:
         The file is missing, no HDF5 or truncated, of another format, lacks a component, or holds a
         map that cannot be used.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise BadInputError("file is missing", where=path)
-    try:
-        with h5py.File(path, "r") as handle:
-            attributes = {key: _plain(value) for key, value in handle.attrs.items()}
-            arrays = {name: handle[name][()] for name in _MEANING if name in handle}
-            units = {name: _plain(handle[name].attrs.get("units")) for name in arrays}
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
-        raise BadInputError(
-            f"not readable as HDF5 ({error})",
-            where=path,
-            allowed="a map written by `strainprint measure`",
-            way_out="the file may be truncated: copy or make it again",
-        ) from error
+    source = Source.open(path)
+    with open_hdf5(source) as handle:
+        attributes = {key: attribute(source, handle, key) for key in handle.attrs}
+        found = {name: member(source, handle, name) for name in _MEANING}
+        arrays = {
+            name: np.asarray(check_dataset(source, dataset, name)[()])
+            for name, dataset in found.items()
+            if dataset is not None
+        }
+        units = {name: attribute(source, found[name], "units") for name in arrays}
     if attributes.get("format") != FORMAT or attributes.get("version") != VERSION:
         raise BadInputError(
             f"format is {attributes.get('format')!r}, version {attributes.get('version')!r}",
@@ -121,8 +118,6 @@ def read_map_h5(path: str | Path) -> StrainMap:
             raise BadInputError(
                 f"units of {name} are {units[name]!r}", where=path, allowed=repr(expected)
             )
-        if not np.issubdtype(arrays[name].dtype, np.number):
-            raise BadInputError(f"{name} holds {arrays[name].dtype}", where=path, allowed="numbers")
     valid = arrays["valid"].astype(bool)
     return StrainMap(
         **{name: arrays[name].astype(np.float32) for name in COMPONENTS},
@@ -131,13 +126,6 @@ def read_map_h5(path: str | Path) -> StrainMap:
         frame=str(attributes["frame"]),
         attributes={k: v for k, v in attributes.items() if k not in _OWN_KEYS},
     ).check(path)
-
-
-def _plain(value: Any) -> Any:
-    """Return an HDF5 attribute as a plain Python value."""
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def write_picture_png(path: str | Path, picture: NDArray[np.uint8]) -> None:

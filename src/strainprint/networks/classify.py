@@ -15,8 +15,10 @@ from tqdm import tqdm
 from strainprint.dataset.crops import PAPER_CROP_PX, PAPER_SCALES, crop_picture
 from strainprint.dataset.manifest import class_names
 from strainprint.errors import BadInputError
-from strainprint.files import write_csv
-from strainprint.maps.map_file import read_map_h5, read_picture_png
+from strainprint.files import without_formulas, write_csv
+from strainprint.maps.declaration import Declaration, beside, read_declaration
+from strainprint.maps.map_file import read_picture_png
+from strainprint.maps.people import read_strain_map, turned_picture
 from strainprint.maps.picture import grey_picture
 from strainprint.maps.strain_map import StrainMap
 from strainprint.networks.devices import prepare_device
@@ -24,7 +26,11 @@ from strainprint.networks.inference import predict_crops
 from strainprint.networks.storage import TrainedNetwork, load_network
 
 _RANGE_FLOOR = 1e-6
-_HDF5, _PNG = b"\x89HDF\r\n\x1a\n", b"\x89PNG\r\n\x1a\n"
+_PNG = b"\x89PNG\r\n\x1a\n"
+# A map may have lost points; one that lost more is no map of the body.
+_LEAST_VALID = 0.8
+# Longest strain gauge, of the training's, that still shows the same slip bands.
+_LONGEST_GAUGE = 1.5
 
 _log = logging.getLogger(__name__)
 
@@ -42,10 +48,14 @@ def classify_files(
     directories: Sequence[str | Path],
     out_csv: str | Path,
     *,
+    declaration: str | Path | None = None,
     device: str = "auto",
     threads: int = 1,
 ) -> list[Refused]:
-    """Classify maps (HDF5 of ``strainprint measure``) and 8-bit grey PNGs; write one row for each.
+    """Classify maps of any format and 8-bit grey PNGs; write one row for each.
+
+    ``declaration`` says what the files of other tools do not, for every file that has no
+    declaration of its own beside it.
 
     Columns: file, prior_strain_predicted, p_prior_<strain> of each class, in_domain (1 where the
     map is known to be like those that every network was trained on, else 0) and the reason where
@@ -74,6 +84,7 @@ def classify_files(
                 raise BadInputError(
                     f"{what}: {one}", where=directory, allowed=f"{other}, as {directories[0]}"
                 )
+    common = None if declaration is None else read_declaration(declaration)
     for trained in networks:
         trained.network.to(chosen_device)
     classes = class_names(networks[0].prior_strains)
@@ -81,10 +92,11 @@ def classify_files(
     refused: list[Refused] = []
     for file in tqdm(files, "predict", disable=None):
         try:
-            content = read_any(file)
+            content = read_any(file, common)
             probabilities = np.mean([_probabilities(content, t) for t in networks], axis=0)
-        except (BadInputError, OSError) as error:
-            refused.append(Refused(str(file), str(error)))
+        except (BadInputError, OSError, MemoryError) as error:
+            reason = str(error) or f"{file}: needs more memory than there is"
+            refused.append(Refused(str(file), reason))
             _log.info("refused %s", file)
             continue
         # In the order of the networks; what holds for several is said once.
@@ -99,39 +111,42 @@ def classify_files(
             }
         )
     if rows:
-        write_csv(out_csv, pd.DataFrame(rows))
+        write_csv(out_csv, without_formulas(pd.DataFrame(rows)))
     return refused
 
 
-def read_any(path: str | Path) -> StrainMap | NDArray[np.uint8]:
-    """Read a map or a picture, told apart by the file's first bytes.
+def read_any(path: str | Path, common: Declaration | None = None) -> StrainMap | NDArray[np.uint8]:
+    """Read a map or a picture, told apart by its content.
+
+    What the file does not say comes from the declaration beside it, else from ``common``. An 8-bit
+    PNG needs none: the load then runs along its columns.
 
     Raises
     ------
     BadInputError
-        Missing, of another kind, or not usable.
+        Missing, of no known kind, or not usable.
     """
     path = Path(path)
+    declared = beside(path)
+    if not declared.values and common is not None:
+        declared = common
     if not path.is_file():
         raise BadInputError("file is missing", where=path)
     with open(path, "rb") as handle:
         start = handle.read(8)
     if start == _PNG:
-        return read_picture_png(path)
-    if start == _HDF5:
-        return read_map_h5(path)
-    raise BadInputError(
-        "neither PNG nor HDF5",
-        where=path,
-        allowed="an 8-bit grey PNG, or a map written by `strainprint measure`",
-    )
+        picture = read_picture_png(path)
+        axis = declared.get("loading_axis")
+        return picture if axis is None else turned_picture(picture[::-1], axis)
+    return read_strain_map(path, declared)
 
 
 def outside_training(content: StrainMap | NDArray[np.uint8], trained: TrainedNetwork) -> list[str]:
     """Return why it is not known that the network was trained on such maps; nothing if it was.
 
     Compared are length over width, pitch, study and frame with those of the training data, as far
-    as the network's ``training.json`` tells them.
+    as the network's ``training.json`` tells them; of a measured map also strain gauge, sense of the
+    load and how much of the body was measured.
     """
     reasons = [_unlike_in_length(content.shape, trained.crops.get("aspect_range"))]
     if not isinstance(content, StrainMap):
@@ -147,9 +162,37 @@ def outside_training(content: StrainMap | NDArray[np.uint8], trained: TrainedNet
         reasons.append("frame: training frame unknown")
     elif content.frame != frame:
         reasons.append(f"frame {content.frame}, trained on {frame}")
+    if content.attributes.get("origin") == "measured":
+        reasons += _unlike_in_measurement(content, trained)
     if _picture(content, trained)[1]:
         reasons.append("strain is uniform to rounding: the picture is black")
     return [reason for reason in reasons if reason]
+
+
+def _unlike_in_measurement(content: StrainMap, trained: TrainedNetwork) -> list[str]:
+    """Say how a map from a correlation tool differs from the simulated training data.
+
+    ASSUME: simulated strain is a central difference over two pitches of pointwise displacements, a
+    gauge of two pitches, where ``training.json`` names no ``gauge_nm``; the training specimens were
+    compressed.
+    """
+    given = content.attributes
+    reasons = []
+    across, along = float(given["pitch_rows_nm"]), float(given["pitch_columns_nm"])
+    if abs(across / along - 1) > 1e-3:
+        reasons.append(f"pitch {across:.3g} nm across the load, {along:.3g} nm along it")
+    pitch_nm = trained.crops.get("pitch_nm")
+    trained_gauge = trained.crops.get("gauge_nm", None if pitch_nm is None else 2 * pitch_nm)
+    gauge = given.get("gauge_nm")
+    if gauge is None:
+        reasons.append("strain gauge unknown (subset_px and the strain window are not declared)")
+    elif trained_gauge is not None and gauge > _LONGEST_GAUGE * trained_gauge:
+        reasons.append(f"strain gauge {gauge:.3g} nm, trained on {trained_gauge:.3g} nm")
+    if given.get("loading_sense") != "compression":
+        reasons.append(f"loaded in {given.get('loading_sense')}, trained on compression")
+    if given["valid_fraction"] < _LEAST_VALID:
+        reasons.append(f"only {100 * given['valid_fraction']:.0f} % of the points hold a strain")
+    return reasons
 
 
 def _unlike_in_length(shape: tuple[int, ...], trained_on: Sequence[float] | None) -> str:
