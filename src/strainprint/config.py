@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from strainprint.errors import BadInputError
+from strainprint.specimens.bounds import check_fit
+from strainprint.specimens.strain_path import strain_paths
 
 RESERVED_STUDIES = frozenset({"specimens", "logs", "benchmarks", "calibration"})
 """Study names that would collide with other folders of the results."""
@@ -202,6 +204,21 @@ def _check_together(config: Mapping[str, Any]) -> None:
             allowed=f"{count - count % size or size} or {count - count % size + size}",
             way_out="shards have one fixed size, so that adding specimens redoes none",
         )
+    crystal = specimens["crystal"]
+    check_fit(
+        min(specimens["widths_nm"]),
+        crystal["plane_spacing_nm"],
+        crystal["surface_source_depth_nm"],
+    )
+    paths = strain_paths(
+        specimens["prior_strains"], specimens["loading"]["sense"], specimens["paths"]
+    )
+    if len(paths) < 2:
+        raise BadInputError(
+            f"{paths[0].name} alone leaves nothing to tell apart",
+            where="config key specimens.prior_strains",
+            allowed="two or more prior strains and paths together",
+        )
     if specimens["prior_strains"] != sorted(specimens["prior_strains"]):
         raise BadInputError(
             f"the values {specimens['prior_strains']} do not ascend",
@@ -280,8 +297,10 @@ def _leaves(schema: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Mappi
         else:
             yield prefix + key, inner
     other = schema.get("additionalProperties")
-    if isinstance(other, Mapping):
+    if isinstance(other, Mapping) and other["type"] == "object":
         yield from _leaves(other, f"{prefix}NAME.")
+    elif isinstance(other, Mapping):
+        yield f"{prefix}NAME", other
 
 
 def _rewrite_config_readme(schema: Path, readme: Path) -> None:

@@ -18,6 +18,7 @@ from strainprint.config import RESERVED_STUDIES
 from strainprint.digest import code_digest
 from strainprint.errors import BadInputError
 from strainprint.specimens.naming import parse_subset, subset_name
+from strainprint.specimens.strain_path import strain_paths
 
 _log = logging.getLogger(__name__)
 
@@ -136,6 +137,15 @@ def shard_names(config: Mapping[str, Any]) -> list[str]:
     return [f"{index:04d}" for index in range(specimens["per_subset"] // specimens["per_shard"])]
 
 
+def class_names(config: Mapping[str, Any]) -> list[str]:
+    """Return the classes of a config: its strain paths by name, plain prior strains first."""
+    specimens = config["specimens"]
+    paths = strain_paths(
+        specimens["prior_strains"], specimens["loading"]["sense"], specimens["paths"]
+    )
+    return [path.name for path in paths]
+
+
 def lead_network(config: Mapping[str, Any]) -> str:
     """Return the network whose features find neighbours: ``proposed`` if listed, else the first."""
     networks: list[str] = config["run"]["networks"]
@@ -158,7 +168,7 @@ def crop_store_mb(config: Mapping[str, Any]) -> int:
     specimens, dataset = config["specimens"], config["dataset"]
     reloads, squares_and_kinds = 2, 6
     maps: int = len(subset_names(config)) * specimens["per_subset"]
-    maps *= len(specimens["prior_strains"]) * reloads
+    maps *= len(class_names(config)) * reloads
     crops: int = maps * len(dataset["scales"]) * squares_and_kinds
     return int(crops * dataset["crop_px"] ** 2 / 1e6)
 

@@ -12,9 +12,10 @@ from script_runs import run_script
 from strainprint.workflow import Paths
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
-from small_study import PRIOR_STRAINS, write_small_maps
+from small_study import write_small_maps
 
 STUDY, SPLIT = "audited", "specimen"
+CLASSES = ("0.02", "0.1", "there-and-back")
 DRAWN = {"scalar": "equivalent", "range_floor": 1e-6}
 STUDY_WILDCARDS = {"study": STUDY}
 WILDCARDS = {"study": STUDY, "split": SPLIT}
@@ -43,13 +44,15 @@ def chain(tmp_path_factory):
         patch.chdir(folder)
         maps = [
             str(path.relative_to(folder))
-            for path in write_small_maps(folder / "results", study=STUDY, widths_nm=(40.0,))
+            for path in write_small_maps(
+                folder / "results", study=STUDY, widths_nm=(40.0,), classes=CLASSES
+            )
         ]
         logs["manifest"] = run_script(
             "manifest",
             input={"maps_manifests": maps},
             output={"manifest": DATASET["manifest"]},
-            params={**DRAWN, "prior_strains": list(PRIOR_STRAINS)},
+            params={**DRAWN, "classes": list(CLASSES)},
             wildcards=STUDY_WILDCARDS,
         )
         logs["split"] = run_script(
@@ -190,7 +193,7 @@ def test_every_script_makes_its_outputs(chain):
     made = [
         pattern
         for name, pattern in Paths.patterns().items()
-        if not name.startswith(("states", "maps"))
+        if not name.startswith(("states", "maps", "trial", "calibration"))
     ]
     for pattern in made:
         for network in NETWORKS:
@@ -219,6 +222,17 @@ def test_networks_are_told_apart_by_their_folders(chain):
     assert {"proposed-seed0", "res4-seed0", "ensemble", "baseline", "shape-only"} <= set(
         table["model"]
     )
+
+
+def test_a_named_strain_path_is_a_class_from_the_manifest_to_the_page(chain):
+    folder, _ = chain
+    predictions = pd.read_csv(folder / at(Paths.ensemble_predictions))
+    assert "p_prior_there-and-back" in predictions
+    assert set(predictions["prior_strain"]) == set(CLASSES)
+    table = pd.read_csv(folder / at(Paths.tables) / "specimens.csv")
+    assert table["prior_strain"].tolist() == list(CLASSES)
+    page = (folder / Paths.page).read_text()
+    assert "2\u00a0%, 10\u00a0% and there-and-back" in page
 
 
 def test_bad_input_stops_a_script_with_one_clear_error_and_no_output(chain, tmp_path, monkeypatch):

@@ -11,6 +11,7 @@ from strainprint.maps.strain_map import StrainMap
 from strainprint.specimens.naming import map_name, specimen_name, subset_name
 
 PRIOR_STRAINS = (0.001, 0.01, 0.1)
+CLASSES = ("0.001", "0.01", "0.1")
 BANDS = {0.001: 0, 0.01: 3, 0.1: 12}
 CURVE_STRAIN = np.linspace(0.0, 0.01, 101)
 MODULUS_MPA = 78550.0
@@ -43,8 +44,12 @@ def write_small_maps(
     widths_nm: tuple[float, ...] = (30.0, 40.0),
     specimens: int = 6,
     per_shard: int = 4,
+    classes: tuple[str, ...] = CLASSES,
 ) -> list[Path]:
-    """Write map shards of two slip systems below ``results_root``; return their JSON paths."""
+    """Write map shards of two slip systems below ``results_root``; return their JSON paths.
+
+    ``classes`` names the strain paths of the three prior strains.
+    """
     paths = []
     for width_nm in widths_nm:
         subset = subset_name(width_nm, 2)
@@ -55,13 +60,14 @@ def write_small_maps(
             for specimen in range(first, min(first + per_shard, specimens)):
                 generator = np.random.default_rng([round(width_nm), specimen])
                 strength = generator.uniform(0.9, 1.1) * 6000.0 / width_nm
-                for prior, bands in BANDS.items():
+                for name, (prior, bands) in zip(classes, BANDS.items(), strict=True):
                     for reload, reload_strain in (("small", 0.001), ("large", 0.01)):
                         record = MapRecord(
-                            map_name(specimen_name(subset, specimen), prior, reload),
+                            map_name(specimen_name(subset, specimen), name, reload),
                             specimen_name(subset, specimen),
                             specimen,
                             specimen,
+                            name,
                             prior,
                             reload,
                             reload_strain,

@@ -22,6 +22,7 @@ from strainprint.seeds import generator
 from strainprint.specimens.naming import map_name, specimen_name, subset_name
 
 PRIOR_STRAINS = (0.001, 0.01, 0.1)
+CLASSES = ("0.001", "0.01", "0.1")
 RELOADS = {"small": 0.001, "large": 0.01}
 CURVE_STRAIN = np.linspace(0.0, 0.01, 51)
 NETWORKS = ("proposed-seed0", "res4-l2-seed0", "res4-seed0")
@@ -50,7 +51,7 @@ def build_results(
             shards,
             results,
             manifest_csv,
-            prior_strains=PRIOR_STRAINS,
+            classes=CLASSES,
             scalar="equivalent",
             range_floor=1e-6,
         )
@@ -115,13 +116,14 @@ def _write_shard(results: Path, study: str, width: float, slip: int, count: int)
     entries = []
     for specimen in range(count):
         name = specimen_name(subset, specimen)
-        for prior in PRIOR_STRAINS:
+        for path, prior in zip(CLASSES, PRIOR_STRAINS, strict=True):
             for reload, strain in RELOADS.items():
                 record = MapRecord(
-                    map_id=map_name(name, prior, reload),
+                    map_id=map_name(name, path, reload),
                     specimen_id=name,
                     specimen=specimen,
                     seed=specimen,
+                    strain_path=path,
                     prior_strain=prior,
                     reload=reload,
                     reload_strain=strain,
@@ -151,7 +153,7 @@ def _write_split(
         probabilities = np.full((len(label), 3), 0.1)
         probabilities[np.arange(len(label)), named] = 0.8
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_predictions(path, manifest, parts, probabilities, PRIOR_STRAINS)
+        write_predictions(path, manifest, parts, probabilities, CLASSES)
 
     for name, share in zip(NETWORKS, (0.80, 0.76, 0.74), strict=True):
         folder = base / "networks" / name
@@ -214,7 +216,7 @@ def _write_curves(folder: Path, manifest: pd.DataFrame, parts: np.ndarray) -> No
                 {
                     "map_id": row.map_id,
                     "subset": row.subset,
-                    "prior_strain": row.prior_strain,
+                    "prior_strain": row.strain_path,
                     "method": method,
                     "relative_rmse": float(np.sqrt(np.mean((curve - true) ** 2)) / true.mean()),
                     "r2": 1

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import zarr
-from small_study import PRIOR_STRAINS, write_small_maps
+from small_study import CLASSES, write_small_maps
 
 from strainprint.baseline.correlate import correlate, lag_grid, read_correlations
 from strainprint.baseline.two_point import half_plane, two_point_correlation
@@ -26,7 +26,7 @@ def dataset(tmp_path_factory):
     root = tmp_path_factory.mktemp("results")
     manifest = root / "audited/dataset/manifest.csv"
     jsons = write_small_maps(root, specimens=3)
-    table = build_manifest(jsons, root, manifest, prior_strains=PRIOR_STRAINS, **DRAWING)
+    table = build_manifest(jsons, root, manifest, classes=CLASSES, **DRAWING)
     return root, manifest, table
 
 

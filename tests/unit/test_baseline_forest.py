@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.model_selection import GroupKFold
-from small_study import PRIOR_STRAINS, write_small_maps
+from small_study import CLASSES, write_small_maps
 
 from strainprint.baseline.correlate import correlate
 from strainprint.baseline.forest import (
@@ -30,7 +30,7 @@ def dataset(tmp_path_factory):
     root = tmp_path_factory.mktemp("results")
     manifest = root / "manifest.csv"
     jsons = write_small_maps(root, specimens=6)
-    table = build_manifest(jsons, root, manifest, prior_strains=PRIOR_STRAINS, **DRAWING)
+    table = build_manifest(jsons, root, manifest, classes=CLASSES, **DRAWING)
     build_split(manifest, root / "specimen.csv", split="specimen", seed=0)
     correlate(
         manifest, root, root / "c.zarr", root / "c.json", study="audited", max_lag_nm=16, **DRAWING

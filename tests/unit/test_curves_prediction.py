@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from small_study import CURVE_STRAIN, PRIOR_STRAINS, write_small_maps
+from small_study import CLASSES, CURVE_STRAIN, write_small_maps
 
 from strainprint.baseline.correlate import correlate
 from strainprint.curves.prediction import predict_curves, reload_curves
@@ -23,7 +23,7 @@ def dataset(tmp_path_factory):
     root = tmp_path_factory.mktemp("results")
     manifest_csv = root / "manifest.csv"
     manifest = build_manifest(
-        write_small_maps(root), root, manifest_csv, prior_strains=PRIOR_STRAINS, **DRAWING
+        write_small_maps(root), root, manifest_csv, classes=CLASSES, **DRAWING
     )
     for split in ("specimen", "profile"):
         build_split(manifest_csv, root / f"{split}.csv", split=split, seed=0)

@@ -2,19 +2,19 @@
 
 import numpy as np
 import pytest
-from small_study import PRIOR_STRAINS, banded_map, write_small_maps
+from small_study import CLASSES, CURVE_STRAIN, PRIOR_STRAINS, banded_map, write_small_maps
 
 from strainprint.dataset.manifest import (
     COLUMNS,
     build_manifest,
-    class_names,
-    prior_strains_of,
+    checked_classes,
+    classes_of,
     read_manifest,
 )
 from strainprint.dataset.pictures import manifest_pictures
 from strainprint.errors import BadInputError
 from strainprint.maps.picture import grey_picture
-from strainprint.maps.store import MapShard
+from strainprint.maps.store import MapShard, ShardHeader, write_map_shard
 
 DRAWING = {"scalar": "equivalent", "range_floor": 1e-6}
 
@@ -24,7 +24,7 @@ def study(tmp_path_factory):
     root = tmp_path_factory.mktemp("results")
     jsons = write_small_maps(root)
     out = root / "audited/dataset/manifest.csv"
-    table = build_manifest(jsons[::-1], root, out, prior_strains=PRIOR_STRAINS, **DRAWING)
+    table = build_manifest(jsons[::-1], root, out, classes=CLASSES, **DRAWING)
     return root, jsons, out, table
 
 
@@ -38,8 +38,9 @@ def test_every_map_has_one_row_in_order(study):
         "w0030-s2-00000-p0.01-small",
     ]
     assert table["subset"].is_monotonic_increasing
-    assert prior_strains_of(table) == PRIOR_STRAINS
+    assert classes_of(table) == CLASSES
     np.testing.assert_array_equal(np.asarray(PRIOR_STRAINS)[table["label"]], table["prior_strain"])
+    np.testing.assert_array_equal(np.asarray(CLASSES)[table["label"]], table["strain_path"])
 
 
 def test_row_says_what_its_map_says(study):
@@ -58,7 +59,7 @@ def test_row_says_what_its_map_says(study):
 def test_manifest_is_the_same_whatever_the_order_of_shards(study, tmp_path):
     root, jsons, out, _ = study
     again = tmp_path / "again.csv"
-    build_manifest(jsons, root, again, prior_strains=PRIOR_STRAINS, **DRAWING)
+    build_manifest(jsons, root, again, classes=CLASSES, **DRAWING)
     assert again.read_bytes() == out.read_bytes()
 
 
@@ -68,7 +69,7 @@ def test_flat_map_is_flagged_as_range_floored(study, tmp_path):
         jsons,
         root,
         tmp_path / "m.csv",
-        prior_strains=PRIOR_STRAINS,
+        classes=CLASSES,
         scalar="equivalent",
         range_floor=1e3,
     )
@@ -88,32 +89,65 @@ def test_pictures_come_in_manifest_order_and_are_checked(study):
         list(manifest_pictures(moved, root, **DRAWING))
 
 
-def test_class_names_are_the_strains_in_g_format():
-    assert class_names(PRIOR_STRAINS) == ["0.001", "0.01", "0.1"]
+@pytest.mark.parametrize("names", [[], ["0.1"], ["0.1", "back", "0.1"]])
+def test_names_that_make_no_classes_are_refused(names):
+    with pytest.raises(BadInputError, match="two or more different"):
+        checked_classes(names)
 
 
-@pytest.mark.parametrize("strains", [(0.1,), (0.1, 0.01), (0.1, 0.1)])
-def test_strains_that_make_no_classes_are_refused(strains):
-    with pytest.raises(BadInputError, match="ascending"):
-        class_names(strains)
+def test_labels_follow_the_order_given_and_not_the_alphabet(tmp_path):
+    names = ("0.02", "0.1", "back-and-forth")
+    jsons = write_small_maps(tmp_path, specimens=2, classes=names)
+    table = build_manifest(jsons, tmp_path, tmp_path / "m.csv", classes=names[::-1], **DRAWING)
+    assert classes_of(table) == ("back-and-forth", "0.1", "0.02")
+    assert table["map_id"].tolist()[:2] == [
+        "w0030-s2-00000-back-and-forth-small",
+        "w0030-s2-00000-back-and-forth-large",
+    ]
 
 
-def test_unlisted_prior_strain_and_missing_class_are_refused(study, tmp_path):
+def write_lost(root, shard, count):
+    """A shard of the small study of which every specimen was lost."""
+    header = ShardHeader("audited", "w0030-s2", 30.0, 120.0, 2, 2.0, "reference")
+    path = root / "audited/maps/w0030-s2" / f"{shard:04d}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lost = {f"w0030-s2-{index:05d}": "sources multiply" for index in range(900, 900 + count)}
+    write_map_shard(path.with_suffix(".zarr"), path, header, CURVE_STRAIN, [], lost)
+    return path
+
+
+def test_lost_specimens_are_counted_and_do_not_stop_the_others(tmp_path, caplog):
+    jsons = write_small_maps(tmp_path, widths_nm=(30.0,))
+    whole = build_manifest(jsons, tmp_path, tmp_path / "whole.csv", classes=CLASSES, **DRAWING)
+    lost = write_lost(tmp_path, 9, 2)
+    assert len(MapShard.open(lost)) == 0
+    table = build_manifest([*jsons, lost], tmp_path, tmp_path / "m.csv", classes=CLASSES, **DRAWING)
+    assert table.equals(whole)
+    assert f"2 specimens were lost, {len(whole)} maps are left" in caplog.text
+
+
+def test_with_every_specimen_lost_the_error_says_why(tmp_path):
+    lost = write_lost(tmp_path, 0, 3)
+    with pytest.raises(BadInputError, match=r"all 3 specimens were lost.*sources multiply"):
+        build_manifest([lost], tmp_path, tmp_path / "m.csv", classes=CLASSES, **DRAWING)
+
+
+def test_unlisted_strain_path_and_missing_class_are_refused(study, tmp_path):
     root, jsons, _, _ = study
-    with pytest.raises(BadInputError, match=r"prior strain 0\.1"):
-        build_manifest(jsons, root, tmp_path / "m.csv", prior_strains=(0.001, 0.01), **DRAWING)
+    with pytest.raises(BadInputError, match=r"strain path 0\.1"):
+        build_manifest(jsons, root, tmp_path / "m.csv", classes=("0.001", "0.01"), **DRAWING)
     with pytest.raises(BadInputError, match="some class has no map"):
         build_manifest(
-            jsons, root, tmp_path / "m.csv", prior_strains=(0.001, 0.005, 0.01, 0.1), **DRAWING
+            jsons, root, tmp_path / "m.csv", classes=("0.001", "0.005", "0.01", "0.1"), **DRAWING
         )
     with pytest.raises(BadInputError, match="do not make classes"):
-        build_manifest(jsons, root, tmp_path / "m.csv", prior_strains=(0.1, 0.01), **DRAWING)
+        build_manifest(jsons, root, tmp_path / "m.csv", classes=("0.1", "0.1"), **DRAWING)
     assert not (tmp_path / "m.csv").exists()
 
 
 def test_shards_elsewhere_of_two_studies_or_none_are_refused(study, tmp_path):
     root, jsons, _, _ = study
-    wanted = {"prior_strains": PRIOR_STRAINS, **DRAWING}
+    wanted = {"classes": CLASSES, **DRAWING}
     with pytest.raises(BadInputError, match="outside the results folder"):
         build_manifest(jsons, root / "audited/dataset", tmp_path / "m.csv", **wanted)
     with pytest.raises(BadInputError, match="no map"):
@@ -135,7 +169,7 @@ def test_shards_elsewhere_of_two_studies_or_none_are_refused(study, tmp_path):
         (",30,2,", ",30,3,", "slip_systems"),
         ("audited/maps", "../maps", "shard"),
         ("audited/maps", "/audited/maps", "shard"),
-        ("0.001,0,small", "0.001,1,small", "labels"),
+        ("0.001,0.001,0,small", "0.001,0.001,1,small", "labels|out of order"),
         ("w0030-s2,", "w0050-s2,", "out of order"),
     ],
 )

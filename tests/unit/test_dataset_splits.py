@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from small_study import PRIOR_STRAINS, write_small_maps
+from small_study import CLASSES, write_small_maps
 
 from strainprint.dataset.manifest import build_manifest, read_manifest
 from strainprint.dataset.splits import build_split, deal_out, read_split
@@ -25,7 +25,7 @@ def study(tmp_path_factory):
         jsons,
         root,
         manifest,
-        prior_strains=PRIOR_STRAINS,
+        classes=CLASSES,
         scalar="equivalent",
         range_floor=1e-6,
     )
@@ -95,7 +95,7 @@ def test_too_few_specimens_name_subset_class_part_and_way_out(tmp_path):
         jsons,
         tmp_path,
         manifest,
-        prior_strains=PRIOR_STRAINS,
+        classes=CLASSES,
         scalar="equivalent",
         range_floor=1e-6,
     )

@@ -6,7 +6,7 @@ import tracemalloc
 import numpy as np
 import pytest
 import zarr
-from small_study import PRIOR_STRAINS, write_small_maps
+from small_study import CLASSES, write_small_maps
 
 from strainprint.dataset.crops import crop_picture
 from strainprint.dataset.manifest import build_manifest
@@ -23,9 +23,7 @@ CROPPING = {"aspect": "keep", "crop_px": 28}
 def dataset(tmp_path_factory):
     root = tmp_path_factory.mktemp("results")
     manifest = root / "audited/dataset/manifest.csv"
-    table = build_manifest(
-        write_small_maps(root), root, manifest, prior_strains=PRIOR_STRAINS, **DRAWING
-    )
+    table = build_manifest(write_small_maps(root), root, manifest, classes=CLASSES, **DRAWING)
     return root, manifest, table
 
 

@@ -129,8 +129,8 @@ def test_maps_csv_has_the_designed_columns(tmp_path, strain_map):
     write_maps_csv(tmp_path / "maps.csv", [table_row("a.h5", strain_map)])
     table = pd.read_csv(tmp_path / "maps.csv")
     assert list(table.columns) == [
-        "file", "specimen", "prior_strain", "reload_strain", "width_nm", "slip_systems",
-        "rows", "columns", "pitch_nm",
+        "file", "specimen", "strain_path", "prior_strain", "reload_strain", "width_nm",
+        "slip_systems", "rows", "columns", "pitch_nm",
     ]  # fmt: skip
     assert table.loc[0, ["file", "specimen", "rows", "pitch_nm"]].tolist() == [
         "a.h5", "w0125-s2-00003", 6, 2.0,

@@ -32,6 +32,7 @@ def entry(index, shape=(6, 9), pitch_nm=2.0):
         specimen_id=f"w0062.5-s2-{index:05d}",
         specimen=index,
         seed=2**62 + index,
+        strain_path="0.1",
         prior_strain=0.1,
         reload="large",
         reload_strain=0.01,
@@ -155,6 +156,15 @@ def test_refused_maps_leave_nothing_behind(tmp_path, entries, message):
     with pytest.raises(BadInputError, match=message):
         write(tmp_path, entries)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_shard_whose_specimens_were_all_lost_has_no_map_and_says_why(tmp_path):
+    lost = {"w0062.5-s2-00000": "sources multiply without bound"}
+    write_map_shard(tmp_path / "0.zarr", tmp_path / "0.json", HEADER, CURVE, [], lost)
+    shard = MapShard.open(tmp_path / "0.json")
+    assert (len(shard), list(shard), shard.header) == (0, [], HEADER)
+    assert shard.lost == lost
+    assert shard.curve_stress_mpa.shape == (0, len(CURVE))
 
 
 def test_no_such_map_is_refused(shard_json):

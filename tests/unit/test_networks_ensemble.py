@@ -10,12 +10,12 @@ from strainprint.errors import BadInputError
 from strainprint.networks.ensemble import average_predictions
 from strainprint.networks.predictions import read_predictions, write_predictions
 
-STRAINS = (0.001, 0.1)
-MANIFEST = pd.DataFrame({"map_id": ["a", "b"], "prior_strain": [0.001, 0.1]})
+CLASSES = ("0.001", "0.1")
+MANIFEST = pd.DataFrame({"map_id": ["a", "b"], "strain_path": ["0.001", "0.1"]})
 
 
-def member(path, probabilities, manifest=MANIFEST, parts=("train", "test"), strains=STRAINS):
-    write_predictions(path, manifest, parts, probabilities, strains)
+def member(path, probabilities, manifest=MANIFEST, parts=("train", "test"), classes=CLASSES):
+    write_predictions(path, manifest, parts, probabilities, classes)
     return path
 
 
@@ -39,9 +39,9 @@ def test_probabilities_are_averaged_and_the_majority_can_be_outvoted(tmp_path):
     [
         ({"manifest": MANIFEST.assign(map_id=["a", "c"])}, "map_id"),
         ({"manifest": MANIFEST.assign(map_id=["b", "a"])}, "map_id"),
-        ({"manifest": MANIFEST.assign(prior_strain=[0.1, 0.1])}, "prior_strain"),
+        ({"manifest": MANIFEST.assign(strain_path=["0.1", "0.1"])}, "prior_strain"),
         ({"parts": ("train", "train")}, "part"),
-        ({"strains": (0.001, 0.1, 0.2), "probabilities": [[1, 0, 0], [0, 1, 0]]}, "classes"),
+        ({"classes": ("0.001", "0.1", "0.2"), "probabilities": [[1, 0, 0], [0, 1, 0]]}, "classes"),
     ],
 )
 def test_members_that_differ_are_refused_by_name(tmp_path, change, message):

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from small_study import PRIOR_STRAINS, write_small_maps
+from small_study import CLASSES, write_small_maps
 
 from strainprint.dataset.manifest import build_manifest
 from strainprint.dataset.splits import build_split
@@ -31,7 +31,7 @@ def dataset(tmp_path_factory):
         "split_csv": root / "splits" / "specimen.csv",
     }
     drawn = {"scalar": "equivalent", "range_floor": 1e-6}
-    build_manifest(paths, root, made["manifest_csv"], prior_strains=PRIOR_STRAINS, **drawn)
+    build_manifest(paths, root, made["manifest_csv"], classes=CLASSES, **drawn)
     write_crops(
         made["manifest_csv"],
         root,
@@ -92,7 +92,7 @@ def test_training_json_tells_what_was_trained_on_what(dataset, directory):
     told = json.loads((directory / "training.json").read_text())
     assert told["architecture"] == "res4"
     assert told["parameters"] == 165_667
-    assert told["classes"] == list(PRIOR_STRAINS)
+    assert told["classes"] == list(CLASSES)
     assert sum(told["maps"].values()) == 24
     made = json.loads(dataset["crops_json"].read_text())
     assert told["crops"].keys() & {"map_ids", "sha256", "count", "format", "version"} == set()
@@ -160,7 +160,7 @@ def a_saved_network(directory):
 def test_what_is_saved_is_loaded(tmp_path):
     network = a_saved_network(tmp_path)
     loaded = load_network(tmp_path)
-    assert loaded.prior_strains == (0.001, 0.01, 0.1)
+    assert loaded.classes == ("0.001", "0.01", "0.1")
     assert not loaded.network.training
     for name, tensor in network.state_dict().items():
         assert torch.equal(loaded.network.state_dict()[name], tensor)

@@ -81,7 +81,7 @@ def test_published_weights_give_the_probabilities_of_plain_numpy(tmp_path):
     import_keras(WEIGHTS, tmp_path)
     trained = load_network(tmp_path)
     assert count_parameters(trained.network) == 258_403
-    assert trained.prior_strains == (0.001, 0.01, 0.1)
+    assert trained.classes == ("0.001", "0.01", "0.1")
     assert trained.crops["crop_px"] == 224
     rng = np.random.default_rng(0)
     sparse = rng.integers(0, 256, (56, 64), dtype=np.uint8) * (rng.random((56, 64)) > 0.9)

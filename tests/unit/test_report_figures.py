@@ -21,12 +21,12 @@ from strainprint.report.figures.style import (
     save_figure,
 )
 
-STRAINS = (0.001, 0.01, 0.1)
+CLASSES = ("0.001", "0.01", "0.1")
 
 
 def _confusion() -> Figure:
     counts = {"ensemble": np.array([[5, 1, 0], [2, 3, 1], [0, 0, 6]])}
-    return draw_confusion(counts, STRAINS, study="audited", split="specimen").figure
+    return draw_confusion(counts, CLASSES, study="audited", split="specimen").figure
 
 
 def test_a_figure_drawn_twice_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -74,14 +74,14 @@ def test_classes_differ_in_lightness_so_that_grey_print_keeps_them_apart() -> No
 
 def test_a_confusion_caption_states_n_study_and_split() -> None:
     counts = {"ensemble": np.eye(3, dtype=np.int64) * 4}
-    plate = draw_confusion(counts, STRAINS, study="audited", split="specimen")
+    plate = draw_confusion(counts, CLASSES, study="audited", split="specimen")
     assert "n = 12 test maps; study audited, split specimen" in plate.caption
 
 
 def test_a_class_without_test_maps_leaves_an_empty_row(tmp_path: Path) -> None:
     counts = {"ensemble": np.array([[3, 0, 0], [0, 0, 0], [0, 1, 2]])}
     with house_style():
-        plate = draw_confusion(counts, STRAINS, study="s", split="profile")
+        plate = draw_confusion(counts, CLASSES, study="s", split="profile")
         save_figure(plate.figure, tmp_path, "confusion")
     assert (tmp_path / "confusion.svg").stat().st_size > 1000
 
@@ -128,11 +128,9 @@ def test_neighbour_counts_are_read_from_the_columns() -> None:
 
 
 def test_paper_cases_go_from_wide_and_high_to_narrow_and_low() -> None:
-    manifest = pd.DataFrame(
-        {"width_nm": [62.5, 125, 250] * 3, "prior_strain": np.repeat(STRAINS, 3)}
-    )
-    assert paper_cases(manifest) == [(250.0, 0.1), (125.0, 0.01), (62.5, 0.001)]
-    assert paper_cases(manifest[manifest["width_nm"] == 125])[0] == (125.0, 0.1)
+    manifest = pd.DataFrame({"width_nm": [62.5, 125, 250] * 3, "label": np.repeat([0, 1, 2], 3)})
+    assert paper_cases(manifest) == [(250.0, 2), (125.0, 1), (62.5, 0)]
+    assert paper_cases(manifest[manifest["width_nm"] == 125])[0] == (125.0, 2)
 
 
 def test_block_maximum_keeps_a_band_of_one_point() -> None:
@@ -167,7 +165,12 @@ def test_kept_epoch_is_the_one_of_lowest_validation_loss() -> None:
 
 def test_stress_strain_caption_counts_curves() -> None:
     paths = pd.DataFrame(
-        {"width_nm": [125.0] * 6, "slip_systems": [1] * 6, "prior_strain": STRAINS * 2}
+        {
+            "width_nm": [125.0] * 6,
+            "slip_systems": [1] * 6,
+            "label": [0, 1, 2] * 2,
+            "strain_path": CLASSES * 2,
+        }
     )
     strain = np.linspace(0, 0.01, 5)
     with house_style():

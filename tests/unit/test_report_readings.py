@@ -170,7 +170,10 @@ def test_curves_are_judged_against_the_mean_curve(low: float, high: float, verdi
 def test_what_was_run_names_sizes_seeds_and_threads() -> None:
     text = readings.what_was_run(
         [{"specimens": 48, "maps": 288, "study": "audited", "split": "specimen"}],
-        [{"width_nm": 125.0, "slip_systems": 2, "prior_strain": 0.1}],
+        [
+            {"width_nm": 125.0, "slip_systems": 2, "prior_strain": name}
+            for name in ("0.1", "there-and-back")
+        ],
         ["proposed-seed0", "proposed-seed1"],
         seeds=[0, 1],
         threads=1,
@@ -178,6 +181,7 @@ def test_what_was_run_names_sizes_seeds_and_threads() -> None:
     for part in ("48 specimens", "1 width", "two slip", "288 maps", "2 networks", "1 thread"):
         assert part in text
     assert "seed 0 and seed 1" in text
+    assert "10\u00a0% and there-and-back" in text
 
 
 def test_names_and_numbers_for_people() -> None:

@@ -23,6 +23,7 @@ from strainprint.specimens.loading import (
     simulate_specimen,
 )
 from strainprint.specimens.state import macroscopic_stress_mpa
+from strainprint.specimens.strain_path import strain_paths
 
 
 def draw(width_nm=62.5, slip_systems=2, seed=0, **settings):
@@ -107,16 +108,76 @@ def test_multiplication_beyond_the_physical_density_stops_the_run():
         specimen.load(0.02, sense=-1)
 
 
-def test_a_strain_between_recorded_points_is_refused():
-    with pytest.raises(BadInputError, match="no multiple of the strain step"):
-        press(lay_crystal(125.0, [(UP, 0.0)])).load(0.00015, sense=-1)
+def test_a_strain_between_recorded_points_is_reached_by_a_last_shorter_step():
+    specimen = press(lay_crystal(125.0, [(UP, 0.0)]))
+    curve = specimen.load(0.00025, sense=-1)
+    np.testing.assert_allclose(curve.strain, [0, 1e-4, 2e-4, 2.5e-4])
+    assert specimen.strain == pytest.approx(-0.00025)
+    short = press(lay_crystal(125.0, [(UP, 0.0)])).load(0.00005, sense=1)
+    np.testing.assert_allclose(short.strain, [0, 5e-5])
+    np.testing.assert_allclose(short.stress_mpa, [0, 78554.6 * 5e-5], rtol=1e-5)
+
+
+def test_a_strain_that_is_a_multiple_but_for_rounding_has_no_extra_point():
+    curve = press(lay_crystal(125.0, [(UP, 0.0)])).load(0.1 + 0.2 - 0.299, sense=-1)
+    assert len(curve.strain) == 11
+
+
+@pytest.mark.parametrize("strain", [0.0, -0.1, np.nan, np.inf])
+def test_an_impossible_strain_is_refused(strain):
+    with pytest.raises(BadInputError, match="above 0"):
+        press(lay_crystal(125.0, [(UP, 0.0)])).load(strain, sense=-1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"strain_step": 0.0}, "specimens.loading.strain_step"),
+        ({"strain_step": np.nan}, "specimens.loading.strain_step"),
+        ({"strain_step": 0.5}, "specimens.loading.strain_step"),
+        ({"sense": "torsion"}, "specimens.loading.sense"),
+    ],
+)
+def test_an_impossible_press_is_refused_by_name(settings, named):
+    with pytest.raises(BadInputError, match=named):
+        LoadingSettings(**settings)
+
+
+def test_a_step_without_a_number_for_an_answer_stops_the_run():
+    specimen = press(lay_crystal(125.0, [(UP, 0.0)]), (0, 100.0, 1), shear_mpa=-50.0)
+    specimen.doing = "compress 0.1"
+    specimen.population.position[0] = np.nan
+    with pytest.raises(SimulationError, match="does not converge") as caught:
+        specimen.load(0.001, sense=-1)
+    assert caught.value.doing == "compress 0.1"
+    assert len(caught.value.state.plane) == 1
+
+
+def test_a_singular_step_stops_the_run(monkeypatch):
+    def singular(*_):
+        raise np.linalg.LinAlgError("Matrix is singular to machine precision.")
+
+    monkeypatch.setattr(loading, "settle", singular)
+    with pytest.raises(SimulationError, match=r"does not converge.*singular"):
+        press(lay_crystal(125.0, [(UP, 0.0)])).load(0.001, sense=-1)
+
+
+def test_a_platen_that_does_not_get_on_stops_the_run(monkeypatch):
+    monkeypatch.setattr(loading, "next_event", lambda *_: 0.0)
+    with pytest.raises(SimulationError, match="does not get on: 1010 thresholds"):
+        press(lay_crystal(125.0, [(UP, 0.0)])).load(0.001, sense=-1)
 
 
 def test_unloading_ends_at_zero_stress():
     specimen = press_drawn(draw(seed=1))
     specimen.load(0.01, sense=-1)
     plastic = specimen.platen[0]
-    assert specimen.unload()
+    before = specimen.stress_mpa
+    curve = specimen.unload()
+    assert curve.settled[-1]
+    assert curve.stress_mpa[0] == pytest.approx(before)
+    assert curve.stress_mpa[-1] == pytest.approx(0, abs=1e-9)
+    assert curve.strain[-1] == pytest.approx((specimen.platen[0] - plastic) / 250.0)
     assert specimen.stress_mpa == pytest.approx(0, abs=1e-9)
     assert plastic < specimen.platen[0] < 0
 
@@ -160,27 +221,131 @@ def test_a_turned_or_mirrored_crystal_has_the_same_curve(change, seed, obstacles
     np.testing.assert_array_equal(other.dislocations, curve.dislocations)
 
 
-def test_protocol_keeps_a_relaxed_reference_and_both_reloads():
-    crystal = draw(seed=1)
-    curve, histories, worst = simulate_specimen(
-        crystal,
-        ALUMINIUM,
-        DynamicsSettings(),
-        LoadingSettings(),
-        [0.005, 0.001],
-        {"small": 0.001, "large": 0.003},
+RELOADS = {"small": 0.001, "large": 0.003}
+
+
+def take_along(crystal, paths, reloads=RELOADS, **settings):
+    histories, worst = simulate_specimen(
+        crystal, ALUMINIUM, DynamicsSettings(), LoadingSettings(**settings), paths, reloads
     )
-    assert curve.strain[-1] == pytest.approx(0.005)
-    assert 0 < worst < 1e-6
-    assert [history.prior_strain for history in histories] == [0.001, 0.005]
-    for history in histories:
+    assert worst < 1e-6
+    return histories
+
+
+def same_states(one, other):
+    for name, state in one.states.items():
+        for array in ("plane", "position_nm", "sign", "whole_plane_slip"):
+            found = getattr(other.states[name], array)
+            np.testing.assert_array_equal(found, getattr(state, array), err_msg=name)
+
+
+@pytest.mark.parametrize("sense", [-1, 1])
+def test_protocol_keeps_a_relaxed_reference_and_both_reloads(sense):
+    crystal = draw(seed=1)
+    word = {-1: "compression", 1: "tension"}[sense]
+    histories = take_along(crystal, strain_paths([0.005, 0.001], word), sense=word)
+    assert [history.path.name for history in histories] == ["0.001", "0.005"]
+    for history, prior in zip(histories, (0.001, 0.005), strict=True):
+        load, unload = history.legs
+        assert (load.sense, unload.sense) == (sense, -sense)
+        assert (load.curve.strain[-1], load.start_strain) == (pytest.approx(prior), 0.0)
+        assert unload.start_strain == pytest.approx(sense * prior)
         assert set(history.states) == {"reference", "small", "large"}
         reference = history.states["reference"]
         assert history.relaxed
         assert macroscopic_stress_mpa(crystal, ALUMINIUM, reference) == pytest.approx(0, abs=1e-6)
         for name, strain in [("small", 0.001), ("large", 0.003)]:
             moved = history.states[name].platen_displacement_nm - reference.platen_displacement_nm
-            assert moved == pytest.approx(-strain * crystal.height_nm)
-        assert history.reload.strain[-1] == pytest.approx(0.003)
+            assert moved == pytest.approx(sense * strain * crystal.height_nm)
+        assert history.reload.curve.strain[-1] == pytest.approx(0.003)
         small = macroscopic_stress_mpa(crystal, ALUMINIUM, history.states["small"])
-        assert history.reload.stress_mpa[10] == pytest.approx(-small)
+        assert history.reload.curve.stress_mpa[10] == pytest.approx(sense * small)
+
+
+def test_the_first_source_acts_at_one_stress_in_tension_and_compression():
+    # in a virgin crystal tau changes its sign with the load and nothing else does
+    crystal = draw(seed=2, surface_source_density_per_um=0.0)
+    curves = [press_drawn(crystal).load(0.005, sense=sense) for sense in (-1, 1)]
+    first = [np.flatnonzero(curve.plastic_strain > 0)[0] for curve in curves]
+    assert first[0] == first[1]
+    np.testing.assert_allclose(
+        curves[0].stress_mpa[: first[0]], curves[1].stress_mpa[: first[0]], rtol=1e-9
+    )
+    assert all(curve.plastic_strain[-1] > 0 for curve in curves)
+
+
+def test_a_path_goes_its_own_way_whatever_else_is_asked_of_the_specimen():
+    crystal = draw(seed=1)
+    words = {
+        "down": ["compress 0.00345"],
+        "back": ["compress 0.00345", "unload", "pull 0.002"],
+        "reversed": ["compress 0.00345", "pull 0.004"],
+        "up": ["pull 0.002"],
+    }
+    together = take_along(crystal, strain_paths([0.002, 0.005], paths=words))
+    assert [history.path.name for history in together] == [
+        "0.002", "0.005", "back", "down", "reversed", "up",
+    ]  # fmt: skip
+    for name in ("back", "down"):
+        (alone,) = take_along(crystal, strain_paths([], paths={name: words[name]}))
+        (found,) = [history for history in together if history.path.name == name]
+        same_states(alone, found)
+        for leg, other in zip(alone.legs, found.legs, strict=True):
+            assert leg.step == other.step
+            np.testing.assert_array_equal(leg.curve.stress_mpa, other.curve.stress_mpa)
+
+
+def test_legs_of_a_path_follow_each_other():
+    words = {"back": ["compress 0.00345", "unload", "pull 0.002", "compress 0.001"]}
+    (history,) = take_along(draw(seed=1), strain_paths([], paths=words))
+    assert [leg.step for leg in history.legs] == [
+        "compress 0.00345", "unload", "pull 0.002", "compress 0.001", "unload",
+    ]  # fmt: skip
+    assert [leg.sense for leg in history.legs][:4] == [-1, 1, 1, -1]
+    reached, stress = 0.0, 0.0
+    for leg in (*history.legs, history.reload):
+        assert leg.start_strain == pytest.approx(reached, abs=1e-12)
+        assert leg.sense * leg.curve.stress_mpa[0] == pytest.approx(stress, abs=1e-6)
+        reached = leg.start_strain + leg.sense * leg.curve.strain[-1]
+        stress = leg.sense * leg.curve.stress_mpa[-1]
+    assert history.legs[0].curve.strain[-1] == pytest.approx(0.00345)
+    assert history.legs[1].curve.stress_mpa[-1] == pytest.approx(0, abs=1e-9)
+
+
+def test_what_paths_share_is_simulated_once(monkeypatch):
+    moves = []
+    move_to = Specimen._move_to
+
+    def counted(specimen, target, sense):
+        moves.append(sense)
+        return move_to(specimen, target, sense)
+
+    monkeypatch.setattr(Specimen, "_move_to", counted)
+    crystal = lay_crystal(125.0, [(UP, 0.0)])
+    words = {"back": ["compress 0.00105", "unload", "pull 0.00105"]}
+    take_along(crystal, strain_paths([0.00105], paths=words), {"small": 0.0001, "large": 0.0002})
+    # down: 12 points once, 10 steps of unloading the pull, 3 points of each of two reloads;
+    # up: 10 steps of unloading once, 12 points
+    assert moves.count(-1) == 12 + 10 + 2 * 3
+    assert moves.count(1) == 10 + 12
+
+
+def test_an_elastic_crystal_unloads_along_the_line_it_was_loaded_along():
+    specimen = press(lay_crystal(125.0, [(UP, 0.0)]))
+    specimen.load(0.00105, sense=1)
+    curve = specimen.unload()
+    np.testing.assert_allclose(curve.strain, [*np.arange(11) * 1e-4, 0.00105], atol=1e-12)
+    np.testing.assert_allclose(
+        curve.stress_mpa, 78554.6 * (curve.strain - 0.00105), rtol=1e-5, atol=1e-9
+    )
+
+
+def test_a_reload_strain_between_recorded_points_is_reached():
+    crystal = draw(seed=1)
+    reloads = {"small": 0.00055, "large": 0.00128}
+    (history,) = take_along(crystal, strain_paths([0.001]), reloads)
+    base = history.states["reference"].platen_displacement_nm
+    for name, strain in reloads.items():
+        moved = history.states[name].platen_displacement_nm - base
+        assert moved == pytest.approx(-strain * crystal.height_nm)
+    np.testing.assert_allclose(history.reload.curve.strain[-2:], [0.0012, 0.00128])

@@ -12,7 +12,11 @@ from strainprint.specimens.record import read_shard, verify_shard
 from strainprint.specimens.simulate import simulate_shard
 from strainprint.specimens.state import macroscopic_stress_mpa
 
-SHORT = {"prior_strains": [0.001, 0.003], "reload_strains": {"small": 0.001, "large": 0.002}}
+SHORT = {
+    "prior_strains": [0.001, 0.003],
+    "paths": {"back": ["compress 0.001", "unload", "pull 0.0015"]},
+    "reload_strains": {"small": 0.001, "large": 0.002},
+}
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +50,16 @@ def test_a_shard_reads_back_what_the_maps_and_curves_need(shard_path):
     assert [s.index for s in shard.specimens] == [0, 1]
     assert shard.specimens[0].seed != shard.specimens[1].seed
     for specimen in shard.specimens:
-        assert sorted(specimen.paths) == [0.001, 0.003]
-        assert specimen.loading_strain[-1] == pytest.approx(0.003)
+        assert list(specimen.paths) == ["0.001", "0.003", "back"]
+        longest = specimen.virgin_curve
+        assert longest.strain[-1] == pytest.approx(0.003)
+        assert longest.settled.dtype == bool
+        back = specimen.paths["back"]
+        assert back.prior_strain == pytest.approx(0.0025)
+        assert [leg.step for leg in back.legs] == [
+            "compress 0.001", "unload", "pull 0.0015", "unload",
+        ]  # fmt: skip
+        assert back.legs[2].start_strain > back.legs[1].start_strain
         for path in specimen.paths.values():
             np.testing.assert_allclose(path.reload_strain, np.arange(21) * 1e-4, atol=1e-12)
             for state, point in [(path.reference, 0), (path.small, 10), (path.large, 20)]:
@@ -58,7 +70,11 @@ def test_a_shard_reads_back_what_the_maps_and_curves_need(shard_path):
 def test_every_parameter_and_the_config_seed_are_recorded(shard_path):
     parameters = read_shard(shard_path).parameters
     assert parameters["config_seed"] == 11
-    assert parameters["prior_strains"] == SHORT["prior_strains"]
+    assert parameters["paths"] == {
+        "0.001": "compress 0.001, unload",
+        "0.003": "compress 0.003, unload",
+        "back": "compress 0.001, unload, pull 0.0015, unload",
+    }
     assert parameters["crystal"] == vars(CrystalSettings())
     assert {"dynamics", "loading"} <= set(parameters)
 
@@ -82,7 +98,7 @@ def test_an_untouched_shard_agrees_with_its_manifest(shard_path, copied):
     manifest = shard_path.with_suffix(".json")
     verify_shard(shard_path, manifest)
     with h5py.File(copied, "r+") as file:
-        file["w0062.5-s2-00001/loading/stress_mpa"][3] += 1.0
+        file["w0062.5-s2-00001/prior_0.003/legs/0/stress_mpa"][3] += 1.0
     with pytest.raises(BadInputError, match=r"copied\.h5"):
         verify_shard(copied, manifest)
 
@@ -112,11 +128,12 @@ def test_a_file_of_another_format_is_named(tmp_path):
         read_shard(other)
 
 
-@pytest.mark.parametrize("version", [0, 2])
+@pytest.mark.parametrize("version", [1, 3])
 def test_a_file_of_another_version_is_named(copied, version):
     with h5py.File(copied, "r+") as file:
         file.attrs["version"] = version
-    with pytest.raises(BadInputError, match=r"copied\.h5"):
+    message = rf"copied\.h5(?s:.*)version {version}(?s:.*)version 2(?s:.*)run the simulation again"
+    with pytest.raises(BadInputError, match=message):
         read_shard(copied)
 
 
@@ -159,7 +176,9 @@ def test_an_impossible_state_is_named(copied, damage):
         read_shard(copied)
 
 
-@pytest.mark.parametrize("lost", ["reference", "small", "reload/stress_mpa", "large/sign"])
+@pytest.mark.parametrize(
+    "lost", ["reference", "small", "reload/stress_mpa", "large/sign", "legs/0"]
+)
 def test_a_lost_part_is_named(copied, lost):
     with h5py.File(copied, "r+") as file:
         del file[f"w0062.5-s2-00000/prior_0.001/{lost}"]

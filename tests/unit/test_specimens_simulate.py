@@ -1,3 +1,4 @@
+import itertools
 import json
 
 import h5py
@@ -5,8 +6,10 @@ import numpy as np
 import pytest
 
 from strainprint.errors import BadInputError
+from strainprint.maps.measure import measure_shard
+from strainprint.maps.store import MapShard
 from strainprint.specimens import loading
-from strainprint.specimens.loading import SimulationError
+from strainprint.specimens import simulate as module
 from strainprint.specimens.record import read_shard
 from strainprint.specimens.simulate import simulate_shard
 
@@ -92,7 +95,13 @@ def test_an_unknown_setting_is_named(tmp_path, section):
         {"material": {"burgers_vector_nm": 0.0}},
         {"width_nm": 0.0},
         {"slip_systems": 3},
-        {"prior_strains": [0.00205]},
+        {"prior_strains": [0.3]},
+        {"prior_strains": [0.01, 0.01]},
+        {"paths": {"up": ["twist 0.1"]}},
+        {"reload_strains": {"small": 0.002, "large": 0.001}},
+        {"reload_strains": {"large": 0.001}},
+        {"loading": {"strain_step": -1.0}},
+        {"crystal": {"plane_spacing_nm": 70.0}},
     ],
     ids=str,
 )
@@ -107,10 +116,78 @@ def test_an_empty_shard_is_refused(tmp_path):
         simulate(tmp_path, 0, 0)
 
 
-def test_a_run_that_breaks_a_physical_check_names_its_specimen_and_leaves_no_file(
-    tmp_path, monkeypatch
+@pytest.fixture
+def second_breaks(monkeypatch):
+    """Let the macroscopic identity break in the second specimen that is simulated."""
+    simulate, order = module.simulate_specimen, itertools.count()
+
+    def sometimes(*arguments):
+        with pytest.MonkeyPatch.context() as patch:
+            if next(order) == 1:
+                patch.setattr(
+                    loading, "axial_stress_from_superposition_mpa", lambda *_: float("nan")
+                )
+            return simulate(*arguments)
+
+    monkeypatch.setattr(module, "simulate_specimen", sometimes)
+
+
+@pytest.fixture
+def whole(tmp_path):
+    return read_shard(simulate(tmp_path / "whole", 0, 3))
+
+
+def test_a_run_that_breaks_a_physical_check_is_set_aside_and_the_others_go_on(
+    whole, tmp_path, second_breaks, caplog
 ):
-    monkeypatch.setattr(loading, "axial_stress_from_superposition_mpa", lambda *_: float("nan"))
-    with pytest.raises(SimulationError, match=r"w0062\.5-s2-00000 \(seed \d+\)"):
-        simulate(tmp_path, 0, 1)
-    assert list(tmp_path.iterdir()) == []
+    path = simulate(tmp_path / "broken", 0, 3)
+    shard = read_shard(path)
+    assert [s.specimen_id[-5:] for s in shard.specimens] == ["00000", "00002"]
+    for found, expected in zip(shard.specimens, whole.specimens[::2], strict=True):
+        assert found.seed == expected.seed
+    (lost,) = shard.lost
+    assert (lost.specimen_id, lost.seed) == ("w0062.5-s2-00001", whole.specimens[1].seed)
+    assert "macroscopic identity broken" in lost.reason
+    assert lost.doing == "compress 0.002"
+    np.testing.assert_array_equal(
+        lost.crystal.source_position_nm, whole.specimens[1].crystal.source_position_nm
+    )
+    manifest = json.loads(path.with_suffix(".json").read_text())
+    assert manifest["count"] == 2
+    (told,) = manifest["lost"]
+    assert told["specimen_id"] == lost.specimen_id
+    assert (told["seed"], told["reason"], told["doing"]) == (lost.seed, lost.reason, lost.doing)
+    assert told["strain"] == lost.strain == 0
+    with h5py.File(path) as file:
+        assert "position_nm" in file[told["group"]]["state"]
+    assert "w0062.5-s2-00001" in caplog.text
+    assert "macroscopic identity broken" in caplog.text
+
+
+RUN_AWAY = {
+    "dynamics": {"density_limit_per_um2": 10.0},
+    "crystal": {"obstacle_density_per_um2": 20000.0},
+    "prior_strains": [0.02],
+}
+"""In 62.5 nm the first dislocation is one too many."""
+
+
+def test_a_run_away_keeps_its_last_state_and_the_strain_that_it_reached(tmp_path):
+    path = simulate(tmp_path, 0, 1, **RUN_AWAY)
+    shard = read_shard(path)
+    assert shard.specimens == []
+    (lost,) = shard.lost
+    assert "multiply without bound" in lost.reason
+    assert -0.02 < lost.strain < -0.001
+    assert len(lost.state.plane) > 0
+    assert lost.state.platen_displacement_nm == pytest.approx(lost.strain * 250)
+    manifest = json.loads(path.with_suffix(".json").read_text())
+    assert (manifest["count"], manifest["specimens"]) == (0, [])
+
+
+def test_a_shard_of_lost_specimens_measures_to_a_shard_without_maps(tmp_path):
+    path = simulate(tmp_path, 0, 1, **RUN_AWAY)
+    measure_shard(path, tmp_path / "m.zarr", tmp_path / "m.json", study="s", frame="reference")
+    maps = MapShard.open(tmp_path / "m.json")
+    assert len(maps) == 0
+    assert set(maps.lost) == {"w0062.5-s2-00000"}

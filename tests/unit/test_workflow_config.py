@@ -17,6 +17,8 @@ from strainprint.specimens.dynamics import DynamicsSettings
 from strainprint.specimens.loading import LoadingSettings
 from strainprint.specimens.material import Material
 from strainprint.workflow import (
+    class_names,
+    crop_store_mb,
     lead_network,
     network_mb,
     shard_names,
@@ -90,7 +92,8 @@ def test_every_level_is_closed_and_every_key_described_and_bounded():
         if not path.endswith("<items>"):
             assert schema.get("description"), path
         if kind == "object":
-            assert schema.get("additionalProperties") is False or path == ".studies", path
+            named = {".studies", ".specimens.paths"}
+            assert schema.get("additionalProperties") is False or path in named, path
         if kind in {"number", "integer"} and "enum" not in schema:
             assert {"minimum", "exclusiveMinimum"} & set(schema), path
             assert {"maximum", "exclusiveMaximum"} & set(schema), path
@@ -143,6 +146,16 @@ BAD = [
     ({"specimens": {"prior_strains": [0.1, 0.01]}}, "specimens.prior_strains", "ascend"),
     ({"specimens": {"slip_systems": []}}, "specimens.slip_systems: the value []", "at least 1"),
     ({"specimens": {"reload_strains": {"small": 0.02}}}, "reload_strains", "not below large"),
+    ({"specimens": {"prior_strains": []}}, "specimens.prior_strains", "one or more"),
+    ({"specimens": {"prior_strains": [0.01]}}, "specimens.prior_strains", "two or more"),
+    ({"specimens": {"prior_strains": [0.01, 0.25]}}, "specimens.prior_strains[1]", "<= 0.2"),
+    ({"specimens": {"loading": {"sense": "torsion"}}}, "loading.sense", "compression or tension"),
+    ({"specimens": {"paths": {"Up": ["unload"]}}}, "specimens.paths: the value 'Up'", "like"),
+    ({"specimens": {"paths": {"up": ["push 0.1"]}}}, "specimens.paths.up[0]", "pull 0.02"),
+    ({"specimens": {"paths": {"up": ["pull 0.5"]}}}, "specimens.paths.up[0]", "at most 0.2"),
+    ({"specimens": {"paths": {"up": ["unload", "pull 0.1"]}}}, "paths.up[0]", "a load first"),
+    ({"specimens": {"paths": {"up": ["compress 0.1"]}}}, "paths", "up is the same as 0.1"),
+    ({"specimens": {"crystal": {"plane_spacing_nm": 70}}}, "plane_spacing_nm", "than the width"),
     ({"specimens": None}, "specimens: the value None", "mapping"),
     (
         {"specimens": {"per_subset": 4}, "dataset": {"test_fraction": 0.8}},
@@ -159,6 +172,15 @@ def test_a_bad_config_is_refused_by_name_with_the_way_out(config, names, says):
     assert names in str(caught.value)
     assert says in str(caught.value)
     assert len(str(caught.value)) < 700
+
+
+def test_strain_paths_are_classes_after_the_prior_strains():
+    paths = {"there-and-back": ["compress 0.02", "unload", "pull 0.02"], "again": ["pull 0.01"]}
+    specimens = {"prior_strains": [0.00123, 0.02], "paths": paths}
+    config = checked_config({"specimens": specimens}, SCHEMA)
+    assert class_names(config) == ["0.00123", "0.02", "again", "there-and-back"]
+    few = checked_config({"specimens": {**specimens, "paths": {}}}, SCHEMA)
+    assert crop_store_mb(config) == pytest.approx(2 * crop_store_mb(few), abs=1)
 
 
 def test_a_study_cannot_take_the_name_of_another_folder():

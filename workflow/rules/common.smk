@@ -13,6 +13,7 @@ from strainprint.workflow import (
     WILDCARDS,
     Paths,
     benchmark_path,
+    class_names,
     installed_versions,
     lead_network,
     log_path,

@@ -29,7 +29,7 @@ rule manifest:
         code=code("manifest"),
         scalar=lambda wildcards: config["studies"][wildcards.study]["scalar"],
         range_floor=lambda wildcards: config["studies"][wildcards.study]["range_floor"],
-        prior_strains=config["specimens"]["prior_strains"],
+        classes=class_names(config),
     script:
         "../scripts/manifest.py"
 

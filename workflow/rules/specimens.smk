@@ -24,6 +24,7 @@ rule simulate:
         seed=config["seed"],
         per_shard=config["specimens"]["per_shard"],
         prior_strains=config["specimens"]["prior_strains"],
+        paths=config["specimens"]["paths"],
         reload_strains=config["specimens"]["reload_strains"],
         material=config["specimens"]["material"],
         crystal=config["specimens"]["crystal"],

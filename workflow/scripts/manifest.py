@@ -8,7 +8,7 @@ with job_log(snakemake):
         snakemake.input.maps_manifests,
         RESULTS,
         snakemake.output.manifest,
-        prior_strains=snakemake.params.prior_strains,
+        classes=snakemake.params.classes,
         scalar=snakemake.params.scalar,
         range_floor=snakemake.params.range_floor,
     )

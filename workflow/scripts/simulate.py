@@ -15,6 +15,7 @@ with job_log(snakemake):
         count=snakemake.params.per_shard,
         seed=snakemake.params.seed,
         prior_strains=snakemake.params.prior_strains,
+        paths=snakemake.params.paths,
         reload_strains=snakemake.params.reload_strains,
         material=snakemake.params.material,
         crystal=snakemake.params.crystal,

@@ -22,7 +22,7 @@ from sklearn.pipeline import Pipeline
 
 from strainprint.baseline.correlate import read_correlations
 from strainprint.baseline.shape_only import shape_probabilities
-from strainprint.dataset.manifest import prior_strains_of, read_manifest
+from strainprint.dataset.manifest import classes_of, read_manifest
 from strainprint.dataset.splits import PARTS, read_split
 from strainprint.errors import BadInputError
 from strainprint.files import write_csv, write_json
@@ -97,7 +97,7 @@ def classify_correlations(
     manifest = read_manifest(manifest_csv)
     parts = read_split(split_csv, manifest)
     vectors = read_correlations(correlations_zarr, correlations_json, manifest)
-    prior_strains = prior_strains_of(manifest)
+    classes = classes_of(manifest)
     labels = manifest["label"].to_numpy()
     train = parts == "train"
     random_state = _random_state(seed, "correlation")
@@ -115,22 +115,20 @@ def classify_correlations(
     _log.info("cross-validation chose %s (accuracy %.4f)", choice, accuracy)
     features = vectors[choice.states].astype(np.float64)
     pipeline = correlation_pipeline(choice, random_state).fit(features[train], labels[train])
-    probabilities = np.zeros((len(manifest), len(prior_strains)))
+    probabilities = np.zeros((len(manifest), len(classes)))
     probabilities[:, pipeline.classes_] = pipeline.predict_proba(features)
     shape = shape_probabilities(
         manifest,
         train,
-        n_classes=len(prior_strains),
+        n_classes=len(classes),
         random_state=_random_state(seed, "shape"),
         trees=max(trees),
     )
     commonest = int(np.bincount(labels[train]).argmax())
 
     write_csv(out_cross_validation_csv, scores)
-    table = write_predictions(out_predictions_csv, manifest, parts, probabilities, prior_strains)
-    shape_table = write_predictions(
-        out_shape_predictions_csv, manifest, parts, shape, prior_strains
-    )
+    table = write_predictions(out_predictions_csv, manifest, parts, probabilities, classes)
+    shape_table = write_predictions(out_shape_predictions_csv, manifest, parts, shape, classes)
     write_json(
         out_metrics_json,
         {
@@ -144,7 +142,7 @@ def classify_correlations(
             },
             "shape_only": prediction_metrics(shape_table),
             "chance": {
-                "prior_strain": prior_strains[commonest],
+                "prior_strain": classes[commonest],
                 "accuracy": {
                     part: float((labels[parts == part] == commonest).mean()) for part in PARTS
                 },

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from strainprint.dataset.crops import crop_picture
-from strainprint.dataset.manifest import class_names
 from strainprint.files import write_csv
 from strainprint.maps.studies import STUDIES
 from strainprint.networks.inference import predict_crops
@@ -62,8 +61,10 @@ def judge_sample(
                 for row in tqdm(table.itertuples(), "judge", total=len(table), disable=None)
             ]
         )
-    table["named_prior"] = np.array(judge.prior_strains)[probabilities.argmax(axis=1)]
-    for i, name in enumerate(class_names(judge.prior_strains)):
+    table["named_prior"] = np.array([float(name) for name in judge.classes])[
+        probabilities.argmax(axis=1)
+    ]
+    for i, name in enumerate(judge.classes):
         table[f"p_prior_{name}"] = probabilities[:, i]
     write_csv(out_csv, table)
 

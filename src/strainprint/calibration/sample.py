@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -26,7 +25,6 @@ from strainprint.maps.render import lay_grid, render_on_grid
 from strainprint.maps.scalars import scalar_field
 from strainprint.maps.studies import PITCH_NM, STUDIES
 from strainprint.specimens.displacement import displacement_nm
-from strainprint.specimens.loading import SimulationError
 from strainprint.specimens.naming import RELOADS, map_name, specimen_name, subset_name
 from strainprint.specimens.record import Shard, SpecimenRecord, read_shard
 from strainprint.specimens.simulate import simulate_shard
@@ -40,8 +38,6 @@ _PAIR_COLUMNS = (
     *("width_nm", "slip_systems", "specimen_id", "first_prior", "second_prior", "reload"),
     *("map_difference", "same_dislocations"),
 )
-
-_log = logging.getLogger(__name__)
 
 
 def simulate_sample(
@@ -73,20 +69,18 @@ def simulate_sample(
         unfinished.mkdir()
         for index in range(first, first + count):
             name = specimen_name(subset, index)
-            try:
-                simulate_shard(
-                    unfinished / f"{name}.h5",
-                    unfinished / f"{name}.json",
-                    width_nm=width_nm,
-                    slip_systems=slip_systems,
-                    first=index,
-                    count=1,
-                    seed=seed,
-                    **settings,
-                )
-            except SimulationError as error:
-                _log.warning("lost %s: %s", name, error)
-                lost[name] = str(error)
+            broken = simulate_shard(
+                unfinished / f"{name}.h5",
+                unfinished / f"{name}.json",
+                width_nm=width_nm,
+                slip_systems=slip_systems,
+                first=index,
+                count=1,
+                seed=seed,
+                **settings,
+            )
+            if broken:
+                lost[name] = broken[0].reason
             else:
                 kept.append(name)
     write_json(
@@ -115,24 +109,23 @@ def measure_specimen(shard: Shard, specimen: SpecimenRecord) -> Measured:
     """Measure the loading curve, every reload's maps in both studies, and every pair of priors."""
     modulus_mpa = shard.material.plane_strain_modulus_mpa
     about = {"specimen_id": specimen.specimen_id}
+    virgin = specimen.virgin_curve
     measured = Measured(
         {
             **about,
             "lost": False,
-            "yield_mpa": offset_yield_mpa(
-                specimen.loading_strain, specimen.loading_stress_mpa, modulus_mpa
-            ),
-            "flow_mpa": flow_stress_mpa(specimen.loading_strain, specimen.loading_stress_mpa),
+            "yield_mpa": offset_yield_mpa(virgin.strain, virgin.stress_mpa, modulus_mpa),
+            "flow_mpa": flow_stress_mpa(virgin.strain, virgin.stress_mpa),
         }
     )
     displacement = partial(displacement_nm, specimen.crystal, shard.material)
-    audited: dict[tuple[float, str], NDArray[np.float64]] = {}
-    for prior, path in sorted(specimen.paths.items()):
+    audited: dict[tuple[str, str], NDArray[np.float64]] = {}
+    for name, path in specimen.paths.items():
         rows: dict[str, dict[str, Any]] = {
             reload: {
                 **about,
-                "map_id": map_name(specimen.specimen_id, prior, reload),
-                "prior_strain": prior,
+                "map_id": map_name(specimen.specimen_id, name, reload),
+                "prior_strain": path.prior_strain,
                 "reload": reload,
                 "relaxed": path.relaxed,
                 "retained": len(path.reference.plane),
@@ -166,18 +159,18 @@ def measure_specimen(shard: Shard, specimen: SpecimenRecord) -> Measured:
                 values = scalar_field(strain_map, study.scalar)
                 rows[reload][f"{study_name}_zero_fraction_truncated"] = below_one_grey(values)
                 if study_name == "audited":
-                    audited[prior, reload] = values
+                    audited[name, reload] = values
                     rows[reload]["audited_mean_strain"] = float(np.nanmean(values))
                 if reload == "large":
                     measured.pictures[f"{study_name}/{rows[reload]['map_id']}"] = picture
         measured.maps.extend(rows.values())
-    for one, two in combinations(sorted(specimen.paths), 2):
+    for one, two in combinations(specimen.paths, 2):
         for reload in RELOADS:
             measured.pairs.append(
                 {
                     **about,
-                    "first_prior": one,
-                    "second_prior": two,
+                    "first_prior": specimen.paths[one].prior_strain,
+                    "second_prior": specimen.paths[two].prior_strain,
                     "reload": reload,
                     "map_difference": map_difference(audited[one, reload], audited[two, reload]),
                     "same_dislocations": same_dislocations(

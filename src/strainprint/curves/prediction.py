@@ -256,8 +256,8 @@ def _error_table(
     modulus_mpa: float,
 ) -> pd.DataFrame:
     rows = []
-    keys = tested[["map_id", "subset", "prior_strain"]].to_numpy(dtype=object).tolist()
-    for index, (map_id, subset, prior_strain) in enumerate(keys):
+    keys = tested[["map_id", "subset", "strain_path"]].to_numpy(dtype=object).tolist()
+    for index, (map_id, subset, strain_path) in enumerate(keys):
         true = true_mpa[index]
         true_yield = yield_stress_mpa(strain, true, modulus_mpa)
         for method, curves in predicted.items():
@@ -266,7 +266,7 @@ def _error_table(
                 {
                     "map_id": map_id,
                     "subset": subset,
-                    "prior_strain": prior_strain,
+                    "prior_strain": strain_path,
                     "method": method,
                     "relative_rmse": relative_rmse(true, curve),
                     "r2": r_squared(true, curve),

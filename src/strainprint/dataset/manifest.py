@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
@@ -24,6 +23,7 @@ COLUMNS = {
     "width_nm": "float64",
     "slip_systems": "int64",
     "specimen": "int64",
+    "strain_path": "str",
     "prior_strain": "float64",
     "label": "int64",
     "reload": "str",
@@ -38,7 +38,7 @@ COLUMNS = {
     "shard_index": "int64",
 }
 
-_ORDER = ["subset", "specimen", "prior_strain", "reload"]
+_ORDER = ["subset", "specimen", "label", "reload"]
 
 _log = logging.getLogger(__name__)
 
@@ -48,14 +48,15 @@ def build_manifest(
     results_root: str | Path,
     out_csv: str | Path,
     *,
-    prior_strains: Sequence[float],
+    classes: Sequence[str],
     scalar: str,
     range_floor: float,
 ) -> pd.DataFrame:
     """Write the manifest of all maps of a study and return it.
 
-    Rows are sorted by subset, specimen, prior strain and reload (small before large). The grey
-    statistics are those of the 8-bit picture at the map's own pitch, every point counted.
+    Rows are sorted by subset, specimen, class and reload (small before large). The grey statistics
+    are those of the 8-bit picture at the map's own pitch, every point counted. Specimens that the
+    simulator lost are counted in the log and missing here.
 
     Parameters
     ----------
@@ -65,8 +66,9 @@ def build_manifest(
         Folder that the column ``shard`` is relative to.
     out_csv
         The table to write.
-    prior_strains
-        The classes, ascending; ``label`` is the index in this list.
+    classes
+        The names of the strain paths to tell apart; ``label`` is the index in this list. A plain
+        prior strain is named by its number, e.g. ``0.01``.
     scalar, range_floor
         Which scalar of the strain is drawn, and the smallest strain range drawn from 0 to 255
         (see :func:`strainprint.maps.picture.grey_picture`).
@@ -74,19 +76,33 @@ def build_manifest(
     Raises
     ------
     BadInputError
-        No map, a shard outside ``results_root``, shards of several studies, a prior strain that is
-        no class, a map twice, or a map that cannot be used (all zero, nothing valid, NaN).
+        No map (every specimen was lost), a shard outside ``results_root``, shards of several
+        studies, a strain path that is no class, a map twice, or a map that cannot be used (all
+        zero, nothing valid, NaN).
     """
-    labels = {name: index for index, name in enumerate(class_names(prior_strains))}
+    labels = {name: index for index, name in enumerate(checked_classes(classes))}
     rows: list[dict[str, Any]] = []
     studies: dict[str, str] = {}
+    lost: dict[str, str] = {}
     for path in sorted(map(str, map_jsons)):
-        shard_rows, study = _rows_of_shard(
-            Path(path), Path(results_root), labels, scalar=scalar, range_floor=range_floor
-        )
+        shard, relative = _open_inside(Path(path), Path(results_root))
+        shard_rows = _rows_of_shard(shard, relative, labels, scalar=scalar, range_floor=range_floor)
         rows += shard_rows
-        studies[study] = path
+        lost |= shard.lost
+        studies[shard.header.study] = path
         _log.info("%s: %d maps, %d in all", path, len(shard_rows), len(rows))
+    for specimen_id, reason in sorted(lost.items()):
+        _log.warning("%s was lost: %s", specimen_id, reason)
+    if lost:
+        _log.warning("%d specimens were lost, %d maps are left", len(lost), len(rows))
+    if not rows and lost:
+        name, reason = min(lost.items())
+        raise BadInputError(
+            f"there is no map: all {len(lost)} specimens were lost, {name} because: {reason}",
+            where=out_csv,
+            way_out="change specimens.crystal or specimens.dynamics; the specimens' files hold the "
+            "last states under lost/",
+        )
     if not rows:
         raise BadInputError(
             "there is no map", where=out_csv, way_out="check run, widths_nm and per_subset"
@@ -117,7 +133,7 @@ def read_manifest(path: str | Path) -> pd.DataFrame:
     ------
     BadInputError
         The file is missing or unreadable, a column is missing, of the wrong type or out of range,
-        a map comes twice, rows are out of order, labels and prior strains disagree, or a shard
+        a map comes twice, rows are out of order, labels and strain paths disagree, or a shard
         path leaves the results folder.
     """
     try:
@@ -143,51 +159,57 @@ def read_manifest(path: str | Path) -> pd.DataFrame:
     return table
 
 
-def prior_strains_of(manifest: pd.DataFrame) -> tuple[float, ...]:
-    """Return the classes of a manifest: prior strains ascending, one for each label."""
-    return tuple(float(strain) for strain in np.unique(manifest["prior_strain"]))
+def classes_of(manifest: pd.DataFrame) -> tuple[str, ...]:
+    """Return the classes of a manifest, the names of its strain paths in the order of labels."""
+    once = manifest.drop_duplicates("label").sort_values("label")
+    return tuple(once["strain_path"])
 
 
-def class_names(prior_strains: Sequence[float]) -> list[str]:
-    """Return the names of the classes, e.g. ``["0.001", "0.01", "0.1"]``.
+def checked_classes(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of classes if they can be told apart.
 
     Raises
     ------
     BadInputError
-        The prior strains are fewer than two, not ascending, or not told apart by ``%g``.
+        There are fewer than two, or one comes twice.
     """
-    names = [f"{strain:g}" for strain in prior_strains]
-    ascending = all(a < b for a, b in itertools.pairwise(prior_strains))
-    if len(names) < 2 or not ascending or len(set(names)) < len(names):
+    if len(names) < 2 or len(set(names)) < len(names):
         raise BadInputError(
-            f"prior strains {list(prior_strains)} do not make classes",
-            allowed="two or more, ascending",
+            f"{list(names)} do not make classes", allowed="two or more different strain paths"
         )
-    return names
+    return tuple(names)
 
 
-def _rows_of_shard(
-    path: Path, results_root: Path, labels: dict[str, int], *, scalar: str, range_floor: float
-) -> tuple[list[dict[str, Any]], str]:
+def _open_inside(path: Path, results_root: Path) -> tuple[MapShard, str]:
+    """Open a map shard; return it with its path relative to the results folder."""
     try:
         relative = path.resolve().relative_to(results_root.resolve())
     except ValueError as error:
         raise BadInputError(
             "map shard lies outside the results folder", where=path, allowed=f"below {results_root}"
         ) from error
-    shard = MapShard.open(path)
+    return MapShard.open(path), relative.as_posix()
+
+
+def _rows_of_shard(
+    shard: MapShard,
+    relative: str,
+    labels: dict[str, int],
+    *,
+    scalar: str,
+    range_floor: float,
+) -> list[dict[str, Any]]:
     header = shard.header
     rows = []
     for index, record in enumerate(shard.records):
-        prior = f"{record.prior_strain:g}"
-        if prior not in labels:
+        if record.strain_path not in labels:
             raise BadInputError(
-                f"map {record.map_id} has prior strain {prior}",
-                where=path,
+                f"map {record.map_id} has strain path {record.strain_path}",
+                where=relative,
                 allowed=", ".join(labels),
-                way_out="list it under specimens.prior_strains",
+                way_out="list it under specimens.prior_strains or specimens.paths",
             )
-        strain_map = shard.map(index).check(f"{path}, map {record.map_id}")
+        strain_map = shard.map(index).check(f"{relative}, map {record.map_id}")
         picture, floored = grey_picture(strain_map, scalar, range_floor)
         rows.append(
             {
@@ -197,8 +219,9 @@ def _rows_of_shard(
                 "width_nm": float(header.width_nm),
                 "slip_systems": int(header.slip_systems),
                 "specimen": int(record.specimen),
+                "strain_path": record.strain_path,
                 "prior_strain": float(record.prior_strain),
-                "label": labels[prior],
+                "label": labels[record.strain_path],
                 "reload": record.reload,
                 "reload_strain": float(record.reload_strain),
                 "rows": strain_map.shape[0],
@@ -207,11 +230,11 @@ def _rows_of_shard(
                 "range_floored": int(floored),
                 "grey_mean": float(picture.mean()),
                 "grey_zero_fraction": float((picture == 0).mean()),
-                "shard": relative.as_posix(),
+                "shard": relative,
                 "shard_index": index,
             }
         )
-    return rows, str(header.study)
+    return rows
 
 
 def _sort_key(column: pd.Series[Any]) -> pd.Series[Any]:
@@ -228,6 +251,7 @@ def _check(table: pd.DataFrame, *, where: str | Path) -> None:
         ("reload", table["reload"].isin(RELOADS), " or ".join(RELOADS)),
         ("width_nm", _positive(table["width_nm"]), "finite, above 0"),
         ("pitch_nm", _positive(table["pitch_nm"]), "finite, above 0"),
+        ("strain_path", table["strain_path"] != "", "the name of a strain path"),
         ("prior_strain", _positive(table["prior_strain"]), "finite, above 0"),
         ("reload_strain", _positive(table["reload_strain"]), "finite, above 0"),
         ("slip_systems", table["slip_systems"].isin((1, 2)), "1 or 2"),
@@ -252,19 +276,19 @@ def _check(table: pd.DataFrame, *, where: str | Path) -> None:
         raise BadInputError(
             "rows are out of order",
             where=where,
-            allowed="sorted by subset, specimen, prior strain, reload small before large",
+            allowed="sorted by subset, specimen, class, reload small before large",
         )
-    classes = np.unique(table["prior_strain"])
     labels = np.unique(table["label"])
     if not np.array_equal(labels, np.arange(len(labels))):
         raise BadInputError(
             f"labels are {labels.tolist()}: some class has no map",
             where=where,
             allowed="every label from 0 on",
-            way_out="simulate every prior strain, or list only those simulated",
+            way_out="simulate every strain path, or list only those simulated",
         )
-    if not np.array_equal(table["label"], np.searchsorted(classes, table["prior_strain"])):
-        raise BadInputError("labels and prior strains do not agree", where=where)
+    pairs = table[["label", "strain_path"]].drop_duplicates()
+    if len(pairs) > len(labels) or pairs["strain_path"].duplicated().any():
+        raise BadInputError("labels and strain paths do not agree", where=where)
 
 
 def _positive(column: pd.Series[float]) -> pd.Series[bool]:

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from strainprint.dataset.manifest import read_manifest
+from strainprint.dataset.manifest import classes_of, read_manifest
 from strainprint.errors import BadInputError
 from strainprint.files import write_csv
 from strainprint.seeds import derive_seed
@@ -145,13 +145,13 @@ def _share(count: int, fraction: float, *, least_of: int) -> int:
 def _check_every_class_in_every_part(
     manifest: pd.DataFrame, part: pd.Series[str], *, where: str | Path
 ) -> None:
-    counts = manifest.groupby(["subset", "prior_strain", part.rename("part")]).size()
+    counts = manifest.groupby(["subset", "strain_path", part.rename("part")]).size()
     for subset in manifest["subset"].unique():
-        for prior_strain in np.unique(manifest["prior_strain"]):
+        for strain_path in classes_of(manifest):
             for name in PARTS:
-                if not counts.get((subset, prior_strain, name), 0):
+                if not counts.get((subset, strain_path, name), 0):
                     raise BadInputError(
-                        f"subset {subset} has no map of class {prior_strain:g} for {name}",
+                        f"subset {subset} has no map of class {strain_path} for {name}",
                         where=where,
                         allowed="every class of every subset in train, validation and test",
                         way_out="simulate more specimens of each subset (per_subset >= 3)",

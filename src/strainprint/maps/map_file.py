@@ -42,6 +42,7 @@ _OWN_KEYS = {"format", "version", "pitch_nm", "frame", *_ROOT}
 TABLE_COLUMNS = (
     "file",
     "specimen",
+    "strain_path",
     "prior_strain",
     "reload_strain",
     "width_nm",
@@ -220,6 +221,7 @@ def table_row(file: str, strain_map: StrainMap) -> dict[str, Any]:
     return {
         "file": file,
         "specimen": given.get("specimen_id"),
+        "strain_path": given.get("strain_path"),
         "prior_strain": given.get("prior_strain"),
         "reload_strain": given.get("reload_strain"),
         "width_nm": given.get("width_nm"),

@@ -1,4 +1,4 @@
-"""Measure the specimens of a shard: every prior strain and reload becomes a strain map."""
+"""Measure the specimens of a shard: every strain path and reload becomes a strain map."""
 
 from __future__ import annotations
 
@@ -68,18 +68,18 @@ def measured_maps(
     reloads: Sequence[str],
     curve_strain: NDArray[np.float64],
 ) -> Iterator[MapEntry]:
-    """Measure specimen by specimen, prior strains ascending, reloads in the order given.
+    """Measure specimen by specimen, strain paths in the shard's order, reloads in the order given.
 
-    The grid is laid once for all reloads of a prior strain.
+    The grid is laid once for all reloads after a path.
     """
     for specimen in tqdm(shard.specimens, "measure", disable=None):
         displacement = partial(displacement_on_mesh_nm, specimen.crystal, shard.material)
-        for prior_strain, path in sorted(specimen.paths.items()):
+        for name, path in specimen.paths.items():
             curve = reload_curve(
                 path.reload_strain,
                 path.reload_stress_mpa,
                 curve_strain,
-                where=f"{specimen.specimen_id}, prior strain {prior_strain:g}",
+                where=f"{specimen.specimen_id}, strain path {name}",
             )
             grid = lay_grid(
                 displacement,
@@ -91,11 +91,12 @@ def measured_maps(
             )
             for reload in reloads:
                 record = MapRecord(
-                    map_id=map_name(specimen.specimen_id, prior_strain, reload),
+                    map_id=map_name(specimen.specimen_id, name, reload),
                     specimen_id=specimen.specimen_id,
                     specimen=specimen.index,
                     seed=specimen.seed,
-                    prior_strain=prior_strain,
+                    strain_path=name,
+                    prior_strain=path.prior_strain,
                     reload=reload,
                     reload_strain=shard.reload_strains[reload],
                     relaxed=bool(path.relaxed),
@@ -162,6 +163,7 @@ def measure_shard(
         measured_maps(
             shard, frame=frame, pitch_nm=pitch_nm, reloads=reloads, curve_strain=curve_strain
         ),
+        lost={specimen.specimen_id: specimen.reason for specimen in shard.lost},
     )
 
 

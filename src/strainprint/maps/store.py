@@ -9,7 +9,7 @@ one over everything.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from strainprint.files import read_json, sha256_of_arrays, whole_directory, writ
 from strainprint.maps.strain_map import COMPONENTS, StrainMap
 
 FORMAT = "strainprint-maps"
-VERSION = 1
+VERSION = 2
 _RAGGED: dict[str, str] = {**dict.fromkeys(COMPONENTS, "float32"), "valid": "bool"}
 _DENSE = ("rows", "columns", "offset", "curve_strain", "curve_stress_mpa")
 # One file holds 2^20 values; within it blocks of 2^16 are read on their own, so that fetching a
@@ -51,7 +51,8 @@ class ShardHeader:
 class MapRecord:
     """What the manifest says of one map.
 
-    ``relaxed`` tells whether the reference state had come to rest when its time ran out,
+    ``strain_path`` names what was done before the reload, ``prior_strain`` sums the strains of its
+    loads; ``relaxed`` tells whether the reference state had come to rest when its time ran out,
     ``dislocations`` how many it held.
     """
 
@@ -59,6 +60,7 @@ class MapRecord:
     specimen_id: str
     specimen: int
     seed: int
+    strain_path: str
     prior_strain: float
     reload: str
     reload_strain: float
@@ -128,17 +130,20 @@ def write_map_shard(
     header: ShardHeader,
     curve_strain: NDArray[np.float64],
     entries: Iterable[MapEntry],
+    lost: Mapping[str, str] | None = None,
 ) -> None:
     """Write a shard's maps to ``out_zarr`` and its manifest to ``out_json``, in the order given.
 
     ``entries`` may be a generator: no more than a few maps are in memory at a time. The two paths
-    differ in their suffix only, ``.zarr`` and ``.json``. The manifest comes last.
+    differ in their suffix only, ``.zarr`` and ``.json``. The manifest comes last. It says of
+    each specimen that was ``lost`` why; where none is left, the shard has no map.
 
     Raises
     ------
     BadInputError
         A map that cannot be used (:meth:`StrainMap.check`), of another pitch or frame than the
-        header, twice the same ``map_id``, a curve of the wrong length or not finite, or no map.
+        header, twice the same ``map_id``, a curve of the wrong length or not finite, or no map
+        although no specimen was lost.
     """
     out_zarr, out_json = Path(out_zarr), Path(out_json)
     if out_zarr != out_json.with_suffix(".zarr"):
@@ -180,7 +185,7 @@ def write_map_shard(
                 }
             )
             curves.append(curve)
-        if not manifest_maps:
+        if not (manifest_maps or lost):
             raise BadInputError("no map to write", where=out_zarr)
         for writer in ragged.values():
             writer.flush()
@@ -192,7 +197,7 @@ def write_map_shard(
             "columns": columns_array,
             "offset": np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
             "curve_strain": np.asarray(curve_strain, dtype=np.float64),
-            "curve_stress_mpa": np.stack(curves),
+            "curve_stress_mpa": np.reshape(curves, (len(curves), len(curve_strain))),
         }
         for name, values in dense.items():
             group.create_array(name, data=values, compressors=ZstdCodec(level=3))
@@ -203,6 +208,7 @@ def write_map_shard(
             "version": VERSION,
             **dataclasses.asdict(header),
             "count": len(manifest_maps),
+            "lost": dict(lost or {}),
             "sha256": _shard_digest(dense, [m["sha256"] for m in manifest_maps]),
             "maps": manifest_maps,
         },
@@ -226,7 +232,10 @@ def read_manifest_json(path: str | Path) -> dict[str, Any]:
             way_out="measure the specimens again with this release",
         )
     maps = content.get("maps")
-    if not isinstance(maps, list) or not maps or len(maps) != content.get("count"):
+    lost = content.get("lost")
+    if not isinstance(lost, dict):
+        raise BadInputError("the list of lost specimens is missing", where=path, way_out=_REDO)
+    if not isinstance(maps, list) or len(maps) != content.get("count") or not (maps or lost):
         raise BadInputError("list and count of maps disagree", where=path, way_out=_REDO)
     wanted = [
         (content, [f.name for f in dataclasses.fields(ShardHeader)] + ["sha256"]),
@@ -249,6 +258,8 @@ class MapShard:
         The Zarr group.
     header, records
         What the manifest says of the shard and of each map.
+    lost
+        Why each specimen that the simulator lost is missing, by its name.
     rows, columns
         Map sizes, int32 (n_maps,).
     curve_strain, curve_stress_mpa
@@ -258,6 +269,7 @@ class MapShard:
     path: Path
     header: ShardHeader
     records: tuple[MapRecord, ...]
+    lost: dict[str, str]
     rows: NDArray[np.int32]
     columns: NDArray[np.int32]
     curve_strain: NDArray[np.float64]
@@ -303,6 +315,7 @@ class MapShard:
             path=path,
             header=ShardHeader(**{key: manifest[key] for key in header_keys}),
             records=tuple(MapRecord(**{key: m[key] for key in _RECORD_KEYS}) for m in maps),
+            lost=dict(manifest["lost"]),
             rows=dense["rows"],
             columns=dense["columns"],
             curve_strain=dense["curve_strain"],

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from strainprint.dataset.crops import PAPER_CROP_PX, PAPER_SCALES, crop_picture
-from strainprint.dataset.manifest import class_names
 from strainprint.errors import BadInputError
 from strainprint.files import without_formulas, write_csv
 from strainprint.maps.declaration import Declaration, beside, read_declaration
@@ -57,7 +56,7 @@ def classify_files(
     ``declaration`` says what the files of other tools do not, for every file that has no
     declaration of its own beside it.
 
-    Columns: file, prior_strain_predicted, p_prior_<strain> of each class, in_domain (1 where the
+    Columns: file, prior_strain_predicted, p_prior_<class> of each class, in_domain (1 where the
     map is known to be like those that every network was trained on, else 0) and the reason where
     it is 0. Several networks count as an ensemble: probabilities are averaged.
 
@@ -77,7 +76,7 @@ def classify_files(
     networks = [load_network(directory) for directory in directories]
     for directory, trained in zip(directories[1:], networks[1:], strict=True):
         for what, one, other in (
-            ("classes", trained.prior_strains, networks[0].prior_strains),
+            ("classes", trained.classes, networks[0].classes),
             ("study", trained.crops.get("study"), networks[0].crops.get("study")),
         ):
             if one != other:
@@ -87,7 +86,7 @@ def classify_files(
     common = None if declaration is None else read_declaration(declaration)
     for trained in networks:
         trained.network.to(chosen_device)
-    classes = class_names(networks[0].prior_strains)
+    classes = networks[0].classes
     rows: list[dict[str, object]] = []
     refused: list[Refused] = []
     for file in tqdm(files, "predict", disable=None):
@@ -104,7 +103,7 @@ def classify_files(
         rows.append(
             {
                 "file": str(file),
-                "prior_strain_predicted": networks[0].prior_strains[int(probabilities.argmax())],
+                "prior_strain_predicted": classes[int(probabilities.argmax())],
                 **{f"p_prior_{name}": p for name, p in zip(classes, probabilities, strict=True)},
                 "in_domain": int(not reasons),
                 "reason": "; ".join(reasons),

@@ -29,19 +29,19 @@ def average_predictions(
     Raises
     ------
     BadInputError
-        There is no member, or members differ in maps, their order, parts, true prior strains or
-        classes.
+        There is no member, or members differ in maps, their order, parts, true classes or the
+        list of classes.
     """
     if not member_csvs:
         raise BadInputError("an ensemble needs members", allowed="one prediction table or more")
     members = [read_predictions(path) for path in member_csvs]
     first = members[0]
     for path, member in zip(member_csvs, members, strict=True):
-        if member.prior_strains != first.prior_strains:
+        if member.classes != first.classes:
             raise BadInputError(
-                f"classes {member.prior_strains}",
+                f"classes {member.classes}",
                 where=path,
-                allowed=f"{first.prior_strains}, as in {member_csvs[0]}",
+                allowed=f"{first.classes}, as in {member_csvs[0]}",
             )
         for column in ("map_id", "part", "prior_strain"):
             if member.frame[column].tolist() != first.frame[column].tolist():
@@ -51,9 +51,8 @@ def average_predictions(
                     allowed="predictions for the same maps of the same split, in one order",
                 )
     probabilities = np.mean([member.probabilities for member in members], axis=0)
-    table = write_predictions(
-        predictions_csv, first.frame, first.frame["part"], probabilities, first.prior_strains
-    )
+    maps = first.frame.rename(columns={"prior_strain": "strain_path"})
+    table = write_predictions(predictions_csv, maps, maps["part"], probabilities, first.classes)
     metrics = prediction_metrics(table) | {"members": len(members)}
     write_json(metrics_json, metrics)
     _log.info("ensemble of %d: accuracy %s", len(members), metrics["accuracy"])

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from strainprint.dataset.manifest import prior_strains_of, read_manifest
+from strainprint.dataset.manifest import classes_of, read_manifest
 from strainprint.dataset.splits import read_split
 from strainprint.dataset.store import read_crops
 from strainprint.errors import BadInputError
@@ -58,11 +58,11 @@ def infer_network(
     store = read_crops(crops_zarr, crops_json)
     if store.map_ids != tuple(manifest["map_id"]):
         raise BadInputError("maps are not those of the manifest, in its order", where=crops_json)
-    if prior_strains_of(manifest) != trained.prior_strains:
+    if classes_of(manifest) != trained.classes:
         raise BadInputError(
-            f"prior strains are {prior_strains_of(manifest)}",
+            f"classes are {classes_of(manifest)}",
             where=manifest_csv,
-            allowed=f"{trained.prior_strains}, the classes of {directory}",
+            allowed=f"{trained.classes}, those of {directory}",
         )
     n_crops, crop_px = store.crops.shape[1:3]
     expected = (trained.crops["crops_per_map"], trained.crops["crop_px"])
@@ -74,7 +74,7 @@ def infer_network(
         )
     probabilities, features = predict_crops(trained.network.to(chosen_device), store.crops)
     table = write_predictions(
-        directory / "predictions.csv", manifest, parts, probabilities, trained.prior_strains
+        directory / "predictions.csv", manifest, parts, probabilities, trained.classes
     )
     with (
         write_whole(directory / "features.npy") as partial,

@@ -1,7 +1,8 @@
 """The table of class probabilities that networks, ensemble and baseline all write.
 
 One row for each map in manifest order: ``map_id, part, prior_strain, prior_strain_predicted`` and
-one column ``p_prior_<strain>`` for each class, prior strains ascending.
+one column ``p_prior_<class>`` for each class. A class is a prior strain as a number, or the name of
+a strain path.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from strainprint.dataset.manifest import class_names
+from strainprint.dataset.manifest import checked_classes
 from strainprint.dataset.splits import PARTS
 from strainprint.errors import BadInputError
 from strainprint.files import write_csv
 
 _PROBABILITY = "p_prior_"
+_CLASS_COLUMNS = ("prior_strain", "prior_strain_predicted")
 _SUM_TOLERANCE = 1e-6
 
 
@@ -32,25 +34,25 @@ class PredictionTable:
     ----------
     frame
         The table as it stands in ``predictions.csv``.
-    prior_strains
-        The classes, ascending.
+    classes
+        The names of the classes, in the order of the columns.
     probabilities
         Shape (n_maps, n_classes), rows sum to 1.
     """
 
     frame: pd.DataFrame
-    prior_strains: tuple[float, ...]
+    classes: tuple[str, ...]
     probabilities: NDArray[np.float64]
 
     @property
     def true_class(self) -> NDArray[np.int64]:
-        """Class index of each map's prior strain, shape (n_maps,)."""
-        return _class_index(self.frame["prior_strain"], self.prior_strains)
+        """Index of each map's class, shape (n_maps,)."""
+        return _class_index(self.frame["prior_strain"], self.classes)
 
     @property
     def predicted_class(self) -> NDArray[np.int64]:
         """Class index predicted for each map, shape (n_maps,)."""
-        return _class_index(self.frame["prior_strain_predicted"], self.prior_strains)
+        return _class_index(self.frame["prior_strain_predicted"], self.classes)
 
 
 def write_predictions(
@@ -58,7 +60,7 @@ def write_predictions(
     manifest_frame: pd.DataFrame,
     parts: ArrayLike,
     probabilities: ArrayLike,
-    prior_strains: Sequence[float],
+    classes: Sequence[str],
 ) -> PredictionTable:
     """Write ``predictions.csv`` and return the table as a reader will find it.
 
@@ -67,20 +69,20 @@ def write_predictions(
     path
         The file to write.
     manifest_frame
-        Rows of the dataset's manifest; ``map_id`` and ``prior_strain`` are used.
+        Rows of the dataset's manifest; ``map_id`` and ``strain_path`` are used.
     parts
         ``train``, ``validation`` or ``test`` of each row, in the same order.
     probabilities
-        Shape (n_maps, n_classes), in the order of ``prior_strains``.
-    prior_strains
-        The classes, ascending.
+        Shape (n_maps, n_classes), in the order of ``classes``.
+    classes
+        The names of the classes.
 
     Raises
     ------
     BadInputError
         Lengths differ, or the probabilities are not finite or do not sum to 1.
     """
-    names = class_names(prior_strains)
+    names = checked_classes(classes)
     values = np.asarray(probabilities, dtype=np.float64)
     part_of_map = np.asarray(parts, dtype=object)
     if values.shape != (len(manifest_frame), len(names)) or len(part_of_map) != len(values):
@@ -94,8 +96,8 @@ def write_predictions(
         {
             "map_id": manifest_frame["map_id"].to_numpy(),
             "part": part_of_map,
-            "prior_strain": manifest_frame["prior_strain"].to_numpy(dtype=np.float64),
-            "prior_strain_predicted": np.asarray(prior_strains)[values.argmax(axis=1)],
+            "prior_strain": manifest_frame["strain_path"].to_numpy(dtype=object),
+            "prior_strain_predicted": np.asarray(names, dtype=object)[values.argmax(axis=1)],
         }
     )
     for index, name in enumerate(names):
@@ -111,11 +113,11 @@ def read_predictions(path: str | Path) -> PredictionTable:
     Raises
     ------
     BadInputError
-        The file is missing or unreadable, columns are missing, a map comes twice, a part or prior
-        strain is unknown, or probabilities are not finite or do not sum to 1.
+        The file is missing or unreadable, columns are missing, a map comes twice, a part or class
+        is unknown, or probabilities are not finite or do not sum to 1.
     """
     try:
-        frame = pd.read_csv(path, dtype={"map_id": str, "part": str})
+        frame = pd.read_csv(path, dtype=dict.fromkeys(["map_id", "part", *_CLASS_COLUMNS], str))
     except (OSError, ValueError) as error:
         raise BadInputError(
             f"not readable as a prediction table ({error})", where=path, way_out="re-run the rule"
@@ -137,7 +139,7 @@ def prediction_metrics(table: PredictionTable) -> dict[str, Any]:
 
     ``confusion[part][i][j]`` counts the maps of class i that were given class j.
     """
-    n_classes = len(table.prior_strains)
+    n_classes = len(table.classes)
     counts: dict[str, int] = {}
     log_loss: dict[str, float | None] = {}
     confusion: dict[str, list[list[int]]] = {}
@@ -153,46 +155,45 @@ def prediction_metrics(table: PredictionTable) -> dict[str, Any]:
         confusion[part] = matrix.tolist()
     return {
         "accuracy": accuracy_by_part(table),
-        "classes": class_names(table.prior_strains),
+        "classes": list(table.classes),
         "confusion": confusion,
         "log_loss": log_loss,
         "n": counts,
     }
 
 
-def _class_index(strains: pd.Series[float], prior_strains: Sequence[float]) -> NDArray[np.int64]:
-    index = {name: position for position, name in enumerate(class_names(prior_strains))}
-    return np.array([index[f"{strain:g}"] for strain in strains], dtype=np.int64)
+def _class_index(names: pd.Series[str], classes: Sequence[str]) -> NDArray[np.int64]:
+    index = {name: position for position, name in enumerate(classes)}
+    return np.array([index[name] for name in names], dtype=np.int64)
 
 
 def _validated(frame: pd.DataFrame, where: str | Path) -> PredictionTable:
     columns = [name for name in frame.columns if name.startswith(_PROBABILITY)]
-    expected = ["map_id", "part", "prior_strain", "prior_strain_predicted", *columns]
+    expected = ["map_id", "part", *_CLASS_COLUMNS, *columns]
     if list(frame.columns) != expected:
         raise BadInputError(
             f"columns are {list(frame.columns)}",
             where=where,
-            allowed="map_id, part, prior_strain, prior_strain_predicted, p_prior_<strain>...",
+            allowed="map_id, part, prior_strain, prior_strain_predicted, p_prior_<class>...",
         )
     try:
-        prior_strains = tuple(float(name.removeprefix(_PROBABILITY)) for name in columns)
-        strain_columns = ["prior_strain", "prior_strain_predicted"]
-        frame = frame.astype({name: np.float64 for name in strain_columns})
         probabilities = frame[columns].to_numpy(dtype=np.float64)
     except ValueError as error:
         raise BadInputError(f"holds what is no number ({error})", where=where) from error
-    names = class_names(prior_strains)
+    names = checked_classes([name.removeprefix(_PROBABILITY) for name in columns])
     if frame["map_id"].duplicated().any():
         twice = frame["map_id"][frame["map_id"].duplicated()].iloc[0]
         raise BadInputError(f"map {twice} comes twice", where=where)
     unknown = set(frame["part"]) - set(PARTS)
     if unknown:
         raise BadInputError(f"parts {sorted(map(str, unknown))}", where=where, allowed=str(PARTS))
-    for column in strain_columns:
-        strange = {f"{strain:g}" for strain in frame[column]} - set(names)
+    for column in _CLASS_COLUMNS:
+        strange = set(frame[column]) - set(names)
         if strange:
             raise BadInputError(
-                f"{column} {sorted(strange)} is no class", where=where, allowed=", ".join(names)
+                f"{column} {sorted(map(str, strange))} is no class",
+                where=where,
+                allowed=", ".join(names),
             )
     sums = probabilities.sum(axis=1)
     bad = ~(np.abs(sums - 1) < _SUM_TOLERANCE) | (probabilities < 0).any(axis=1)
@@ -203,7 +204,7 @@ def _validated(frame: pd.DataFrame, where: str | Path) -> PredictionTable:
             where=where,
             allowed="finite, not negative, sum 1",
         )
-    table = PredictionTable(frame, prior_strains, probabilities)
+    table = PredictionTable(frame, names, probabilities)
     chosen = probabilities[np.arange(len(frame)), table.predicted_class]
     wrong = np.flatnonzero(chosen < probabilities.max(axis=1) - _SUM_TOLERANCE)
     if len(wrong):

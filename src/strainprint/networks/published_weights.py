@@ -25,7 +25,7 @@ from strainprint.networks.storage import save_network
 
 # ASSUME: the output classes are in ascending order of prior strain; with that order the published
 # weights classify all ten published profiles (learning.md 1).
-_PRIOR_STRAINS = (0.001, 0.01, 0.1)
+_CLASSES = ("0.001", "0.01", "0.1")
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ def import_keras(hdf5_path: str | Path, directory: str | Path) -> None:
     BadInputError
         The file is missing, not HDF5, or its layers are not those of the network.
     """
-    network = ResidualNetwork(architecture_of("proposed"), n_classes=len(_PRIOR_STRAINS))
+    network = ResidualNetwork(architecture_of("proposed"), n_classes=len(_CLASSES))
     try:
         with h5py.File(hdf5_path, "r") as file:
             if "model_weights" not in file:
@@ -57,7 +57,7 @@ def import_keras(hdf5_path: str | Path, directory: str | Path) -> None:
         directory,
         network,
         {
-            "classes": list(_PRIOR_STRAINS),
+            "classes": list(_CLASSES),
             "crops": {
                 "study": "published",
                 "crops_per_map": crops_per_picture(PAPER_SCALES),

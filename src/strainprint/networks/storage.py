@@ -29,8 +29,9 @@ class TrainedNetwork:
     ----------
     network
         In evaluation mode, on the CPU.
-    prior_strains
-        The classes, in the order of the network's scores.
+    classes
+        The names of the classes (a prior strain as a number, or a strain path), in the order of
+        the network's scores.
     crops
         How its input was made: ``crop_px``, ``crops_per_map`` and, where known, ``study``,
         ``frame``, ``pitch_nm``, ``aspect_range`` (least and largest length over width),
@@ -40,7 +41,7 @@ class TrainedNetwork:
     """
 
     network: ResidualNetwork
-    prior_strains: tuple[float, ...]
+    classes: tuple[str, ...]
     crops: dict[str, Any]
     description: dict[str, Any]
 
@@ -50,7 +51,7 @@ def save_network(
 ) -> None:
     """Write the weights, and last the description with their checksum.
 
-    ``description`` must hold ``classes`` (prior strains) and ``crops`` (see
+    ``description`` must hold ``classes`` and ``crops`` (see
     :class:`TrainedNetwork`).
     """
     directory = Path(directory)
@@ -86,7 +87,9 @@ def load_network(directory: str | Path) -> TrainedNetwork:
         )
     try:
         architecture = architecture_of(description["architecture"])
-        prior_strains = tuple(float(strain) for strain in description["classes"])
+        classes = tuple(
+            name if isinstance(name, str) else f"{name:g}" for name in description["classes"]
+        )
         crops = dict(description["crops"])
         expected = description["weights_sha256"]
     except KeyError as error:
@@ -98,14 +101,14 @@ def load_network(directory: str | Path) -> TrainedNetwork:
             where=directory / WEIGHTS,
             way_out="delete both and train again",
         )
-    network = ResidualNetwork(architecture, n_classes=len(prior_strains))
+    network = ResidualNetwork(architecture, n_classes=len(classes))
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:
         raise BadInputError(
             f"weights do not fit {architecture.name} ({error})", where=directory / WEIGHTS
         ) from error
-    return TrainedNetwork(network.eval(), prior_strains, crops, description)
+    return TrainedNetwork(network.eval(), classes, crops, description)
 
 
 def write_tensors(

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from strainprint.dataset.manifest import class_names, prior_strains_of, read_manifest
+from strainprint.dataset.manifest import classes_of, read_manifest
 from strainprint.dataset.splits import PARTS, read_split
 from strainprint.dataset.store import FORMAT as CROPS_FORMAT
 from strainprint.dataset.store import read_crops
@@ -164,13 +164,13 @@ batch_norm_momentum, crops_per_map_per_epoch
             where=crops_json,
             way_out="re-run the rule `crop`",
         )
-    prior_strains = prior_strains_of(manifest)
+    classes = classes_of(manifest)
     training = train(
         store.crops,
         manifest["label"].to_numpy(),
         parts,
         settings,
-        classes=class_names(prior_strains),
+        classes=list(classes),
         device=chosen_device,
         checkpoint_dir=Path(checkpoint_dir),
     )
@@ -181,7 +181,7 @@ batch_norm_momentum, crops_per_map_per_epoch
         training.network,
         {
             **asdict(settings),
-            "classes": list(prior_strains),
+            "classes": list(classes),
             "crops": crop_description(crops_json),
             "maps": {part: int((parts == part).sum()) for part in PARTS},
             "epochs": len(training.history),

@@ -32,15 +32,15 @@ class JudgedModel:
     ----------
     name
         ``shape-only``, ``baseline``, ``<network>-seed<n>`` or ``ensemble``.
-    prior_strains
-        The classes, ascending; labels are positions in it.
+    classes
+        The names of the classes; labels are positions in it.
     test
         One row per test map in manifest order: the manifest's columns, ``label`` (true class),
         ``named_label`` (class that the model named) and ``correct``.
     """
 
     name: str
-    prior_strains: tuple[float, ...]
+    classes: tuple[str, ...]
     test: pd.DataFrame
 
     @property
@@ -95,7 +95,7 @@ def read_judged_model(name: str, path: str | Path, manifest: pd.DataFrame) -> Ju
         }
     )[(table.frame["part"] == "test").to_numpy()]
     test = manifest.drop(columns="label").merge(said, on="map_id", how="inner")
-    return JudgedModel(name, table.prior_strains, test)
+    return JudgedModel(name, table.classes, test)
 
 
 def read_judged_models(
@@ -124,7 +124,7 @@ def read_judged_models(
     first = models[0]
     for model in models[1:]:
         same_maps = list(model.test["map_id"]) == list(first.test["map_id"])
-        if not same_maps or model.prior_strains != first.prior_strains:
+        if not same_maps or model.classes != first.classes:
             raise BadInputError(
                 f"was judged on other test maps or classes than {first.name}",
                 where=files[model.name],

@@ -543,8 +543,8 @@ def _specimens(reports: Sequence[Report], folder: Path) -> str:
     )
 
 
-def _group(row: Mapping[str, Any]) -> tuple[float, int, float]:
-    return float(row["width_nm"]), int(row["slip_systems"]), float(row["prior_strain"])
+def _group(row: Mapping[str, Any]) -> tuple[float, int, str]:
+    return float(row["width_nm"]), int(row["slip_systems"]), str(row["prior_strain"])
 
 
 # ---- one study and split -------------------------------------------------------------------------

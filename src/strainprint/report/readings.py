@@ -73,14 +73,14 @@ def what_was_run(
     first = summaries[0]
     widths = sorted({float(row["width_nm"]) for row in specimens})
     slips = sorted({int(row["slip_systems"]) for row in specimens})
-    strains = sorted({float(row["prior_strain"]) for row in specimens})
+    classes = dict.fromkeys(class_label(row["prior_strain"]) for row in specimens)
     studies = list(dict.fromkeys(str(row["study"]) for row in summaries))
     splits = list(dict.fromkeys(str(row["split"]) for row in summaries))
     return (
         f"{counted(int(first['specimens']), 'specimen')} of "
         f"{counted(len(widths), 'width')} ({listed([width_label(w) for w in widths])}; "
         f"{listed([slip_label(s) for s in slips])}) were simulated, each loaded to prior strains "
-        f"of {listed([class_label(s) for s in strains])}, and measured on reload: "
+        f"of {listed(list(classes))}, and measured on reload: "
         f"{counted(int(first['maps']), 'map')} in each study ({listed(studies)}). "
         f"{counted(len(networks), 'network')} "
         f"({listed([f'seed {seed}' for seed in seeds])}; {counted(threads, 'thread')} for each "

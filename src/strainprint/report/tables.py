@@ -40,6 +40,7 @@ from strainprint.report.statistics import (
 from strainprint.seeds import derive_seed
 
 TABLES_FORMAT = "strainprint-tables"
+_GROUP = ["width_nm", "slip_systems", "label"]
 _CURVE_MEASURES = (
     *("relative_rmse", "r2", "yield_stress_error_mpa", "yield_stress_absolute_error_mpa"),
     "rmse_minus_subset_mean",
@@ -188,14 +189,13 @@ def specimen_table(manifest: pd.DataFrame, results_dir: str | Path) -> pd.DataFr
     if joined["dislocations"].isna().any():
         lost = joined.loc[joined["dislocations"].isna(), "map_id"].iloc[0]
         raise BadInputError(f"map {lost} is in the manifest but in no shard", where=results_dir)
-    keys = ["width_nm", "slip_systems", "prior_strain"]
     rows = []
-    for key, group in joined.groupby(keys, sort=True):
+    for key, group in joined.groupby(_GROUP, sort=True):
         once = group.drop_duplicates("specimen_id")
         retained = once["dislocations"].to_numpy(dtype=float)
         rows.append(
             {
-                **dict(zip(keys, key, strict=True)),
+                **_named_group(key, group),
                 "specimens": len(once),
                 "maps": len(group),
                 "relaxed_fraction": _share(once["relaxed"]),
@@ -316,8 +316,7 @@ def count_table(manifest: pd.DataFrame, parts: pd.Series[str]) -> pd.DataFrame:
             reload=str(first["reload"]),
             slip_systems=int(first["slip_systems"]),
         )
-        classes = [(f"{s:g}", group) for s, group in subset.groupby("prior_strain", sort=True)]
-        for name, group in [*classes, ("all", subset)]:
+        for name, group in [*_by_class(subset), ("all", subset)]:
             rows.append(
                 {
                     **dict(zip(keys, key, strict=True)),
@@ -332,18 +331,18 @@ def count_table(manifest: pd.DataFrame, parts: pd.Series[str]) -> pd.DataFrame:
 
 def confusion_table(model: JudgedModel) -> pd.DataFrame:
     """Return the confusion counts of one model, with recall and its Wilson interval per class."""
-    prior_strains = model.prior_strains
-    named = [f"named_{strain:g}" for strain in prior_strains]
+    classes = model.classes
+    named = [f"named_{name}" for name in classes]
     counts = confusion_counts(
-        model.test["label"].to_numpy(), model.test["named_label"].to_numpy(), len(prior_strains)
+        model.test["label"].to_numpy(), model.test["named_label"].to_numpy(), len(classes)
     )
     rows = []
-    for label, strain in enumerate(prior_strains):
+    for label, name in enumerate(classes):
         right, n = int(counts[label, label]), int(counts[label].sum())
         wilson = wilson_interval(right, n)
         rows.append(
             {
-                "prior_strain": strain,
+                "prior_strain": name,
                 **dict(zip(named, counts[label].tolist(), strict=True)),
                 "n": n,
                 "recall": right / n if n else np.nan,
@@ -363,7 +362,11 @@ def curve_error_table(
     same maps of the relative RMSE minus that of the mean curve of the subset: below 0 the method
     knows more than width and slip tell.
     """
-    known = errors.merge(manifest[["map_id", "specimen_id", "width_nm"]], on="map_id", how="left")
+    known = errors.merge(
+        manifest[["map_id", "specimen_id", "width_nm", "label", "strain_path"]],
+        on="map_id",
+        how="left",
+    )
     if known["width_nm"].isna().any():
         lost = known.loc[known["width_nm"].isna(), "map_id"].iloc[0]
         raise BadInputError(f"curve errors name map {lost}, which is not in the manifest")
@@ -373,17 +376,14 @@ def curve_error_table(
     groups: list[tuple[str, str, pd.DataFrame]] = [("all", "all", known)]
     for width, at_width in known.groupby("width_nm", sort=True):
         groups.append((f"{width:g}", "all", at_width))
-        groups += [
-            (f"{width:g}", f"{strain:g}", group)
-            for strain, group in at_width.groupby("prior_strain", sort=True)
-        ]
+        groups += [(f"{width:g}", name, group) for name, group in _by_class(at_width)]
     rows = []
-    for width, strain, group in groups:
+    for width, name, group in groups:
         for method in dict.fromkeys(known["method"]):
             chosen = group[group["method"] == method]
             row: dict[str, Any] = {
                 "width_nm": width,
-                "prior_strain": strain,
+                "prior_strain": name,
                 "method": method,
                 "n": len(chosen),
                 "n_specimens": chosen["specimen_id"].nunique(),
@@ -415,15 +415,14 @@ def _median_with_interval(
 
 def size_effect_table(errors: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFrame:
     """Return the true yield stress on reload of the test maps, by width, slip and class."""
-    keys = ["width_nm", "slip_systems", "prior_strain"]
     true = errors.drop_duplicates("map_id")[["map_id", "yield_stress_true_mpa"]]
     known = manifest.merge(true, on="map_id", how="inner").dropna(subset="yield_stress_true_mpa")
     rows = []
-    for key, group in known.groupby(keys, sort=True):
+    for key, group in known.groupby(_GROUP, sort=True):
         stress = group["yield_stress_true_mpa"].to_numpy(dtype=float)
         rows.append(
             {
-                **dict(zip(keys, key, strict=True)),
+                **_named_group(key, group),
                 "n": len(stress),
                 "yield_stress_median_mpa": float(np.median(stress)),
                 "yield_stress_p10_mpa": float(np.quantile(stress, 0.1)),
@@ -431,7 +430,22 @@ def size_effect_table(errors: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFr
             }
         )
     columns = ["n", "yield_stress_median_mpa", "yield_stress_p10_mpa", "yield_stress_p90_mpa"]
-    return pd.DataFrame(rows, columns=[*keys, *columns])
+    return pd.DataFrame(rows, columns=["width_nm", "slip_systems", "prior_strain", *columns])
+
+
+def _by_class(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Return the rows of each class with its name, in the order of labels."""
+    return [(group["strain_path"].iloc[0], group) for _, group in frame.groupby("label", sort=True)]
+
+
+def _named_group(key: tuple[Any, ...], group: pd.DataFrame) -> dict[str, Any]:
+    """Return the leading columns of a group by ``_GROUP``: its class by name."""
+    width, slip, _ = key
+    return {
+        "width_nm": width,
+        "slip_systems": slip,
+        "prior_strain": group["strain_path"].iloc[0],
+    }
 
 
 def _share(values: pd.Series[Any] | NDArray[Any]) -> float:

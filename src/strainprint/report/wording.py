@@ -41,9 +41,12 @@ def method_label(method: str) -> str:
     return f"{near} by correlations" if family.startswith("correlation") else f"{near} by network"
 
 
-def class_label(prior_strain: float) -> str:
-    """Return a prior strain in percent: ``0.001`` -> ``0.1 %``."""
-    return f"{100 * prior_strain:g}{_SPACE}%"
+def class_label(name: str | float) -> str:
+    """Return a prior strain in percent, ``0.001`` -> ``0.1 %``; a strain path keeps its name."""
+    try:
+        return f"{100 * float(name):g}{_SPACE}%"
+    except ValueError:
+        return str(name)
 
 
 def width_label(width_nm: float) -> str:

@@ -56,3 +56,24 @@ def check_bounds(settings: object, section: str, bounds: Mapping[str, Bounds]) -
                 where=f"specimens.{section}.{name}",
                 allowed=str(allowed),
             )
+
+
+def check_fit(width_nm: float, plane_spacing_nm: float, surface_source_depth_nm: float) -> None:
+    """Check that slip planes and surface sources fit a specimen of this width.
+
+    Raises
+    ------
+    BadInputError
+        Planes further apart than the specimen is wide, or sources at both ends of a plane (twice
+        as long as the specimen is wide) that would lie beyond each other.
+    """
+    for name, value in (
+        ("plane_spacing_nm", plane_spacing_nm),
+        ("surface_source_depth_nm", surface_source_depth_nm),
+    ):
+        if value >= width_nm:
+            raise BadInputError(
+                f"{name} is {value:g} at a width of {width_nm:g} nm",
+                where=f"specimens.crystal.{name}",
+                allowed="less than the width of the narrowest specimen",
+            )

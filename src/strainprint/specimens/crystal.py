@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strainprint.errors import BadInputError
-from strainprint.specimens.bounds import NOT_NEGATIVE, POSITIVE, SCATTER, check_bounds
+from strainprint.specimens.bounds import NOT_NEGATIVE, POSITIVE, SCATTER, check_bounds, check_fit
 from strainprint.specimens.material import Material
 
 SLIP_ANGLE_DEG = 30.0
@@ -138,23 +138,6 @@ def _count(rng: np.random.Generator, expected: float) -> int:
     return floor(expected + rng.random())
 
 
-def _check_fit(width_nm: float, plane_length_nm: float, settings: CrystalSettings) -> None:
-    """Refuse what does not fit a specimen of this width."""
-    if settings.plane_spacing_nm >= width_nm:
-        raise BadInputError(
-            f"plane_spacing_nm is {settings.plane_spacing_nm:g} at a width of {width_nm:g} nm",
-            where="specimens.crystal.plane_spacing_nm",
-            allowed="less than the width",
-        )
-    if 2 * settings.surface_source_depth_nm >= plane_length_nm:
-        raise BadInputError(
-            f"surface_source_depth_nm is {settings.surface_source_depth_nm:g} on planes of "
-            f"{plane_length_nm:g} nm",
-            where="specimens.crystal.surface_source_depth_nm",
-            allowed="less than half the length of a plane, which is twice the width",
-        )
-
-
 def place_crystal(
     width_nm: float,
     slip_systems: int,
@@ -175,9 +158,9 @@ def place_crystal(
     """
     if width_nm not in POSITIVE:
         raise BadInputError(f"width_nm is {width_nm}", allowed=str(POSITIVE))
-    angles = slip_angles(slip_systems)
-    _check_fit(width_nm, width_nm / abs(cos(angles[0])), settings)
+    check_fit(width_nm, settings.plane_spacing_nm, settings.surface_source_depth_nm)
     height = settings.aspect * width_nm
+    angles = slip_angles(slip_systems)
     stacks = [
         slip_planes(width_nm, height, angle, settings.plane_spacing_nm, rng.random())
         for angle in angles

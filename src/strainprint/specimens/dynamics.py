@@ -573,6 +573,9 @@ def settle(
         if hold_stress:
             platen[0] = strain * pillar.height
         stress = pillar.modulus * (platen[0] / pillar.height - strain)
+        if not np.isfinite(stress):
+            # a position is no number and never settles: the caller sees it in the population
+            return OUT_OF_TIME, time, steps
         update_side(lattice, pop, False)
         resolved_stresses(lattice, pillar, pop, stress, carried, tau)
         fastest = _release_and_measure(

@@ -1,19 +1,21 @@
-"""The loading protocol: compress to each prior strain, unload, relax, reload, keep states.
+"""The press and the protocol: strain paths, unloading, relaxing, reloading, and states to keep.
 
-One path to the largest prior strain serves all: at every prior strain the specimen is copied, and
-the copy is unloaded, relaxed and reloaded while the original goes on.
+Paths that begin alike are simulated once: where they part, the specimen is copied and each copy
+goes its own way. One compression to the largest prior strain thus serves all prior strains.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import floor
 
 import numpy as np
 from numpy.typing import NDArray
 
 from strainprint.errors import BadInputError
+from strainprint.specimens.bounds import Bounds, check_bounds
 from strainprint.specimens.crystal import Crystal
 from strainprint.specimens.displacement import axial_stress_from_superposition_mpa
 from strainprint.specimens.dynamics import (
@@ -32,28 +34,62 @@ from strainprint.specimens.population import (
     observe,
 )
 from strainprint.specimens.state import State, macroscopic_stress_mpa
+from strainprint.specimens.strain_path import SENSES, UNLOAD, Step, StrainPath
 
 log = logging.getLogger(__name__)
 
 IDENTITY_TOLERANCE = 1e-6
 """Largest relative difference between sigma = E'(U/h - eps_p) and the full superposition."""
 
+_ON_GRID = 1e-9
+"""Strain by which a wanted strain may miss a multiple of the strain step and still be one."""
+
+_MOST_STOPS = 1000
+"""Stops of the platen within one strain step, above ten for each source and obstacle: more means
+that one threshold is reached again and again."""
+
 
 class SimulationError(RuntimeError):
-    """A specimen's run broke a physical check; nothing of it is kept."""
+    """A specimen's run broke a physical check.
+
+    Attributes
+    ----------
+    state
+        The specimen as it was then.
+    doing
+        What was being done to it, e.g. ``compress 0.1``.
+    """
+
+    def __init__(self, reason: str, state: State, doing: str) -> None:
+        """Keep the reason as the message."""
+        super().__init__(reason)
+        self.state, self.doing = state, doing
 
 
 @dataclass(frozen=True)
 class LoadingSettings:
-    """The protocol (paper, section 4.3; defaults its values).
+    """The press (defaults the paper's, section 4.3).
 
     Attributes
     ----------
     strain_step
         Strain between recorded points; the platen never moves further at once.
+    sense
+        ``compression`` or ``tension``: that of plain prior strains and of every reload.
     """
 
     strain_step: float = 1e-4
+    sense: str = "compression"
+
+    def __post_init__(self) -> None:
+        """Refuse what no press can do."""
+        check_bounds(self, "loading", {"strain_step": Bounds(0.0, 0.01, low_allowed=False)})
+        if self.sense not in SENSES:
+            raise BadInputError(
+                f"sense is {self.sense!r}",
+                where="specimens.loading.sense",
+                allowed=" or ".join(SENSES),
+            )
 
 
 @dataclass(frozen=True)
@@ -78,23 +114,64 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class History:
-    """What one specimen remembers of one prior strain.
+class Leg:
+    """One step of a path as it went.
 
     Attributes
     ----------
+    step
+        In words, e.g. ``compress 0.01``.
+    sense
+        -1 where the platen moved down, +1 where it moved up.
+    start_strain
+        Engineering strain U/h at the start, tension positive.
+    curve
+        What was recorded, positive along ``sense``.
+    """
+
+    step: str
+    sense: int
+    start_strain: float
+    curve: Curve
+
+
+@dataclass(frozen=True)
+class History:
+    """What one specimen remembers of one strain path.
+
+    Attributes
+    ----------
+    legs
+        Every step of the path, the unloading at its end included.
     states
         "reference" (relaxed after unloading) and one state per reload strain.
     reload
-        Stress-strain curve of the reload, from the reference to the largest reload strain.
-    relaxed
-        Whether everything came to rest at zero load within the hold time.
+        The reload, from the reference to the largest reload strain.
     """
 
-    prior_strain: float
+    path: StrainPath
+    legs: tuple[Leg, ...]
     states: dict[str, State]
-    reload: Curve
-    relaxed: bool
+    reload: Leg
+
+    @property
+    def relaxed(self) -> bool:
+        """Whether everything came to rest at zero load within the hold time."""
+        return bool(self.legs[-1].curve.settled[-1])
+
+
+_Row = tuple[float, float, float, int, bool]
+
+
+def _curve(rows: Sequence[_Row]) -> Curve:
+    columns = list(zip(*rows, strict=True))
+    return Curve(
+        strain=np.array(columns[0]),
+        stress_mpa=np.array(columns[1]),
+        plastic_strain=np.array(columns[2]),
+        dislocations=np.array(columns[3], np.int64),
+        settled=np.array(columns[4], np.bool_),
+    )
 
 
 class Specimen:
@@ -119,6 +196,10 @@ class Specimen:
         self._tau = np.zeros(len(self.lattice.source_threshold))
         self.steps = 0
         self.largest_identity_error = 0.0
+        self.rested = True
+        """Whether all came to rest the last time."""
+        self.doing = "nothing yet"
+        """What is being done to it, for the report of a run that breaks."""
 
     def copy(self) -> Specimen:
         """Return an independent specimen in the same state."""
@@ -134,10 +215,18 @@ class Specimen:
         return observe(self.population, float(self.platen[0]))
 
     @property
+    def strain(self) -> float:
+        """Engineering strain U/h, tension positive."""
+        return float(self.platen[0] / self.pillar.height)
+
+    @property
     def stress_mpa(self) -> float:
         """Mean axial stress, tension positive."""
         strain, _ = macroscopic(self.lattice, self.pillar, self.population)
         return float(self.pillar.modulus * (self.platen[0] / self.pillar.height - strain))
+
+    def _broken(self, reason: str) -> SimulationError:
+        return SimulationError(reason, self.state, self.doing)
 
     def settle(self, *, hold_stress: bool = False) -> bool:
         """Let everything come to rest; returns whether it did within the hold time."""
@@ -147,28 +236,39 @@ class Specimen:
         self.population.hindrance[quiet] = 0.0
         while True:
             tau = np.zeros(len(self.population.charge) + len(self.population.plane))
-            why, _, steps = settle(
-                self.lattice,
-                self.pillar,
-                self.rules,
-                self.population,
-                self.platen,
-                hold_stress,
-                tau,
-            )
+            try:
+                why, _, steps = settle(
+                    self.lattice,
+                    self.pillar,
+                    self.rules,
+                    self.population,
+                    self.platen,
+                    hold_stress,
+                    tau,
+                )
+            except (ArithmeticError, np.linalg.LinAlgError) as error:
+                raise self._broken(f"a time step does not converge ({error})") from error
             self.steps += steps
             if why != OUT_OF_ROOM:
                 break
             self._check_density()
             self.population = copy_population(self.population, 2 * len(self.population.plane))
+        number = self.population.number[0]
+        if not (
+            np.isfinite(tau[: len(self.population.charge) + number]).all()
+            and np.isfinite(self.population.position[:number]).all()
+            and np.isfinite(self.platen[0])
+        ):
+            raise self._broken("a time step does not converge: a stress or position is no number")
         self._tau = tau
-        return bool(why == SETTLED)
+        self.rested = bool(why == SETTLED)
+        return self.rested
 
     def _check_density(self) -> None:
         area_um2 = self.crystal.width_nm * self.crystal.height_nm * 1e-6
         density = self.population.number[0] / area_um2
         if density > self.dynamics.density_limit_per_um2:
-            raise SimulationError(
+            raise self._broken(
                 f"dislocation density {density:.3g} /um^2 exceeds the physical limit of "
                 f"{self.dynamics.density_limit_per_um2:.3g} /um^2: sources multiply without bound"
             )
@@ -182,7 +282,7 @@ class Specimen:
         error = abs(summed - exact) / max(abs(exact), 1.0)
         self.largest_identity_error = max(self.largest_identity_error, error)
         if not error <= IDENTITY_TOLERANCE:
-            raise SimulationError(
+            raise self._broken(
                 f"macroscopic identity broken: E'(U/h - eps_p) = {exact:.9g} MPa, superposition "
                 f"{summed:.9g} MPa at U = {state.platen_displacement_nm:.6g} nm"
             )
@@ -193,48 +293,70 @@ class Specimen:
     ) -> Curve:
         """Move the platen by ``strain`` (> 0) along ``sense`` (-1 compression, +1 tension).
 
-        ``keep`` is called with the strain at every recorded point, after everything came to rest
-        and the macroscopic identity was checked.
+        Points are recorded every strain step; a strain that is no multiple of it is reached by a
+        last, shorter one. ``keep`` is called with the strain at every recorded point, after
+        everything came to rest and the macroscopic identity was checked.
         """
+        ((_, _, curve),) = self.load_through([strain], sense=sense, keep=keep)
+        return curve
+
+    def load_through(
+        self,
+        strains: Sequence[float],
+        *,
+        sense: int,
+        keep: Callable[[float], None] | None = None,
+    ) -> Iterator[tuple[float, Specimen, Curve]]:
+        """Load as :meth:`load` to the largest strain; yield a specimen and its curve at each.
+
+        Strains come ascending, each with an independent specimen that was loaded so far and no
+        further; with the last one it is this specimen itself. A strain between two recorded
+        points is reached by the copy alone, so that no path depends on which others branch off it.
+        """
+        wanted = sorted(set(strains))
+        if not (wanted and wanted[0] > 0 and np.isfinite(wanted[-1])):
+            raise BadInputError(f"strains are {list(strains)}", allowed="finite, above 0")
         start = float(self.platen[0])
-        height = self.pillar.height
-        points = round(strain / self.loading.strain_step)
-        if points < 1 or abs(points * self.loading.strain_step - strain) > 1e-9:
-            raise BadInputError(
-                f"strain {strain} is no multiple of the strain step {self.loading.strain_step}",
-                where="specimens.loading.strain_step",
-            )
-        rows = []
-        for point in range(points + 1):
-            target = start + sense * height * point * self.loading.strain_step
-            settled = self._move_to(target, sense)
-            self._check_density()
-            self.verified_state()
-            plastic, _ = macroscopic(self.lattice, self.pillar, self.population)
-            rows.append(
-                (
-                    point * self.loading.strain_step,
-                    sense * self.stress_mpa,
-                    sense * plastic,
-                    int(self.population.number[0]),
-                    settled,
-                )
-            )
-            if keep is not None:
-                keep(point * self.loading.strain_step)
-        columns = list(zip(*rows, strict=True))
-        return Curve(
-            strain=np.array(columns[0]),
-            stress_mpa=np.array(columns[1]),
-            plastic_strain=np.array(columns[2]),
-            dislocations=np.array(columns[3], np.int64),
-            settled=np.array(columns[4], np.bool_),
-        )
+        step = self.loading.strain_step
+        rows: list[_Row] = []
+        for strain in wanted:
+            points = floor((strain + _ON_GRID) / step)
+            for point in range(len(rows), points + 1):
+                rows.append(self._recorded(start, point * step, sense))
+                if keep is not None:
+                    keep(point * step)
+            branch = self if strain == wanted[-1] else self.copy()
+            branched = list(rows)
+            if strain - points * step > _ON_GRID:
+                branched.append(branch._recorded(start, strain, sense))
+                if keep is not None:
+                    keep(strain)
+            yield strain, branch, _curve(branched)
+
+    def _recorded(self, start: float, strain: float, sense: int) -> _Row:
+        """Move the platen to ``strain`` along ``sense`` from ``start`` (nm), check and record."""
+        settled = self._move_to(start + sense * self.pillar.height * strain, sense)
+        return self._row(strain, sense, settled)
+
+    def _row(self, strain: float, sense: int, settled: bool) -> _Row:
+        self._check_density()
+        self.verified_state()
+        plastic, _ = macroscopic(self.lattice, self.pillar, self.population)
+        number = int(self.population.number[0])
+        return strain, sense * self.stress_mpa, sense * plastic, number, settled
 
     def _move_to(self, target: float, sense: int) -> bool:
         """Move the platen to U = ``target``, stopping at every threshold on the way."""
         settled = self.settle()
+        thresholds = len(self.lattice.source_threshold) + len(self.lattice.obstacle_strength)
+        stops = _MOST_STOPS + 10 * thresholds
         while (target - self.platen[0]) * sense > 0:
+            if stops == 0:
+                raise self._broken(
+                    f"the platen does not get on: {_MOST_STOPS + 10 * thresholds} thresholds "
+                    f"within one strain step of {self.loading.strain_step:g}"
+                )
+            stops -= 1
             event = next_event(
                 self.lattice, self.pillar, self.rules, self.population, self._tau, sense
             )
@@ -248,17 +370,88 @@ class Specimen:
             settled = self.settle() and settled
         return settled
 
-    def unload(self) -> bool:
-        """Unload to zero mean stress and relax there; returns whether everything came to rest.
+    def unload(self) -> Curve:
+        """Unload to zero mean stress and relax there; the last point says whether all came to rest.
 
         The platen retreats step by step while more than one step of elastic stress is left, then
-        the stress is held at zero and the platen follows the relaxing crystal.
+        the stress is held at zero and the platen follows the relaxing crystal. The curve is
+        positive along the retreat: its stress starts negative and ends at zero.
         """
-        step = self.loading.strain_step * self.pillar.height
-        sense = 1 if self.stress_mpa < 0 else -1
-        while -sense * self.stress_mpa > self.loading.strain_step * self.pillar.modulus:
-            self._move_to(self.platen[0] + sense * step, sense)
-        return self.settle(hold_stress=True)
+        step = self.loading.strain_step
+        sense, start = self.retreat, self.strain
+        rows = [self._row(0.0, sense, self.rested)]
+        most = 100 + 10 * round(abs(self.stress_mpa) / (step * self.pillar.modulus))
+        while -sense * self.stress_mpa > step * self.pillar.modulus:
+            if len(rows) > most:
+                raise self._broken(f"still {self.stress_mpa:.4g} MPa after {most} steps back")
+            settled = self._move_to(self.platen[0] + sense * step * self.pillar.height, sense)
+            rows.append(self._row(sense * (self.strain - start), sense, settled))
+        relaxed = self.settle(hold_stress=True)
+        rows.append(self._row(sense * (self.strain - start), sense, relaxed))
+        return _curve(rows)
+
+    @property
+    def retreat(self) -> int:
+        """The sense that takes stress off."""
+        return 1 if self.stress_mpa < 0 else -1
+
+
+_Ahead = Sequence[tuple[StrainPath, tuple[Step, ...]]]
+"""Paths that came so far together, each with the steps that it still has to go."""
+
+
+class _Walk:
+    """Takes a specimen along all paths, simulating what they share once."""
+
+    def __init__(self, reload_strains: Mapping[str, float], reload_sense: int) -> None:
+        self.reload_names = {strain: name for name, strain in reload_strains.items()}
+        self.reload_sense = reload_sense
+        self.histories: dict[str, History] = {}
+        self.largest_identity_error = 0.0
+
+    def follow(self, specimen: Specimen, legs: tuple[Leg, ...], ahead: _Ahead) -> None:
+        """Take the next step of every path, each on a copy of its own."""
+        for path, steps in ahead:
+            if not steps:
+                self._reload(specimen.copy(), legs, path)
+        for sense in sorted({steps[0].sense for _, steps in ahead if steps}):
+            together = [(path, steps) for path, steps in ahead if steps and steps[0].sense == sense]
+            twin = specimen.copy()
+            if sense == 0:
+                twin.doing = _so_far(legs, together[0][1][0])
+                leg = Leg(UNLOAD, twin.retreat, twin.strain, twin.unload())
+                self.follow(twin, (*legs, leg), [(path, steps[1:]) for path, steps in together])
+            else:
+                self._load(twin, legs, together)
+
+    def _load(self, specimen: Specimen, legs: tuple[Leg, ...], ahead: _Ahead) -> None:
+        """Load once to the largest strain; at each smaller one some paths turn off."""
+        sense, start = ahead[0][1][0].sense, specimen.strain
+        strains = sorted({steps[0].strain for _, steps in ahead})
+        specimen.doing = _so_far(legs, Step(sense, strains[-1]))
+        for strain, branch, curve in specimen.load_through(strains, sense=sense):
+            leg = Leg(str(Step(sense, strain)), sense, start, curve)
+            arrived = [(path, steps[1:]) for path, steps in ahead if steps[0].strain == strain]
+            self.follow(branch, (*legs, leg), arrived)
+
+    def _reload(self, specimen: Specimen, legs: tuple[Leg, ...], path: StrainPath) -> None:
+        """Reload a specimen at the end of its path and keep the states of interest."""
+        specimen.doing = _so_far(legs, "reload")
+        start = specimen.strain
+        states = {"reference": specimen.verified_state()}
+        for strain, branch, curve in specimen.load_through(
+            list(self.reload_names), sense=self.reload_sense
+        ):
+            states[self.reload_names[strain]] = branch.state
+            reload = Leg("reload", self.reload_sense, start, curve)
+            self.largest_identity_error = max(
+                self.largest_identity_error, branch.largest_identity_error
+            )
+        self.histories[path.name] = History(path, legs, states, reload)
+
+
+def _so_far(legs: Sequence[Leg], step: object) -> str:
+    return ", ".join([*(leg.step for leg in legs), str(step)])
 
 
 def simulate_specimen(
@@ -266,48 +459,22 @@ def simulate_specimen(
     material: Material,
     dynamics: DynamicsSettings,
     loading: LoadingSettings,
-    prior_strains: Sequence[float],
-    reload_strains: dict[str, float],
-) -> tuple[Curve, list[History], float]:
-    """Take one crystal through the protocol.
+    paths: Sequence[StrainPath],
+    reload_strains: Mapping[str, float],
+) -> tuple[list[History], float]:
+    """Take one crystal along every path and reload it after each.
 
-    Returns the virgin loading curve, the history of every prior strain, and the largest relative
-    error of the macroscopic identity over all recorded points.
+    Returns
+    -------
+    The histories in the order of ``paths``, and the largest relative error of the macroscopic
+    identity over all recorded points.
 
     Raises
     ------
     SimulationError
-        Run-away multiplication, or a broken macroscopic identity.
+        Run-away multiplication, a step that does not converge, or a broken macroscopic identity.
     """
+    walk = _Walk(reload_strains, SENSES[loading.sense])
     specimen = Specimen(crystal, material, dynamics, loading)
-    histories: list[History] = []
-    errors = [0.0]
-    wanted = {round(prior / loading.strain_step): prior for prior in sorted(prior_strains)}
-
-    def keep(strain: float) -> None:
-        prior = wanted.get(round(strain / loading.strain_step))
-        if prior is not None:
-            twin = specimen.copy()
-            histories.append(_reload(twin, prior, reload_strains))
-            errors.append(twin.largest_identity_error)
-
-    curve = specimen.load(max(prior_strains), sense=-1, keep=keep)
-    return curve, histories, max([specimen.largest_identity_error, *errors])
-
-
-def _reload(specimen: Specimen, prior: float, reload_strains: dict[str, float]) -> History:
-    """Unload, relax and reload a copy of the specimen; keep the states of interest."""
-    relaxed = specimen.unload()
-    states = {"reference": specimen.verified_state()}
-    wanted = {
-        round(strain / specimen.loading.strain_step): name
-        for name, strain in reload_strains.items()
-    }
-
-    def keep(strain: float) -> None:
-        name = wanted.get(round(strain / specimen.loading.strain_step))
-        if name is not None:
-            states[name] = specimen.state
-
-    reload = specimen.load(max(reload_strains.values()), sense=-1, keep=keep)
-    return History(prior_strain=prior, states=states, reload=reload, relaxed=relaxed)
+    walk.follow(specimen, (), [(path, (*path.steps, Step(0))) for path in paths])
+    return [walk.histories[path.name] for path in paths], walk.largest_identity_error

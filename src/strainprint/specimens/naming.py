@@ -31,6 +31,7 @@ def specimen_name(subset: str, specimen: int) -> str:
     return f"{subset}-{specimen:05d}"
 
 
-def map_name(specimen_id: str, prior_strain: float, reload: str) -> str:
-    """Return e.g. ``w0125-s2-00012-p0.1-large``."""
-    return f"{specimen_id}-p{prior_strain:g}-{reload}"
+def map_name(specimen_id: str, path: str, reload: str) -> str:
+    """Return e.g. ``w0125-s2-00012-p0.1-large``; a named path stands without the ``p``."""
+    prior = path if path[0].isalpha() else f"p{path}"
+    return f"{specimen_id}-{prior}-{reload}"

@@ -1,16 +1,18 @@
 """Specimens on disk: one HDF5 file per shard, with units, every parameter and every seed.
 
 Layout: attributes of the file name the subset, the geometry and all parameters (JSON, units in the
-names); one group per specimen holds its ``crystal``, its virgin ``loading`` curve and one group
-per prior strain with the ``reload`` curve and the states ``reference`` and one per reload strain.
-A state is small: plane, position, sign and slip per plane. Any strain map is rendered from it.
+names). One group per specimen holds its ``crystal`` and one group ``prior_NAME`` per strain path:
+the curve of every leg (``legs/0`` ...), the ``reload`` curve and the states ``reference`` and one
+per reload strain. A state is small: plane, position, sign and slip per plane; any strain map is
+rendered from it. Specimens that broke a physical check lie apart, in ``lost/``: crystal, last
+state, and why.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +23,15 @@ from numpy.typing import NDArray
 from strainprint.errors import BadInputError
 from strainprint.files import read_json, sha256_of_file, write_json, write_whole
 from strainprint.specimens.crystal import Crystal
-from strainprint.specimens.loading import Curve, History
+from strainprint.specimens.loading import Curve, History, Leg
 from strainprint.specimens.material import Material
 from strainprint.specimens.state import State
 
 FORMAT = "strainprint-specimens"
-VERSION = 1
+VERSION = 2
 REFERENCE = "reference"
+_LOST = "lost"
+_PRIOR = "prior_"
 
 _UNITS = {
     "plane_angle": "rad",
@@ -45,10 +49,14 @@ _UNITS = {
 
 @dataclass(frozen=True)
 class LoadingPath:
-    """One prior strain of one specimen, as read back.
+    """One strain path of one specimen, as read back.
 
     Attributes
     ----------
+    prior_strain
+        Sum of the strains of all loads of the path.
+    legs
+        Every step with its curve, the unloading at the end included.
     reference, small, large
         Relaxed state before the reload and the states at the reload strains.
     reload_strain, reload_stress_mpa
@@ -57,6 +65,8 @@ class LoadingPath:
         Whether everything came to rest at zero load within the hold time.
     """
 
+    prior_strain: float
+    legs: tuple[Leg, ...]
     reference: State
     small: State
     large: State
@@ -67,15 +77,47 @@ class LoadingPath:
 
 @dataclass(frozen=True)
 class SpecimenRecord:
-    """One specimen as read back; ``paths`` is keyed by prior strain."""
+    """One specimen as read back; ``paths`` by name, in the order in which the shard lists them."""
 
     index: int
     specimen_id: str
     seed: int
     crystal: Crystal
-    loading_strain: NDArray[np.float64]
-    loading_stress_mpa: NDArray[np.float64]
-    paths: dict[float, LoadingPath]
+    paths: dict[str, LoadingPath]
+
+    @property
+    def virgin_curve(self) -> Curve:
+        """The longest first load: the stress-strain curve of the virgin crystal."""
+        first = (path.legs[0].curve for path in self.paths.values())
+        return max(first, key=lambda curve: float(curve.strain[-1]))
+
+
+@dataclass(frozen=True)
+class LostSpecimen:
+    """A specimen whose run broke a physical check.
+
+    Attributes
+    ----------
+    reason
+        Which check, with the numbers.
+    doing
+        The steps of its path up to the one that it broke at.
+    state
+        Its last state, sound or not.
+    """
+
+    index: int
+    specimen_id: str
+    seed: int
+    crystal: Crystal
+    reason: str
+    doing: str
+    state: State
+
+    @property
+    def strain(self) -> float:
+        """Engineering strain U/h that it reached, tension positive."""
+        return self.state.platen_displacement_nm / self.crystal.height_nm
 
 
 @dataclass(frozen=True)
@@ -90,6 +132,7 @@ class Shard:
     reload_strains: dict[str, float]
     parameters: dict[str, Any]
     specimens: list[SpecimenRecord]
+    lost: list[LostSpecimen]
 
 
 @dataclass(frozen=True)
@@ -100,7 +143,6 @@ class SimulatedSpecimen:
     specimen_id: str
     seed: int
     crystal: Crystal
-    curve: Curve
     histories: Sequence[History]
     largest_identity_error: float
 
@@ -112,9 +154,20 @@ def _put(group: h5py.Group, name: str, values: NDArray[Any]) -> None:
         dataset.attrs["units"] = _UNITS[name]
 
 
-def _put_curve(group: h5py.Group, curve: Curve) -> None:
-    for name, values in vars(curve).items():
+def _put_leg(group: h5py.Group, leg: Leg) -> None:
+    group.attrs["step"] = leg.step
+    group.attrs["sense"] = leg.sense
+    group.attrs["start_strain"] = leg.start_strain
+    for name, values in vars(leg.curve).items():
         _put(group, name, values)
+
+
+def _put_crystal(group: h5py.Group, crystal: Crystal) -> None:
+    for name, value in vars(crystal).items():
+        if isinstance(value, np.ndarray):
+            _put(group, name, value)
+        else:
+            group.attrs[name] = value
 
 
 def _put_state(group: h5py.Group, state: State) -> None:
@@ -134,9 +187,13 @@ def write_shard(
     reload_strains: Mapping[str, float],
     parameters: Mapping[str, Any],
     specimens: Sequence[SimulatedSpecimen],
+    lost: Sequence[LostSpecimen] = (),
 ) -> None:
-    """Write specimens to HDF5 and a JSON manifest beside it, whole or not at all."""
-    first = specimens[0].crystal
+    """Write specimens to HDF5 and a JSON manifest beside it, whole or not at all.
+
+    A shard of which every specimen was lost is a valid one without specimens.
+    """
+    first = [*(s.crystal for s in specimens), *(s.crystal for s in lost)][0]
     with write_whole(path) as partial, h5py.File(partial, "w") as file:
         file.attrs["format"] = FORMAT
         file.attrs["version"] = VERSION
@@ -152,20 +209,24 @@ def write_shard(
             group.attrs["index"] = specimen.index
             group.attrs["seed"] = specimen.seed
             group.attrs["largest_identity_error"] = specimen.largest_identity_error
-            crystal = group.create_group("crystal")
-            for name, value in vars(specimen.crystal).items():
-                if isinstance(value, np.ndarray):
-                    _put(crystal, name, value)
-                else:
-                    crystal.attrs[name] = value
-            _put_curve(group.create_group("loading"), specimen.curve)
-            for history in specimen.histories:
-                prior = group.create_group(f"prior_{history.prior_strain:g}")
-                prior.attrs["prior_strain"] = history.prior_strain
+            _put_crystal(group.create_group("crystal"), specimen.crystal)
+            for order, history in enumerate(specimen.histories):
+                prior = group.create_group(f"{_PRIOR}{history.path.name}")
+                prior.attrs["order"] = order
+                prior.attrs["path"] = str(history.path)
+                prior.attrs["prior_strain"] = history.path.total_strain
                 prior.attrs["relaxed"] = history.relaxed
-                _put_curve(prior.create_group("reload"), history.reload)
+                for number, leg in enumerate(history.legs):
+                    _put_leg(prior.create_group(f"legs/{number}"), leg)
+                _put_leg(prior.create_group("reload"), history.reload)
                 for name, state in history.states.items():
                     _put_state(prior.create_group(name), state)
+        for broken in lost:
+            group = file.create_group(f"{_LOST}/{broken.specimen_id}")
+            for name in ("index", "seed", "reason", "doing", "strain"):
+                group.attrs[name] = getattr(broken, name)
+            _put_crystal(group.create_group("crystal"), broken.crystal)
+            _put_state(group.create_group("state"), broken.state)
     write_json(
         manifest,
         {
@@ -175,20 +236,36 @@ def write_shard(
             "count": len(specimens),
             "specimens": [s.specimen_id for s in specimens],
             "seeds": [s.seed for s in specimens],
-            "largest_identity_error": max(s.largest_identity_error for s in specimens),
+            "lost": [
+                {
+                    "specimen_id": broken.specimen_id,
+                    "seed": broken.seed,
+                    "reason": broken.reason,
+                    "doing": broken.doing,
+                    "strain": broken.strain if np.isfinite(broken.strain) else None,
+                    "group": f"{_LOST}/{broken.specimen_id}",
+                }
+                for broken in lost
+            ],
+            "largest_identity_error": max((s.largest_identity_error for s in specimens), default=0),
             "sha256": sha256_of_file(path),
         },
     )
 
 
-def _state(group: h5py.Group, crystal: Crystal) -> State:
-    state = State(
+def _any_state(group: h5py.Group) -> State:
+    return State(
         plane=group["plane"][()].astype(np.int64),
         position_nm=group["position_nm"][()],
         sign=group["sign"][()].astype(np.int64),
         whole_plane_slip=group["whole_plane_slip"][()].astype(np.int64),
         platen_displacement_nm=float(group.attrs["platen_displacement_nm"]),
     )
+
+
+def _state(group: h5py.Group, crystal: Crystal) -> State:
+    """Return a state, every dislocation on its plane."""
+    state = _any_state(group)
     n, planes = len(state.plane), len(crystal.plane_angle)
     inside = np.isfinite(state.position_nm) & (state.position_nm >= 0)
     inside &= state.position_nm <= crystal.plane_length_nm
@@ -244,6 +321,55 @@ def _crystal(group: h5py.Group) -> Crystal:
     return crystal
 
 
+def _leg(group: h5py.Group) -> Leg:
+    return Leg(
+        step=str(group.attrs["step"]),
+        sense=int(group.attrs["sense"]),
+        start_strain=float(group.attrs["start_strain"]),
+        curve=Curve(**{field.name: group[field.name][()] for field in fields(Curve)}),
+    )
+
+
+def _path(prior: h5py.Group, crystal: Crystal) -> LoadingPath:
+    reload = _leg(prior["reload"])
+    return LoadingPath(
+        prior_strain=float(prior.attrs["prior_strain"]),
+        legs=tuple(_leg(prior[f"legs/{number}"]) for number in range(len(prior["legs"]))),
+        **{state: _state(prior[state], crystal) for state in (REFERENCE, "small", "large")},
+        reload_strain=reload.curve.strain,
+        reload_stress_mpa=reload.curve.stress_mpa,
+        relaxed=bool(prior.attrs["relaxed"]),
+    )
+
+
+def _specimen(name: str, group: h5py.Group) -> SpecimenRecord:
+    crystal = _crystal(group["crystal"])
+    priors = [prior for key, prior in group.items() if key.startswith(_PRIOR)]
+    priors.sort(key=lambda prior: int(prior.attrs["order"]))
+    return SpecimenRecord(
+        index=int(group.attrs["index"]),
+        specimen_id=name,
+        seed=int(group.attrs["seed"]),
+        crystal=crystal,
+        paths={
+            prior.name.rpartition("/")[2].removeprefix(_PRIOR): _path(prior, crystal)
+            for prior in priors
+        },
+    )
+
+
+def _lost(name: str, group: h5py.Group) -> LostSpecimen:
+    return LostSpecimen(
+        index=int(group.attrs["index"]),
+        specimen_id=name,
+        seed=int(group.attrs["seed"]),
+        crystal=_crystal(group["crystal"]),
+        reason=str(group.attrs["reason"]),
+        doing=str(group.attrs["doing"]),
+        state=_any_state(group["state"]),
+    )
+
+
 def read_shard(path: str | Path) -> Shard:
     """Read a shard of specimens and, where its manifest lies beside it, compare it with that.
 
@@ -261,38 +387,11 @@ def read_shard(path: str | Path) -> Shard:
         verify_shard(path, manifest)
     try:
         with h5py.File(path, "r") as file:
-            if file.attrs.get("format") != FORMAT or file.attrs.get("version") != VERSION:
+            found = (file.attrs.get("format"), file.attrs.get("version"))
+            if found != (FORMAT, VERSION):
                 raise BadInputError(
-                    f"format is {file.attrs.get('format')!r}, "
-                    f"version {file.attrs.get('version')!r}",
-                    allowed=f"{FORMAT!r}, version {VERSION}",
-                )
-            specimens = []
-            for name, group in file.items():
-                crystal = _crystal(group["crystal"])
-                paths = {}
-                for key, prior in group.items():
-                    if not key.startswith("prior_"):
-                        continue
-                    paths[float(prior.attrs["prior_strain"])] = LoadingPath(
-                        **{
-                            state: _state(prior[state], crystal)
-                            for state in (REFERENCE, "small", "large")
-                        },
-                        reload_strain=prior["reload/strain"][()],
-                        reload_stress_mpa=prior["reload/stress_mpa"][()],
-                        relaxed=bool(prior.attrs["relaxed"]),
-                    )
-                specimens.append(
-                    SpecimenRecord(
-                        index=int(group.attrs["index"]),
-                        specimen_id=name,
-                        seed=int(group.attrs["seed"]),
-                        crystal=crystal,
-                        loading_strain=group["loading/strain"][()],
-                        loading_stress_mpa=group["loading/stress_mpa"][()],
-                        paths=paths,
-                    )
+                    f"format {found[0]}, version {found[1]}",
+                    allowed=f"{FORMAT}, version {VERSION}",
                 )
             return Shard(
                 subset=str(file.attrs["subset"]),
@@ -302,7 +401,8 @@ def read_shard(path: str | Path) -> Shard:
                 material=Material(**json.loads(file.attrs["material"])),
                 reload_strains=json.loads(file.attrs["reload_strains"]),
                 parameters=json.loads(file.attrs["parameters"]),
-                specimens=specimens,
+                specimens=[_specimen(n, group) for n, group in file.items() if n != _LOST],
+                lost=[_lost(name, group) for name, group in file.get(_LOST, {}).items()],
             )
     except BadInputError as error:
         raise BadInputError(str(error), where=path, way_out=way_out) from error

@@ -18,8 +18,9 @@ from strainprint.specimens.crystal import CrystalSettings, place_crystal
 from strainprint.specimens.dynamics import DynamicsSettings
 from strainprint.specimens.loading import LoadingSettings, SimulationError, simulate_specimen
 from strainprint.specimens.material import Material
-from strainprint.specimens.naming import specimen_name, subset_name
-from strainprint.specimens.record import SimulatedSpecimen, write_shard
+from strainprint.specimens.naming import RELOADS, specimen_name, subset_name
+from strainprint.specimens.record import LostSpecimen, SimulatedSpecimen, write_shard
+from strainprint.specimens.strain_path import LARGEST_STRAIN, strain_paths
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,24 @@ def _settings(kind: type[Settings], values: Mapping[str, Any] | None, section: s
     return kind(**(values or {}))
 
 
+def _checked_reloads(reload_strains: Mapping[str, float]) -> dict[str, float]:
+    """Return the reload strains, small before large."""
+    if set(reload_strains) != set(RELOADS):
+        raise BadInputError(
+            f"reload strains are {sorted(reload_strains)}",
+            where="specimens.reload_strains",
+            allowed=" and ".join(RELOADS),
+        )
+    small, large = (reload_strains[name] for name in RELOADS)
+    if not 0 < small < large <= LARGEST_STRAIN:
+        raise BadInputError(
+            f"small is {small!r}, large {large!r}",
+            where="specimens.reload_strains",
+            allowed=f"0 < small < large <= {LARGEST_STRAIN}",
+        )
+    return {name: reload_strains[name] for name in RELOADS}
+
+
 def simulate_shard(
     out_h5: str | Path,
     out_json: str | Path,
@@ -50,16 +69,18 @@ def simulate_shard(
     count: int,
     seed: int,
     prior_strains: Sequence[float] = PRIOR_STRAINS,
+    paths: Mapping[str, Sequence[str]] | None = None,
     reload_strains: Mapping[str, float] = RELOAD_STRAINS,
     material: Mapping[str, Any] | None = None,
     crystal: Mapping[str, Any] | None = None,
     dynamics: Mapping[str, Any] | None = None,
     loading: Mapping[str, Any] | None = None,
-) -> None:
+) -> list[LostSpecimen]:
     """Simulate specimens ``first`` … ``first + count - 1`` of a subset into one HDF5 file.
 
     Every specimen has its own seed from (seed, subset, index), so shards can be of any size and
-    come in any order.
+    come in any order. One that breaks a physical check is set aside with its last state, and the
+    others go on.
 
     Parameters
     ----------
@@ -67,15 +88,21 @@ def simulate_shard(
         The shard and its manifest.
     seed
         The config's seed.
+    prior_strains, paths
+        What is done to every specimen (:func:`strainprint.specimens.strain_path.strain_paths`).
+    reload_strains
+        Strains of the reload after each path, ``small`` and ``large``.
     material, crystal, dynamics, loading
         Fields of the settings classes that differ from their defaults.
+
+    Returns
+    -------
+    The specimens that were lost.
 
     Raises
     ------
     BadInputError
         Settings that no specimen can be made with.
-    SimulationError
-        A run that broke a physical check; the message names the specimen.
     """
     if count < 1:
         raise BadInputError(f"count is {count}", allowed="1 or more")
@@ -83,8 +110,11 @@ def simulate_shard(
     population = _settings(CrystalSettings, crystal, "crystal")
     kinetics = _settings(DynamicsSettings, dynamics, "dynamics")
     protocol = _settings(LoadingSettings, loading, "loading")
+    reloads = _checked_reloads(reload_strains)
+    courses = strain_paths(prior_strains, protocol.sense, paths)
     subset = subset_name(width_nm, slip_systems)
-    specimens = []
+    specimens: list[SimulatedSpecimen] = []
+    lost: list[LostSpecimen] = []
     for index in tqdm(range(first, first + count), f"simulate {subset}", disable=None):
         name = specimen_name(subset, index)
         specimen_seed = derive_seed(seed, subset, index, "crystal")
@@ -97,20 +127,34 @@ def simulate_shard(
         )
         start = perf_counter()
         try:
-            curve, histories, worst = simulate_specimen(
-                placed, constants, kinetics, protocol, prior_strains, dict(reload_strains)
+            histories, worst = simulate_specimen(
+                placed, constants, kinetics, protocol, courses, reloads
             )
         except SimulationError as error:
-            raise SimulationError(f"{name} (seed {specimen_seed}): {error}") from error
+            lost.append(
+                LostSpecimen(
+                    index, name, specimen_seed, placed, str(error), error.doing, error.state
+                )
+            )
+            log.error(
+                "%s (seed %d) is lost at %s, strain %.6f: %s",
+                name,
+                specimen_seed,
+                error.doing,
+                lost[-1].strain,
+                error,
+            )
+            continue
+        settled = np.concatenate([leg.curve.settled for h in histories for leg in h.legs])
         log.info(
-            "%s: %d bulk and surface sources, %d obstacles; flow stress %.0f MPa; dislocations at "
-            "the references %s; %.1f %% of points unsettled; %.1f s",
+            "%s: %d bulk and surface sources, %d obstacles; stress at the end of each path's last "
+            "load %s MPa; dislocations at the references %s; %.1f %% of points unsettled; %.1f s",
             name,
             len(placed.source_plane),
             len(placed.obstacle_plane),
-            curve.stress_mpa[-1],
+            [round(float(history.legs[-2].curve.stress_mpa[-1])) for history in histories],
             [len(history.states["reference"].plane) for history in histories],
-            100 * float(np.mean(~curve.settled)),
+            100 * float(np.mean(~settled)),
             perf_counter() - start,
         )
         specimens.append(
@@ -119,7 +163,6 @@ def simulate_shard(
                 specimen_id=name,
                 seed=specimen_seed,
                 crystal=placed,
-                curve=curve,
                 histories=histories,
                 largest_identity_error=worst,
             )
@@ -129,13 +172,16 @@ def simulate_shard(
         out_json,
         subset=subset,
         material=constants,
-        reload_strains=reload_strains,
+        reload_strains=reloads,
         parameters={
             "config_seed": seed,
             "prior_strains": list(prior_strains),
+            "paths": {path.name: str(path) for path in courses},
             "crystal": asdict(population),
             "dynamics": asdict(kinetics),
             "loading": asdict(protocol),
         },
         specimens=specimens,
+        lost=lost,
     )
+    return lost

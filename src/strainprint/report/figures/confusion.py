@@ -15,7 +15,7 @@ from strainprint.report.wording import class_label, listed, model_label
 
 def draw_confusion(
     counts: Mapping[str, NDArray[np.int64]],
-    prior_strains: Sequence[float],
+    classes: Sequence[str],
     *,
     study: str,
     split: str,
@@ -26,13 +26,13 @@ def draw_confusion(
     ----------
     counts
         Confusion counts (n_classes, n_classes) by model, rows the true class.
-    prior_strains
-        The classes, ascending.
+    classes
+        The names of the classes.
     study, split
         For the caption.
     """
     models = list(counts)
-    names = [class_label(strain) for strain in prior_strains]
+    names = [class_label(name) for name in classes]
     n_rows = math.ceil(len(models) / 2)
     figure = Figure(figsize=(COLUMN_IN, 1.62 * n_rows + 0.3))
     grid = figure.subplots(n_rows, 2, squeeze=False, sharex=True, sharey=True)

@@ -93,7 +93,7 @@ def draw_curve_example(
     error = float(chosen.loc[chosen["map_id"] == name, "relative_rmse"].iloc[0])
     what = (
         f"{width_label(float(facts['width_nm']))}, {slip_label(int(facts['slip_systems']))}, "
-        f"prior strain {class_label(float(facts['prior_strain']))}"
+        f"prior strain {class_label(facts['strain_path'])}"
     )
     return Plate(
         figure,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from strainprint.dataset.manifest import classes_of
 from strainprint.report.figures.curve_example import median_map
 from strainprint.report.figures.style import (
     COLUMN_IN,
@@ -29,18 +28,22 @@ def neighbour_counts(curves: pd.DataFrame) -> list[int]:
     return sorted(int(match[1]) for match in found if match)
 
 
-def paper_cases(manifest: pd.DataFrame) -> list[tuple[float, float]]:
-    """Return three (width in nm, prior strain): wide and high, middle and medium, narrow and low.
+def paper_cases(manifest: pd.DataFrame) -> list[tuple[float, int]]:
+    """Return three (width in nm, label): wide and high, middle and medium, narrow and low.
 
     The paper shows 2 µm with 10 %, 1 µm with 1 % and 0.125 µm with 0.1 %.
     """
     widths = sorted((float(w) for w in manifest["width_nm"].unique()), reverse=True)
-    strains = sorted((float(s) for s in manifest["prior_strain"].unique()), reverse=True)
-    return list(dict.fromkeys(zip(_ends(widths), _ends(strains), strict=True)))
+    labels = sorted((int(label) for label in manifest["label"].unique()), reverse=True)
+    cases = [
+        (widths[w], labels[c]) for w, c in zip(_ends(len(widths)), _ends(len(labels)), strict=True)
+    ]
+    return list(dict.fromkeys(cases))
 
 
-def _ends(values: Sequence[float]) -> list[float]:
-    return [values[0], values[(len(values) - 1) // 2], values[-1]]
+def _ends(count: int) -> tuple[int, int, int]:
+    """Return the first, the middle and the last index of ``count`` values."""
+    return 0, (count - 1) // 2, count - 1
 
 
 def draw_curve_neighbours(
@@ -62,31 +65,30 @@ def draw_curve_neighbours(
         message = "No test map with a small reload: no curve to predict."
         return Plate(empty_figure(message), title, message, message)
     cases = paper_cases(manifest)
-    strains = sorted(float(s) for s in manifest["prior_strain"].unique())
+    classes = classes_of(manifest)
     middle = counts[len(counts) // 2]
     of_map = manifest.set_index("map_id")
     figure = Figure(figsize=(COLUMN_IN, 1.05 * len(cases) + 0.55))
     grid = figure.subplots(len(cases), len(counts), squeeze=False, sharex=True, sharey="row")
     shown = []
-    widths_of_errors = errors["map_id"].map(of_map["width_nm"])
-    for row, (width, strain) in enumerate(cases):
-        cell = errors[(widths_of_errors == width) & np.isclose(errors["prior_strain"], strain)]
+    of_errors = of_map.loc[errors["map_id"]].set_index(errors.index)
+    for row, (width, label) in enumerate(cases):
+        cell = errors[(of_errors["width_nm"] == width) & (of_errors["label"] == label)]
         name = median_map(cell, f"k{middle}")
+        case = f"{width_label(width)}, {class_label(classes[label])}"
         for column, k in enumerate(counts):
             axes = grid[row, column]
             if row == 0:
                 axes.set_title(f"k = {k}")
             if name is None:
-                say_empty(axes, f"no test map of\n{width_label(width)}, {class_label(strain)}")
+                say_empty(axes, f"no test map of\n{case}")
                 continue
             curve = curves[curves["map_id"] == name].sort_values("strain", kind="stable")
             x = 100 * curve["strain"]
             axes.plot(x, curve["true_mpa"], color="0.35", lw=0.9, label="true")
-            axes.plot(
-                x, curve[f"k{k}_mpa"], color=class_colour(strains.index(strain)), label="predicted"
-            )
+            axes.plot(x, curve[f"k{k}_mpa"], color=class_colour(label), label="predicted")
             axes.set_xlim(0, None)
-            y = f"{width_label(width)}, {class_label(strain)}\nstress (MPa)"
+            y = f"{case}\nstress (MPa)"
             label_once(axes, row, column, len(cases), x="strain (%)", y=y)
             axes.yaxis.label.set_fontsize(7)
         if name is not None:

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
+from strainprint.dataset.manifest import classes_of
 from strainprint.errors import BadInputError
 from strainprint.report.figures.style import (
     COLUMN_IN,
@@ -94,7 +95,7 @@ def draw_projection(
     test = part == "test"
     widths = sorted(manifest["width_nm"].unique(), reverse=True)
     columns = sorted(set(zip(manifest["reload"], manifest["slip_systems"], strict=True)))
-    strains = sorted(manifest["prior_strain"].unique())
+    classes = classes_of(manifest)
     figure = Figure(figsize=(COLUMN_IN, 0.85 * len(widths) + 0.75))
     grid = figure.subplots(len(widths), len(columns), squeeze=False, sharex=True, sharey=True)
     for (row, column), axes in np.ndenumerate(grid):
@@ -117,8 +118,8 @@ def draw_projection(
                 fontsize=6,
                 transform=axes.transAxes,
             )
-        for label, strain in enumerate(strains):
-            chosen = here & (manifest["prior_strain"] == strain).to_numpy()
+        for label, name in enumerate(classes):
+            chosen = here & (manifest["label"] == label).to_numpy()
             axes.scatter(
                 points[chosen, 0],
                 points[chosen, 1],
@@ -127,7 +128,7 @@ def draw_projection(
                 color=class_colour(label),
                 edgecolor="white",
                 linewidth=0.3,
-                label=class_label(strain),
+                label=class_label(name),
             )
         axes.tick_params(labelbottom=False, labelleft=False, length=0)
         axes.spines[:].set_visible(True)

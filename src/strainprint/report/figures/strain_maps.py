@@ -27,7 +27,7 @@ class ExampleMap:
 
     map_id: str
     subset: str
-    prior_strain: float
+    strain_path: str
     values: NDArray[np.float64]
     pitch_nm: float
 
@@ -52,9 +52,9 @@ def round_length(limit_nm: float) -> float:
 
 
 def draw_strain_maps(
-    examples: Mapping[tuple[str, float], ExampleMap],
+    examples: Mapping[tuple[str, str], ExampleMap],
     subsets: Sequence[str],
-    prior_strains: Sequence[float],
+    classes: Sequence[str],
     *,
     scalar: str,
     reload: str,
@@ -67,8 +67,8 @@ def draw_strain_maps(
     Parameters
     ----------
     examples
-        Map by (subset, prior strain); a missing one leaves its panel empty.
-    subsets, prior_strains
+        Map by (subset, class); a missing one leaves its panel empty.
+    subsets, classes
         Rows and columns.
     scalar
         Which scalar of the strain the values are (``equivalent``, ``axial`` or ``max_shear``).
@@ -82,15 +82,15 @@ def draw_strain_maps(
     top = 100 * float(np.quantile(pooled, 0.995)) or 1e-6
     norm = PowerNorm(0.5, vmin=0.0, vmax=top)
     figure = Figure(figsize=(COLUMN_IN, 0.44 * len(subsets) + 0.85))
-    grid = figure.subplots(len(subsets), len(prior_strains), squeeze=False)
+    grid = figure.subplots(len(subsets), len(classes), squeeze=False)
     image = None
     for (row, column), axes in np.ndenumerate(grid):
         axes.set_xticks([])
         axes.set_yticks([])
         axes.spines[:].set_visible(False)
         if row == 0:
-            axes.set_title(f"after {class_label(prior_strains[column])}", fontsize=7)
-        example = examples.get((subsets[row], prior_strains[column]))
+            axes.set_title(f"after {class_label(classes[column])}", fontsize=7)
+        example = examples.get((subsets[row], classes[column]))
         if example is None:
             say_empty(axes, "no map")
         else:
@@ -130,7 +130,7 @@ def draw_strain_maps(
         f"on a square-root scale cut at the 99.5th percentile. n = {counted(len(names), 'map')}; "
         f"study {study} (drawn for split {split}). Compare Figure 9 of the paper.",
         f"{counted(len(names), 'strain map')} with slip bands, {len(subsets)} subsets by "
-        f"{len(prior_strains)} prior strains.",
+        f"{len(classes)} prior strains.",
     )
 
 

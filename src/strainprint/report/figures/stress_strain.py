@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from strainprint.dataset.manifest import classes_of
 from strainprint.report.figures.style import COLUMN_IN, Plate, class_colour, label_once, say_empty
 from strainprint.report.wording import class_label, counted, slip_label, width_label
 
@@ -28,13 +29,14 @@ def draw_stress_strain(
     stress_mpa
         Reload curves, shape (n_paths, n_points); one for each specimen and prior strain.
     paths
-        ``width_nm``, ``slip_systems`` and ``prior_strain`` of each curve, shape (n_paths,).
+        ``width_nm``, ``slip_systems``, ``label`` and ``strain_path`` of each curve, shape
+        (n_paths,).
     study, split
         For the caption; the curves are the same in every study and split.
     """
     widths = sorted(paths["width_nm"].unique(), reverse=True)
     slips = sorted(paths["slip_systems"].unique())
-    strains = sorted(paths["prior_strain"].unique())
+    classes = classes_of(paths)
     figure = Figure(figsize=(COLUMN_IN, 1.15 * len(widths) + 0.65))
     grid = figure.subplots(len(widths), len(slips), squeeze=False, sharex=True, sharey="row")
     smallest = len(paths)
@@ -47,14 +49,14 @@ def draw_stress_strain(
         if not here.any():
             say_empty(axes, "not simulated")
             continue
-        for label, prior in enumerate(strains):
-            chosen = stress_mpa[here & (paths["prior_strain"] == prior).to_numpy()]
+        for label, name in enumerate(classes):
+            chosen = stress_mpa[here & (paths["label"] == label).to_numpy()]
             if not len(chosen):
                 continue
             smallest = min(smallest, len(chosen))
             low, middle, high = np.quantile(chosen, [0.1, 0.5, 0.9], axis=0)
             axes.fill_between(100 * strain, low, high, color=class_colour(label), alpha=0.18, lw=0)
-            axes.plot(100 * strain, middle, color=class_colour(label), label=class_label(prior))
+            axes.plot(100 * strain, middle, color=class_colour(label), label=class_label(name))
         axes.set_xlim(0, 100 * float(strain[-1]))
         axes.locator_params(axis="x", nbins=2)
         y = f"{width_label(widths[row])}\nstress (MPa)"

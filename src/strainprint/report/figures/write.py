@@ -11,7 +11,7 @@ import pandas as pd
 
 from strainprint.curves.neighbours import read_features
 from strainprint.curves.prediction import reload_curves
-from strainprint.dataset.manifest import read_manifest
+from strainprint.dataset.manifest import classes_of, read_manifest
 from strainprint.files import sha256_of_file, whole_directory, write_json
 from strainprint.maps.scalars import scalar_field
 from strainprint.maps.store import MapShard
@@ -102,12 +102,12 @@ def write_figures(
         name: confusion_counts(
             models[name].test["label"].to_numpy(),
             models[name].test["named_label"].to_numpy(),
-            len(models[name].prior_strains),
+            len(models[name].classes),
         )
         for name in ("shape-only", "baseline", leading, "ensemble")
     }
     draw: dict[str, Callable[[], Plate]] = {
-        "confusion": partial(draw_confusion, confusion, models[leading].prior_strains, **about),
+        "confusion": partial(draw_confusion, confusion, models[leading].classes, **about),
         "projection": partial(
             draw_projection,
             read_features(Path(networks[leading]) / "features.npy", len(manifest)),
@@ -154,8 +154,8 @@ def _draw_examples(
 ) -> Plate:
     """Read the first specimen's map of every subset and class at the largest reload."""
     reload = str(manifest["reload"].iloc[int(manifest["reload_strain"].argmax())])
-    shown = manifest[manifest["reload"] == reload].drop_duplicates(["subset", "prior_strain"])
-    examples: dict[tuple[str, float], ExampleMap] = {}
+    shown = manifest[manifest["reload"] == reload].drop_duplicates(["subset", "label"])
+    examples: dict[tuple[str, str], ExampleMap] = {}
     frame = ""
     for shard_name, group in shown.groupby("shard", sort=True):
         shard = MapShard.open(results_dir / str(shard_name))
@@ -163,10 +163,10 @@ def _draw_examples(
         for index in group["shard_index"]:
             strain_map = shard.map(int(index))
             record = shard.records[int(index)]
-            examples[shard.header.subset, record.prior_strain] = ExampleMap(
+            examples[shard.header.subset, record.strain_path] = ExampleMap(
                 record.map_id,
                 shard.header.subset,
-                record.prior_strain,
+                record.strain_path,
                 scalar_field(strain_map, scalar),
                 shard.header.pitch_nm,
             )
@@ -174,7 +174,7 @@ def _draw_examples(
     return draw_strain_maps(
         examples,
         list(subsets["subset"]),
-        sorted(float(s) for s in manifest["prior_strain"].unique()),
+        classes_of(manifest),
         scalar=scalar,
         reload=reload,
         frame=frame,
@@ -185,6 +185,6 @@ def _draw_examples(
 
 def _draw_curves(manifest: pd.DataFrame, results_dir: Path, **about: str) -> Plate:
     """Read one reload curve for each specimen and prior strain."""
-    once = manifest.drop_duplicates(["specimen_id", "prior_strain"]).reset_index(drop=True)
+    once = manifest.drop_duplicates(["specimen_id", "label"]).reset_index(drop=True)
     strain, stress_mpa = reload_curves(once, results_dir)
     return draw_stress_strain(strain, stress_mpa, once, **about)
