@@ -21,10 +21,12 @@ import numpy as np
 
 from strainprint.specimens.compilation import compiled
 from strainprint.specimens.crystal import SURFACE, Crystal
-from strainprint.specimens.dynamics import HINDERED_RISE, DynamicsSettings, make_kernel_inputs
+from strainprint.specimens.dynamics import HINDERED_RISE, DynamicsSettings, make_rules
 from strainprint.specimens.material import Material
 from strainprint.specimens.pillar import (
     closed_stress,
+    image_stress,
+    make_pillar,
     mean_axial_stress,
     shear_weights,
     side_traction_modes,
@@ -42,6 +44,59 @@ until nothing moves."""
 
 DONE, TOO_LONG, TOO_MANY = 0, 1, 2
 """Why :func:`advance` returned."""
+
+
+class Planes(NamedTuple):
+    """Slip planes, sources and obstacles; lengths in nm, stresses in MPa."""
+
+    cos: np.ndarray
+    sin: np.ndarray
+    origin_x: np.ndarray
+    origin_y: np.ndarray
+    length: float
+    source_plane: np.ndarray
+    source_r: np.ndarray
+    source_threshold: np.ndarray
+    source_kind: np.ndarray
+    source_length: np.ndarray
+    source_x: np.ndarray
+    source_y: np.ndarray
+    source_weights: np.ndarray
+    obstacle_plane: np.ndarray
+    obstacle_r: np.ndarray
+    obstacle_strength: np.ndarray
+
+
+def make_planes(crystal, pillar):
+    """Return the crystal as arrays; a surface source must also beat the image attraction."""
+    angle = crystal.plane_angle[crystal.source_plane]
+    x, y = crystal.plane_origin_nm[crystal.source_plane].T
+    x = x + crystal.source_position_nm * np.cos(angle)
+    y = y + crystal.source_position_nm * np.sin(angle)
+    threshold = crystal.source_strength_mpa.copy()
+    weights = np.empty((len(x), 4 * pillar.modes))
+    for s in range(len(x)):
+        shear_weights(pillar, x[s], y[s], np.sin(2 * angle[s]), np.cos(2 * angle[s]), weights[s])
+        if crystal.source_kind[s] == SURFACE:
+            threshold[s] = max(threshold[s], abs(image_stress(pillar, x[s], y[s], angle[s])))
+    return Planes(
+        cos=np.cos(crystal.plane_angle),
+        sin=np.sin(crystal.plane_angle),
+        origin_x=crystal.plane_origin_nm[:, 0].copy(),
+        origin_y=crystal.plane_origin_nm[:, 1].copy(),
+        length=crystal.plane_length_nm,
+        source_plane=crystal.source_plane,
+        source_r=crystal.source_position_nm,
+        source_threshold=threshold,
+        source_kind=crystal.source_kind,
+        source_length=crystal.source_length_nm,
+        source_x=x,
+        source_y=y,
+        source_weights=weights,
+        obstacle_plane=crystal.obstacle_plane,
+        obstacle_r=crystal.obstacle_position_nm,
+        obstacle_strength=crystal.obstacle_strength_mpa,
+    )
 
 
 class Plain(NamedTuple):
@@ -65,9 +120,9 @@ class Plain(NamedTuple):
     platen: np.ndarray
 
 
-def make_plain(lattice, room):
+def make_plain(planes, room):
     """Return the virgin crystal with room for ``room`` dislocations."""
-    integers, sources = np.zeros(room, np.int64), len(lattice.source_threshold)
+    integers, sources = np.zeros(room, np.int64), len(planes.source_threshold)
     return Plain(
         number=np.zeros(1, np.int64),
         plane=integers.copy(),
@@ -79,7 +134,7 @@ def make_plain(lattice, room):
         emission=integers.copy(),
         last_glide=np.zeros(room),
         relaxation=np.zeros(room),
-        slip=np.zeros(len(lattice.cos_theta), np.int64),
+        slip=np.zeros(len(planes.cos), np.int64),
         charge=np.zeros(sources),
         hindrance=np.zeros(sources),
         counts=np.zeros(3, np.int64),
@@ -117,41 +172,42 @@ def pair_stress(pillar, x, y, q, along, plane, x0, y0, q0, gamma, plane0):
 
 
 @compiled
-def mean_stress(lattice, pillar, plain):
+def mean_stress(planes, pillar, plain):
     """Return E' (U / h - eps_p) in MPa and eps_p."""
     slipped = 0.0
     for p in range(len(plain.slip)):
-        slipped += lattice.sin_theta[p] * lattice.cos_theta[p] * plain.slip[p] * lattice.length
+        slipped += planes.sin[p] * planes.cos[p] * plain.slip[p] * planes.length
     for i in range(plain.number[0]):
         p = plain.plane[i]
-        slipped += lattice.sin_theta[p] * lattice.cos_theta[p] * plain.sign[i] * plain.r[i]
+        slipped += planes.sin[p] * planes.cos[p] * plain.sign[i] * plain.r[i]
     strain = pillar.burgers * slipped / (2.0 * pillar.half_width * pillar.height)
     return pillar.modulus * (plain.platen[0] / pillar.height - strain), strain
 
 
 @compiled
-def stresses(lattice, pillar, plain, tau, stiffness):
+def stresses(planes, pillar, plain, tau, stiffness):
     """Fill ``tau`` (sources, then dislocations) in MPa and d tau / d r of the dislocations."""
     n, sources = plain.number[0], len(plain.charge)
     x, y = np.empty(n), np.empty(n)
     q, gamma, along = np.empty((3, n), np.complex128)
     modes, one = np.zeros(4 * pillar.modes), np.zeros(4 * pillar.modes)
-    uniform, _ = mean_stress(lattice, pillar, plain)
+    uniform, _ = mean_stress(planes, pillar, plain)
     for j in range(n):
         p = plain.plane[j]
-        along[j] = complex(lattice.cos_theta[p], lattice.sin_theta[p])
+        along[j] = complex(planes.cos[p], planes.sin[p])
         gamma[j] = -1j * pillar.strength * plain.sign[j] * along[j]
-        x[j] = lattice.origin_x[p] + plain.r[j] * lattice.cos_theta[p]
-        y[j] = lattice.origin_y[p] + plain.r[j] * lattice.sin_theta[p]
+        x[j] = planes.origin_x[p] + plain.r[j] * planes.cos[p]
+        y[j] = planes.origin_y[p] + plain.r[j] * planes.sin[p]
         q[j] = wave_factor(pillar, x[j], y[j])
         uniform -= mean_axial_stress(pillar, x[j], gamma[j])
         side_traction_modes(pillar, x[j], y[j], gamma[j], one)
         modes += one
     for s in range(sources):
-        p = lattice.source_plane[s]
-        turn = complex(lattice.cos_theta[p], lattice.sin_theta[p])
-        x_s, y_s, q_s = lattice.source_x[s], lattice.source_y[s], lattice.source_wave[s]
-        tau[s] = turn.real * turn.imag * uniform + np.dot(lattice.source_weights[s], modes)
+        p = planes.source_plane[s]
+        turn = complex(planes.cos[p], planes.sin[p])
+        x_s, y_s = planes.source_x[s], planes.source_y[s]
+        q_s = wave_factor(pillar, x_s, y_s)
+        tau[s] = turn.real * turn.imag * uniform + np.dot(planes.source_weights[s], modes)
         for j in range(n):
             tau[s] += pair_stress(
                 pillar, x_s, y_s, q_s, turn, -1, x[j], y[j], q[j], gamma[j], plain.plane[j]
@@ -202,42 +258,42 @@ def remove(plain, i):
 
 
 @compiled
-def obstacle_between(lattice, plain, i, end):
+def obstacle_between(planes, plain, i, end):
     """Return the obstacle nearest to dislocation i on its way to ``end``, -1 for none."""
     start, found = plain.r[i], -1
-    p = plain.plane[i]
-    for k in range(lattice.obstacle_first[p], lattice.obstacle_first[p + 1]):
-        at = lattice.obstacle_position[k]
+    on_plane = np.searchsorted(planes.obstacle_plane, np.array([0, 1]) + plain.plane[i])
+    for k in range(on_plane[0], on_plane[1]):
+        at = planes.obstacle_r[k]
         on_the_way = start < at <= end or end <= at < start
-        nearer = found < 0 or abs(at - start) < abs(lattice.obstacle_position[found] - start)
+        nearer = found < 0 or abs(at - start) < abs(planes.obstacle_r[found] - start)
         if k != plain.passed[i] and on_the_way and nearer:
             found = k
     return found
 
 
 @compiled
-def occupied(lattice, rules, plain, s):
+def occupied(planes, rules, plain, s):
     """Return whether a dislocation is where source s would put its own."""
-    centre = lattice.source_position[s]
-    reach = 0.5 * lattice.source_length[s]
-    if lattice.source_kind[s] == SURFACE:
-        reach = min(centre, lattice.length - centre)
+    centre = planes.source_r[s]
+    reach = 0.5 * planes.source_length[s]
+    if planes.source_kind[s] == SURFACE:
+        reach = min(centre, planes.length - centre)
     for i in range(plain.number[0]):
         near = abs(plain.r[i] - centre) <= reach + rules.annihilation_distance
-        if plain.plane[i] == lattice.source_plane[s] and near:
+        if plain.plane[i] == planes.source_plane[s] and near:
             return True
     return False
 
 
 @compiled
-def emit(lattice, plain, s, sense):
+def emit(planes, plain, s, sense):
     """Let source s emit under a stress of sign ``sense``."""
-    plane, r = lattice.source_plane[s], lattice.source_position[s]
+    plane, r = planes.source_plane[s], planes.source_r[s]
     plain.counts[0] += 1
-    if lattice.source_kind[s] != SURFACE:
-        add(plain, plane, r + 0.5 * lattice.source_length[s], sense, s)
-        add(plain, plane, r - 0.5 * lattice.source_length[s], -sense, s)
-    elif r < 0.5 * lattice.length:
+    if planes.source_kind[s] != SURFACE:
+        add(plain, plane, r + 0.5 * planes.source_length[s], sense, s)
+        add(plain, plane, r - 0.5 * planes.source_length[s], -sense, s)
+    elif r < 0.5 * planes.length:
         add(plain, plane, r, sense, s)
     else:
         plain.slip[plane] += sense
@@ -252,13 +308,13 @@ def by_place(plain):
 
 
 @compiled
-def limit_glides(lattice, plain, glide):
+def limit_glides(planes, plain, glide):
     """Stop glides at obstacles and keep same-sign neighbours from passing the one ahead."""
     n = plain.number[0]
     for i in range(n):
-        k = obstacle_between(lattice, plain, i, plain.r[i] + glide[i])
+        k = obstacle_between(planes, plain, i, plain.r[i] + glide[i])
         if k >= 0:
-            glide[i] = lattice.obstacle_position[k] - plain.r[i]
+            glide[i] = planes.obstacle_r[k] - plain.r[i]
             glide[i] += 1e-9 if glide[i] > 0 else -1e-9
     order = by_place(plain)
     for backward in (True, False):
@@ -277,7 +333,7 @@ def limit_glides(lattice, plain, glide):
 
 
 @compiled
-def annihilate(lattice, rules, plain, tau):
+def annihilate(planes, rules, plain, tau):
     """Take out opposite neighbours on one plane that met."""
     k = 0
     order = by_place(plain)
@@ -287,7 +343,7 @@ def annihilate(lattice, rules, plain, tau):
         if plain.plane[i] == plain.plane[j] and plain.sign[i] != plain.sign[j] and met:
             # the source of the younger one waits for more stress
             s = plain.source[i if plain.emission[i] > plain.emission[j] else j]
-            stress = max(abs(tau[s]), lattice.source_threshold[s])
+            stress = max(abs(tau[s]), planes.source_threshold[s])
             plain.hindrance[s] = HINDERED_RISE * stress
             remove(plain, max(i, j))
             remove(plain, min(i, j))
@@ -299,7 +355,7 @@ def annihilate(lattice, rules, plain, tau):
 
 
 @compiled
-def advance(lattice, pillar, rules, plain, phase, target, sense, rate, most_steps, tau):
+def advance(planes, pillar, rules, plain, phase, target, sense, rate, most_steps, tau):
     """Take steps until a phase is over; returns why it ended and the number of steps.
 
     ``rate`` is the velocity of the platen (nm/ns), ``sense`` its direction in LOAD and UNLOAD.
@@ -308,15 +364,13 @@ def advance(lattice, pillar, rules, plain, phase, target, sense, rate, most_step
     glide, stiffness = np.zeros(room), np.zeros(room)
     # a held platen answers glide with stress
     machine = pillar.mobility * pillar.modulus * pillar.burgers
-    machine *= (lattice.sin_theta[0] * lattice.cos_theta[0]) ** 2 / (
-        2.0 * pillar.half_width * pillar.height
-    )
+    machine *= (planes.sin[0] * planes.cos[0]) ** 2 / (2.0 * pillar.half_width * pillar.height)
     if phase == REST:
         machine = 0.0
     for steps in range(most_steps):
         if plain.number[0] + 2 * sources > room:
             return TOO_MANY, steps
-        stress, strain = mean_stress(lattice, pillar, plain)
+        stress, strain = mean_stress(planes, pillar, plain)
         if phase == LOAD and (target - plain.platen[0]) * sense <= 0.0:
             return DONE, steps
         if phase == UNLOAD and stress * sense >= 0.0:
@@ -328,14 +382,14 @@ def advance(lattice, pillar, rules, plain, phase, target, sense, rate, most_step
         else:
             plain.platen[0] += sense * rate * dt
 
-        stresses(lattice, pillar, plain, tau, stiffness)
+        stresses(planes, pillar, plain, tau, stiffness)
 
         n, resting = plain.number[0], True
         for i in range(n):
             glide[i] = 0.0
             force = tau[sources + i]
             if plain.pinned_at[i] >= 0:
-                if abs(force) < lattice.obstacle_strength[plain.pinned_at[i]] * (1.0 - 1e-9):
+                if abs(force) < planes.obstacle_strength[plain.pinned_at[i]] * (1.0 - 1e-9):
                     continue
                 plain.passed[i], plain.pinned_at[i] = plain.pinned_at[i], -1
             velocity = plain.sign[i] * pillar.mobility * force
@@ -354,37 +408,37 @@ def advance(lattice, pillar, rules, plain, phase, target, sense, rate, most_step
                 plain.relaxation[i] = min(1.0, 1.5 * plain.relaxation[i])
             glide[i] *= plain.relaxation[i]
             plain.last_glide[i] = glide[i]
-        limit_glides(lattice, plain, glide)
+        limit_glides(planes, plain, glide)
         for i in range(n):
-            k = obstacle_between(lattice, plain, i, plain.r[i] + glide[i])
+            k = obstacle_between(planes, plain, i, plain.r[i] + glide[i])
             if k >= 0:
-                plain.r[i], plain.pinned_at[i] = lattice.obstacle_position[k], k
+                plain.r[i], plain.pinned_at[i] = planes.obstacle_r[k], k
                 plain.last_glide[i], plain.relaxation[i] = 0.0, 1.0
             else:
                 plain.r[i] += glide[i]
         for i in range(n - 1, -1, -1):
             if glide[i] == 0.0:
                 continue
-            if plain.r[i] >= lattice.length - rules.exit_distance:
+            if plain.r[i] >= planes.length - rules.exit_distance:
                 plain.slip[plain.plane[i]] += plain.sign[i]
             elif plain.r[i] > rules.exit_distance:
                 continue
             plain.counts[2] += 1
             remove(plain, i)
-        annihilate(lattice, rules, plain, tau)
+        annihilate(planes, rules, plain, tau)
         for s in range(sources):
-            threshold = lattice.source_threshold[s]
+            threshold = planes.source_threshold[s]
             if abs(tau[s]) < threshold:
                 plain.hindrance[s] = 0.0
             strong = abs(tau[s]) >= max(threshold * (1.0 - 1e-9), plain.hindrance[s])
-            if not strong or occupied(lattice, rules, plain, s):
+            if not strong or occupied(planes, rules, plain, s):
                 plain.charge[s] = 0.0
                 continue
             resting = False
             plain.charge[s] += dt
             if plain.charge[s] >= rules.nucleation_time * (1.0 - 1e-12):
                 plain.charge[s] = 0.0
-                emit(lattice, plain, s, 1 if tau[s] > 0.0 else -1)
+                emit(planes, plain, s, 1 if tau[s] > 0.0 else -1)
         if phase == REST and resting:
             return DONE, steps + 1
     return TOO_LONG, most_steps
@@ -407,8 +461,9 @@ class PlainSpecimen:
         self, crystal: Crystal, material: Material, dynamics: DynamicsSettings, room: int = 4000
     ) -> None:
         """Start from the virgin, stress-free crystal."""
-        self.lattice, self.pillar, self.rules = make_kernel_inputs(crystal, material, dynamics)
-        self.plain = make_plain(self.lattice, room)
+        self.pillar = make_pillar(crystal.width_nm, crystal.height_nm, material)
+        self.planes, self.rules = make_planes(crystal, self.pillar), make_rules(dynamics)
+        self.plain = make_plain(self.planes, room)
         self.steps = 0
         self._tau = np.zeros(len(self.plain.charge) + room)
 
@@ -422,7 +477,7 @@ class PlainSpecimen:
     @property
     def stress_mpa(self) -> float:
         """Mean axial stress, tension positive."""
-        return float(mean_stress(self.lattice, self.pillar, self.plain)[0])
+        return float(mean_stress(self.planes, self.pillar, self.plain)[0])
 
     @property
     def state(self) -> State:
@@ -439,13 +494,13 @@ class PlainSpecimen:
     def resolved_stresses_mpa(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the resolved shear stresses on all sources and on all dislocations."""
         sources, n = len(self.plain.charge), self.plain.number[0]
-        stresses(self.lattice, self.pillar, self.plain, self._tau, np.zeros(n))
+        stresses(self.planes, self.pillar, self.plain, self._tau, np.zeros(n))
         return self._tau[:sources].copy(), self._tau[sources : sources + n].copy()
 
     def _advance(self, phase: int, target: float, sense: int, most_steps: int) -> int:
         rate = RATE_PER_S * 1e-9 * self.pillar.height
         why, steps = advance(
-            self.lattice,
+            self.planes,
             self.pillar,
             self.rules,
             self.plain,
@@ -489,9 +544,13 @@ def simulate_plainly(
     dynamics: DynamicsSettings,
     prior_strains,
     reload_strain: float,
+    watch=None,
 ):
     """Take one crystal through the protocol: the virgin curve, and per prior strain the relaxed
-    reference state and the reload curve."""
+    reference state, the reload curve and whether it rested.
+
+    ``watch`` is called with (specimen, strain) at every recorded point of the first loading.
+    """
     specimen = PlainSpecimen(crystal, material, dynamics)
     histories = []
     wanted = {round(prior * 1e4) for prior in prior_strains}
@@ -501,6 +560,8 @@ def simulate_plainly(
             twin = specimen.copy()
             relaxed = twin.unload()
             histories.append((twin.state, twin.load(reload_strain), relaxed))
+        if watch is not None:
+            watch(specimen, strain)
 
     curve = specimen.load(max(prior_strains), keep=keep)
     return curve, histories
