@@ -9,7 +9,7 @@ PROFILE ?= $(if $(shell nvidia-smi -L 2>/dev/null),gpu,default)
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 PIP_INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c envs/constraints.txt
 
-.PHONY: run test check config/README.md bench-rendering
+.PHONY: run test check fuzz config/README.md bench-rendering
 
 run: $(VENV)/.installed
 	snakemake --cores $(CORES) --workflow-profile profiles/$(PROFILE)
@@ -25,6 +25,11 @@ check:
 	snakefmt --check Snakefile workflow
 	snakemake --lint
 	python -m pytest -n 2 --dist loadfile
+
+# Damaged files against the map readers, for so many seconds.
+SECONDS ?= 60
+fuzz:
+	STRAINPRINT_FUZZ_SECONDS=$(SECONDS) python -m pytest tests/fuzz
 
 # Written last, so that an installation cut short is taken up again.
 $(VENV)/.installed: pyproject.toml envs/constraints.txt

@@ -165,7 +165,7 @@ def test_a_strain_of_zero_in_a_measured_point_was_not_computed(tmp_path):
         _, path, declaration = written(name, tmp_path, hole=None)
         lines = path.read_text().splitlines()
         lines[-1] = ",".join([*lines[-1].split(",")[:-3], "0", "0", "0"])
-        path.write_text("\n".join(lines))
+        path.write_text("\n".join(lines) + "\n")
         measured = read(path, declaration)
         assert np.count_nonzero(~measured.valid) == 1
         assert np.isfinite(measured.fields["u"]).all()
@@ -301,7 +301,7 @@ def test_a_delimiter_after_every_row_does_no_harm(tmp_path):
 def test_columns_are_found_by_name_in_any_order(tmp_path):
     field, path, declaration = written("opencorr", tmp_path)
     rows = [line.split(",")[::-1] for line in path.read_text().splitlines()]
-    path.write_text("\n".join(",".join(row) for row in rows))
+    path.write_text("".join(",".join(row) + "\n" for row in rows))
     np.testing.assert_array_equal(read(path, declaration).valid, field.valid)
 
 
@@ -310,7 +310,7 @@ def test_rows_in_any_order_make_the_same_map(tmp_path):
     before = read(path, declaration)
     lines = path.read_text().splitlines()
     rows = np.random.default_rng(0).permutation(lines[21:]).tolist()
-    path.write_text("\n".join(lines[:21] + rows))
+    path.write_text("\n".join(lines[:21] + rows) + "\n")
     after = read(path, declaration)
     np.testing.assert_array_equal(after.flags, before.flags)
     for name in before.fields:
@@ -326,6 +326,12 @@ def test_a_short_row_is_named_by_its_line(tmp_path):
         assert "line 41 has" in refusal(path, declaration)
 
 
+def test_a_file_cut_within_its_last_number_is_refused(tmp_path):
+    _, path, declaration = written("dice", tmp_path)
+    path.write_bytes(path.read_bytes()[:-3])
+    assert "the last line does not end" in refusal(path, declaration)
+
+
 def test_a_cut_file_that_tells_its_size_is_refused(tmp_path):
     for name in ("davis8", "deformation_gradient"):
         _, path, declaration = written(name, tmp_path)
@@ -337,7 +343,7 @@ def test_text_among_the_numbers_is_named_by_its_line(tmp_path):
     _, path, declaration = written("matchid2024", tmp_path)
     lines = path.read_text().splitlines()
     lines[30] = lines[30].replace(lines[30].split(",")[4], "#REF!")
-    path.write_text("\n".join(lines))
+    path.write_text("\n".join(lines) + "\n")
     assert "line 31 holds '#REF!'" in refusal(path, declaration)
 
 
@@ -374,7 +380,7 @@ def test_scattered_points_are_interpolated_and_say_so(tmp_path):
         row = (x + u, y + v, 0, u, v, exx[0, 0], eyy[0, 0], exy[0, 0])
         lines.append(f"{number};" + ";".join(f"{value:.7f}" for value in row))
     path = tmp_path / "gom.csv"
-    path.write_text("\n".join(lines))
+    path.write_text("\n".join(lines) + "\n")
     measured = read(path, {**LOAD, "shear": "tensor", "length_unit": "mm"})
     valid = measured.valid
     assert valid.mean() > 0.8

@@ -13,7 +13,7 @@ import numpy as np
 
 from strainprint.errors import BadInputError
 from strainprint.maps.declaration import Declaration
-from strainprint.maps.quality import NOT_CORRELATED
+from strainprint.maps.quality import NOT_CORRELATED, flagged
 from strainprint.maps.readers.reading import Reading, Source
 from strainprint.maps.readers.text_table import Header, find_header, read_columns
 from strainprint.maps.readers.units import length_unit, strain_facts
@@ -62,7 +62,7 @@ def read(source: Source, declared: Declaration) -> Reading:
         x,
         y,
         dict(table),
-        np.where(failed, NOT_CORRELATED, 0).astype(np.uint8),
+        flagged(failed, NOT_CORRELATED),
         stated=stated,
         convention={"y_axis": "up", "configuration": "reference"},
         notes={
@@ -75,7 +75,7 @@ def read(source: Source, declared: Declaration) -> Reading:
 def _facet(line: str) -> dict[str, Any]:
     """Return facet size and distance in pixels, where a head line tells them."""
     for word, key in (("facet_size", "subset_px"), ("facet_distance", "step_px")):
-        if found := re.match(rf"#\s*{word}\s*:\s*(\d+(?:\.\d+)?)\s*$", line):
+        if found := re.match(rf"#\s*{word}\s*:\s*(\d{1, 6}(?:\.\d{1, 6})?)\s*$", line):
             value = float(found[1])
             return {key: value} if value > 0 else {}
     return {}

@@ -12,7 +12,7 @@ import numpy as np
 
 from strainprint.errors import BadInputError
 from strainprint.maps.declaration import Declaration
-from strainprint.maps.quality import NOT_CORRELATED
+from strainprint.maps.quality import NOT_CORRELATED, flagged
 from strainprint.maps.readers.reading import Reading, Source
 from strainprint.maps.readers.text_table import Header, find_header, read_columns
 from strainprint.maps.readers.units import length_unit, strain_facts
@@ -20,7 +20,7 @@ from strainprint.maps.readers.units import length_unit, strain_facts
 NAME = "davis"
 TOOL = "LaVision DaVis"
 
-_HEADER = re.compile(r'#\s*DaVis\s+(\S+)\s+(.*?)\s(\d+)\s+(\d+)\s+(\d+)\s+("".*|".*)')
+_HEADER = re.compile(r'#\s*DaVis\s+(\S+)\s+(.*?)\s(\d{1,9})\s+(\d{1,9})\s+(\d{1,9})\s+(".*)')
 _CSV = {"x", "y", "x-displacement", "y-displacement"}
 
 
@@ -42,7 +42,7 @@ def _csv_header(source: Source) -> Header | None:
 
 
 def _read_text(source: Source) -> Reading:
-    line = source.lines[0] if source.lines else ""
+    line = source.lines[0][:1000] if source.lines else ""
     found = _HEADER.match(line)
     if found is None:
         raise BadInputError(
@@ -70,7 +70,7 @@ def _read_text(source: Source) -> Reading:
         table["x"],
         table["y"],
         {"u": table["u"], "v": table["v"]},
-        np.where(missing, NOT_CORRELATED, 0).astype(np.uint8),
+        flagged(missing, NOT_CORRELATED),
         stated=stated,
         convention={"configuration": "reference"}
         | ({"y_axis": "down"} if units[0] == "px" else {}),
@@ -122,7 +122,7 @@ def _read_csv(source: Source, header: Header) -> Reading:
         x,
         y,
         dict(table),
-        np.where(missing, NOT_CORRELATED, 0).astype(np.uint8),
+        flagged(missing, NOT_CORRELATED),
         stated=facts,
         convention={"configuration": "reference"},
         notes={"y_axis": "calibrated DaVis axes usually grow up"},

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from strainprint.errors import BadInputError
 from strainprint.maps.declaration import Declaration, missing_keys
-from strainprint.maps.quality import NOT_CORRELATED, WINDOW_INCOMPLETE
+from strainprint.maps.quality import NOT_CORRELATED, WINDOW_INCOMPLETE, flagged
 from strainprint.maps.readers.exodus import ExodusFile, is_netcdf3
 from strainprint.maps.readers.reading import Reading, Source
 from strainprint.maps.readers.text_table import Header, find_header, read_columns
@@ -34,9 +34,9 @@ _COLUMNS = {
     "match": "match",
 }
 _HEAD = (
-    ("subset_px", r"\*\*\* Subset size: (\d+)\s*$"),
-    ("step_px", r"\*\*\* Step size: x (\d+) y \1 "),
-    ("window_px", r"\*\*\* Strain window size in pixels: (\d+)"),
+    ("subset_px", r"\*\*\* Subset size: (\d{1,6})\s*$"),
+    ("step_px", r"\*\*\* Step size: x (\d{1,6}) y \1 "),
+    ("window_px", r"\*\*\* Strain window size in pixels: (\d{1,6})\b"),
 )
 
 
@@ -95,7 +95,7 @@ def _reading(
     for name in ("sigma", "match"):
         if name in table:
             failed |= table.pop(name) < 0
-    flags = np.where(failed, NOT_CORRELATED, 0).astype(np.uint8)
+    flags = flagged(failed, NOT_CORRELATED)
     strains = [name for name in ("exx", "eyy", "exy") if name in table]
     if strains:
         none = np.logical_and.reduce([table[name] == 0 for name in strains]) & ~failed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from strainprint.maps.readers.reading import LARGEST_POINTS, Source
 
 _HEADER_WITHIN_LINES = 300
 _LARGEST_COLUMNS = 1000
+_LONGEST_NAME = 200
 _ROWS_AT_ONCE = 200_000
 _BLOCK = 1 << 22
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
@@ -69,7 +71,9 @@ def find_header(source: Source, fits: Callable[[frozenset[str]], bool]) -> Heade
         for delimiter in ";\t,":
             if delimiter in line:
                 names = split_names(line, delimiter)
-                if len(names) <= _LARGEST_COLUMNS and fits(frozenset(n.lower() for n in names)):
+                if max(map(len, names)) > _LONGEST_NAME or len(names) > _LARGEST_COLUMNS:
+                    continue
+                if fits(frozenset(n.lower() for n in names)):
                     return Header(names, delimiter, number)
     return None
 
@@ -128,6 +132,12 @@ def read_columns(
         raise BadInputError("there is a header but no row of numbers", where=source.path)
     if _delimiters_after(source, header) != filled * (n_cells - 1):
         raise _bad_row(source, header, n_cells, decimal, "rows differ in their number of cells")
+    if not _ends_with_a_line(source):
+        raise BadInputError(
+            "the last line does not end: the file may be cut short in the middle of a number",
+            where=source.path,
+            way_out="export or copy it again; if it is whole, add a line end to it",
+        )
     return {name: values[:filled] for name, values in result.items()}
 
 
@@ -180,6 +190,12 @@ def _delimiters_after(source: Source, header: Header) -> int:
         while block := handle.read(_BLOCK):
             total += block.count(mark)
     return total - sum(line.count(header.delimiter) for line in source.lines[: header.line + 1])
+
+
+def _ends_with_a_line(source: Source) -> bool:
+    with open(source.path, "rb") as handle:
+        handle.seek(-1, os.SEEK_END)
+        return handle.read() in (b"\n", b"\r")
 
 
 def _numbered_rows(source: Source, first_line: int) -> Iterator[tuple[int, str]]:
