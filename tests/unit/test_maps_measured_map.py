@@ -88,6 +88,15 @@ def test_the_load_runs_along_the_columns_of_a_strain_map():
     np.testing.assert_allclose(np.diff(strain_map.uy_nm[4]), -8e-3, rtol=1e-4)
 
 
+@pytest.mark.parametrize("axis", ["x", "y"])
+def test_the_measured_map_is_left_as_it_was(axis):
+    measured = make(loading_axis=axis)
+    fields = {name: np.asfortranarray(values) for name, values in measured.fields.items()}
+    as_strain_map(replace(measured, fields=fields), "here")
+    for name, values in fields.items():
+        np.testing.assert_array_equal(values, measured.fields[name])
+
+
 def test_a_load_along_x_turns_the_map_by_a_quarter():
     """The map seen with the head tilted: strains of the turned displacement are the turned ones."""
     measured = make(loading_axis="x")

@@ -42,3 +42,12 @@ def test_floor_is_the_range_of_the_picture():
 def test_floor_must_be_positive():
     with pytest.raises(BadInputError, match="range_floor"):
         grey_picture(map_of_eyy([[0.0, 1], [0, 0]]), "axial", 0.0)
+
+
+def test_a_map_drawn_part_by_part_looks_the_same(monkeypatch):
+    generator = np.random.default_rng(0)
+    strain_map = map_of_eyy(generator.normal(size=(17, 9)), generator.random((17, 9)) < 0.7)
+    whole, _ = grey_picture(strain_map, "equivalent", 1e-6)
+    monkeypatch.setattr("strainprint.maps.picture._POINTS_AT_ONCE", 2 * 9)
+    parts, _ = grey_picture(strain_map, "equivalent", 1e-6)
+    np.testing.assert_array_equal(parts, whole)

@@ -24,6 +24,7 @@ from strainprint.maps.quality import (
     NOTHING_MEASURED,
     OUTSIDE_ROI,
     WINDOW_INCOMPLETE,
+    flagged,
 )
 from strainprint.maps.readers.reading import Picture, Reading
 from strainprint.maps.readers.units import METRES, STRAIN_FACTORS
@@ -157,7 +158,7 @@ def assemble_picture(picture: Picture, declared: Declaration, where: object) -> 
         attributes["pixel_size_m"] = scale
     return MeasuredMap(
         {"intensity": intensity},
-        np.where(np.isnan(intensity), OUTSIDE_ROI, 0).astype(np.uint8),
+        flagged(np.isnan(intensity), OUTSIDE_ROI),
         np.arange(columns) * scale,
         np.arange(rows) * scale,
         attributes,

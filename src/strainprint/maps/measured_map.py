@@ -276,7 +276,7 @@ def _dataset_values(
     return values
 
 
-def as_strain_map(measured: MeasuredMap, where: object) -> StrainMap:
+def as_strain_map(measured: MeasuredMap, where: object, *, in_place: bool = False) -> StrainMap:
     """Return the map as the networks' data know it: rows across the width, columns along the load.
 
     Where the load runs along x the map is turned by a quarter. A pitch that differs in x and y is
@@ -285,6 +285,9 @@ def as_strain_map(measured: MeasuredMap, where: object) -> StrainMap:
     ASSUME: a measured map counts as frame ``deformed``: its reference picture is the body after
     the prior strain, which is what the simulator calls that frame. A body before its prior strain
     was never seen by any camera.
+
+    With ``in_place`` the result takes the arrays of ``measured`` over, which is lost: the largest
+    maps do not fit into memory twice.
 
     Raises
     ------
@@ -310,7 +313,7 @@ def as_strain_map(measured: MeasuredMap, where: object) -> StrainMap:
         across = values[::-1, :] if turned else values.T
         if rows is not None and columns is not None:
             return np.ascontiguousarray(across[rows][:, columns])
-        return np.ascontiguousarray(across)
+        return across if in_place else np.array(across)
 
     names = (
         {"ux_nm": "v", "uy_nm": "u", "exx": "eyy", "eyy": "exx", "exy": "exy"}

@@ -39,7 +39,7 @@ def read_strain_map(
     measured = read_map(path, declared)
     if "intensity" in measured.fields:
         return _grey_levels(measured)
-    return as_strain_map(measured, path)
+    return as_strain_map(measured, path, in_place=True)
 
 
 def _grey_levels(measured: MeasuredMap) -> NDArray[np.uint8]:

@@ -5,6 +5,9 @@ The flags are those of a CF ``quality_flag`` variable: bits with names.
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 NOT_CORRELATED = 1
 OUTSIDE_ROI = 2
 LOW_CORRELATION = 4
@@ -26,3 +29,10 @@ over the edge of the grid (the strain is NaN where too little was left); ``inter
 point lies between scattered measurements."""
 
 NOTHING_MEASURED = NOT_CORRELATED | OUTSIDE_ROI | LOW_CORRELATION
+
+
+def flagged(where: NDArray[np.bool_], flag: int) -> NDArray[np.uint8]:
+    """Return an array of that flag where it applies, 0 elsewhere."""
+    flags = where.astype(np.uint8)
+    flags *= np.uint8(flag)
+    return flags

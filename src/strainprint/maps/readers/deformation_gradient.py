@@ -14,7 +14,7 @@ import numpy as np
 from strainprint.errors import BadInputError
 from strainprint.maps.declaration import Declaration, missing_keys
 from strainprint.maps.gauge import strain_of_gradient
-from strainprint.maps.quality import NOT_CORRELATED
+from strainprint.maps.quality import NOT_CORRELATED, flagged
 from strainprint.maps.readers.reading import LARGEST_POINTS, Reading, Source
 from strainprint.maps.readers.text_table import Header, read_columns
 
@@ -62,7 +62,7 @@ def read(source: Source, declared: Declaration) -> Reading:
         np.arange(columns) * step_x,
         np.arange(rows) * step_y,
         {"exx": exx.reshape(grid), "eyy": eyy.reshape(grid), "exy": exy.reshape(grid)},
-        np.where(identity | ~finite, NOT_CORRELATED, 0).astype(np.uint8).reshape(grid),
+        flagged(identity | ~finite, NOT_CORRELATED).reshape(grid),
         stated={"length_unit": "um", "strain_unit": "1", "shear": "tensor"},
         convention={"configuration": "reference"},
         notes={"y_axis": "EBSD maps usually grow down"},

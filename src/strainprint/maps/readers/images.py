@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import warnings
-from typing import Literal
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from PIL import Image, UnidentifiedImageError
 
 from strainprint.errors import BadInputError
 from strainprint.maps.declaration import Declaration
-from strainprint.maps.readers.reading import LARGEST_POINTS, Picture, Source, check_size
+from strainprint.maps.readers.reading import Picture, Source, check_size
 
 NAME = "image"
 _NPY = b"\x93NUMPY"
@@ -30,25 +31,53 @@ def recognises(source: Source) -> bool:
     return source.head.startswith(_MAGIC)
 
 
+@dataclass(frozen=True)
+class _Plain:
+    """Numbers that lie in the file row by row (column by column where ``fortran``)."""
+
+    dtype: np.dtype[np.generic]
+    offset: int
+    shape: tuple[int, ...]
+    fortran: bool = False
+
+
 def read(source: Source, declared: Declaration) -> Picture:
     """Read the intensity as float32, NaN where it is 0 or not finite."""
-    values = _npy(source) if source.head.startswith(_NPY) else _image(source)
-    if values.ndim != 2 or min(values.shape) < 2:
+    found = _npy(source) if source.head.startswith(_NPY) else _image(source)
+    if len(found.shape) != 2 or min(found.shape) < 2:
         raise BadInputError(
-            f"has shape {values.shape}", where=source.path, allowed="(rows, columns), 2 or more"
+            f"has shape {found.shape}", where=source.path, allowed="(rows, columns), 2 or more"
         )
-    intensity = np.empty(values.shape, dtype=np.float32)
-    for first in range(0, len(values), _ROWS_AT_ONCE):
-        rows = slice(first, first + _ROWS_AT_ONCE)
+    fortran = isinstance(found, _Plain) and found.fortran
+    intensity = np.empty(found.shape[::-1] if fortran else found.shape, dtype=np.float32)
+    for rows, values in _parts(source, found):
         with np.errstate(over="ignore"):
-            block = values[rows].astype(np.float32)
+            block = values.astype(np.float32)
         block[~np.isfinite(block) | (block == 0)] = np.nan
         intensity[rows] = block
-    return Picture(NAME, intensity)
+    return Picture(NAME, intensity.T if fortran else intensity)
 
 
-def _npy(source: Source) -> NDArray[np.generic]:
-    """Map a ``.npy`` file into memory; object arrays, which are pickles, are refused."""
+def _parts(
+    source: Source, found: _Plain | NDArray[np.generic]
+) -> Iterator[tuple[slice, NDArray[np.generic]]]:
+    """Yield some rows at a time, straight from the file where they lie there plainly."""
+    if not isinstance(found, _Plain):
+        for first in range(0, len(found), _ROWS_AT_ONCE):
+            part = slice(first, first + _ROWS_AT_ONCE)
+            yield part, found[part]
+        return
+    rows, columns = found.shape[::-1] if found.fortran else found.shape
+    with open(source.path, "rb") as handle:
+        handle.seek(found.offset)
+        for first in range(0, rows, _ROWS_AT_ONCE):
+            last = min(first + _ROWS_AT_ONCE, rows)
+            values = np.fromfile(handle, found.dtype, (last - first) * columns)
+            yield slice(first, last), values.reshape(last - first, columns)
+
+
+def _npy(source: Source) -> _Plain:
+    """Find the numbers of a ``.npy`` file; object arrays, which are pickles, are refused."""
     try:
         with open(source.path, "rb") as handle:
             version = np.lib.format.read_magic(handle)
@@ -58,9 +87,9 @@ def _npy(source: Source) -> NDArray[np.generic]:
             }[version]
             shape, fortran, dtype = read_header(handle, max_header_size=_HEADER_BYTES)
             begin = handle.tell()
-    except (ValueError, KeyError, EOFError, OSError, SyntaxError, RecursionError) as error:
+    except Exception as error:  # the header is parsed as Python: any error of the tokenizer
         raise BadInputError(
-            f"not readable as NPY ({str(error)[:200]})", where=source.path
+            f"not readable as NPY ({type(error).__name__}: {str(error)[:200]})", where=source.path
         ) from error
     if dtype.hasobject or dtype.kind not in "fiub" or dtype.subdtype is not None:
         raise BadInputError(
@@ -76,25 +105,16 @@ def _npy(source: Source) -> NDArray[np.generic]:
             where=source.path,
             way_out="the file may be cut short: copy it again",
         )
-    order: Literal["C", "F"] = "F" if fortran else "C"
-    mapped: NDArray[np.generic] = np.memmap(
-        source.path, dtype=dtype, mode="r", offset=begin, shape=shape, order=order
-    )
-    return mapped
+    return _Plain(dtype, begin, shape, fortran)
 
 
-def _image(source: Source) -> NDArray[np.generic]:
+def _image(source: Source) -> _Plain | NDArray[np.generic]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(source.path, formats=("PNG", "TIFF")) as image:
                 columns, rows = image.size
-                if rows * columns > LARGEST_POINTS:
-                    raise BadInputError(
-                        f"has {columns} x {rows} pixels",
-                        where=source.path,
-                        allowed=f"up to {LARGEST_POINTS}",
-                    )
+                check_size((rows, columns), 4, source, "the picture")
                 if image.mode not in _GREY_MODES:
                     raise BadInputError(
                         f"picture has mode {image.mode}",
@@ -110,8 +130,7 @@ def _image(source: Source) -> NDArray[np.generic]:
                         allowed="one",
                         way_out="save the one picture on its own",
                     )
-                mapped = _uncompressed_tiff(source, image)
-                return mapped if mapped is not None else np.asarray(image)
+                return _uncompressed_tiff(source, image) or np.asarray(image)
     except BadInputError:
         raise
     except (UnidentifiedImageError, Image.DecompressionBombError) as error:
@@ -125,8 +144,8 @@ def _image(source: Source) -> NDArray[np.generic]:
         ) from error
 
 
-def _uncompressed_tiff(source: Source, image: Image.Image) -> NDArray[np.generic] | None:
-    """Map a TIFF of plain rows into memory, None where it is packed, tiled or scattered."""
+def _uncompressed_tiff(source: Source, image: Image.Image) -> _Plain | None:
+    """Find the numbers of a TIFF of plain rows, None where it is packed, tiled or scattered."""
     tags = getattr(image, "tag_v2", None)
     if tags is None or tags.get(259, 1) != 1 or tags.get(266, 1) != 1 or 322 in tags:
         return None
@@ -144,4 +163,4 @@ def _uncompressed_tiff(source: Source, image: Image.Image) -> NDArray[np.generic
     size = rows * columns * dtype.itemsize
     if not joined or sum(sizes) != size or offsets[0] + size > source.size:
         return None
-    return np.memmap(source.path, dtype=dtype, mode="r", offset=offsets[0], shape=(rows, columns))
+    return _Plain(dtype, int(offsets[0]), (rows, columns))

@@ -12,7 +12,7 @@ import numpy as np
 
 from strainprint.errors import BadInputError
 from strainprint.maps.declaration import Declaration
-from strainprint.maps.quality import NOT_CORRELATED
+from strainprint.maps.quality import NOT_CORRELATED, flagged
 from strainprint.maps.readers.reading import Reading, Source
 from strainprint.maps.readers.text_table import Header, find_header, read_columns
 from strainprint.maps.readers.units import length_unit, strain_facts
@@ -72,7 +72,7 @@ def read(source: Source, declared: Declaration) -> Reading:
         x,
         y,
         dict(table),
-        np.where(failed, NOT_CORRELATED, 0).astype(np.uint8),
+        flagged(failed, NOT_CORRELATED),
         stated=stated,
         convention=convention,
         notes={"shear": "MatchID's Exy is usually tensor"},

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from strainprint.errors import BadInputError
 from strainprint.maps.declaration import Declaration, missing_keys
-from strainprint.maps.quality import OUTSIDE_ROI, WINDOW_INCOMPLETE
+from strainprint.maps.quality import OUTSIDE_ROI, WINDOW_INCOMPLETE, flagged
 from strainprint.maps.readers.guarded_hdf5 import check_dataset, member, numbers, open_hdf5
 from strainprint.maps.readers.reading import Reading, Source
 from strainprint.maps.readers.units import METRES, length_unit
@@ -60,7 +60,7 @@ def read(source: Source, declared: Declaration) -> Reading:
     if len({values.shape for values in fields.values()}) != 1:
         raise BadInputError("arrays differ in shape", where=source.path)
     outside = np.logical_and.reduce([values == 0 for values in fields.values()])
-    flags = np.where(outside, OUTSIDE_ROI, 0).astype(np.uint8)
+    flags = flagged(outside, OUTSIDE_ROI)
     of_strain = [fields[name] for name in _STRAINS if name in fields]
     if of_strain:
         # The strain's region is smaller than that of the displacement.

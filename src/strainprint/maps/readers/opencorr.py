@@ -11,7 +11,7 @@ import numpy as np
 
 from strainprint.errors import BadInputError
 from strainprint.maps.declaration import Declaration, missing_keys
-from strainprint.maps.quality import LOW_CORRELATION, WINDOW_INCOMPLETE
+from strainprint.maps.quality import LOW_CORRELATION, WINDOW_INCOMPLETE, flagged
 from strainprint.maps.readers.reading import Reading, Source
 from strainprint.maps.readers.text_table import Header, find_header, read_columns
 
@@ -40,7 +40,7 @@ def read(source: Source, declared: Declaration) -> Reading:
     table = read_columns(source, header, {name: header.column(name) for name in names})
     x, y, zncc = table.pop("x"), table.pop("y"), table.pop("zncc")
     low = ~(zncc >= declared.get("zncc_min"))
-    flags = np.where(low, LOW_CORRELATION, 0).astype(np.uint8)
+    flags = flagged(low, LOW_CORRELATION)
     strains = [name for name in ("exx", "eyy", "exy") if name in table]
     if strains:
         none = np.logical_and.reduce([table[name] == 0 for name in strains]) & ~low

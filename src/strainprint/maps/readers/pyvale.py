@@ -12,7 +12,7 @@ import numpy as np
 
 from strainprint.errors import BadInputError
 from strainprint.maps.declaration import Declaration
-from strainprint.maps.quality import NOT_CORRELATED
+from strainprint.maps.quality import NOT_CORRELATED, flagged
 from strainprint.maps.readers.reading import Reading, Source
 from strainprint.maps.readers.text_table import Header, find_header, read_columns
 
@@ -62,7 +62,7 @@ def read(source: Source, declared: Declaration) -> Reading:
         x,
         y,
         dict(table),
-        np.where(failed, NOT_CORRELATED, 0).astype(np.uint8),
+        flagged(failed, NOT_CORRELATED),
         convention=convention,
         notes={"strain_measure": "the strain_formulation that pyvale was asked for"},
     )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from strainprint.errors import BadInputError
 from strainprint.maps.declaration import Declaration
-from strainprint.maps.quality import NOT_CORRELATED
+from strainprint.maps.quality import NOT_CORRELATED, flagged
 from strainprint.maps.readers.matlab5 import is_matlab5, matrices
 from strainprint.maps.readers.reading import Reading, Source
 from strainprint.maps.readers.text_table import Header, find_header, read_columns
@@ -121,7 +121,7 @@ def _reading(
         table.pop("x"),
         table.pop("y"),
         dict(table),
-        np.where(failed, NOT_CORRELATED, 0).astype(np.uint8),
+        flagged(failed, NOT_CORRELATED),
         stated=stated,
         convention=convention,
         notes=_NOTES,
