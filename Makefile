@@ -9,7 +9,7 @@ PROFILE ?= $(if $(shell nvidia-smi -L 2>/dev/null),gpu,default)
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 PIP_INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c envs/constraints.txt
 
-.PHONY: run test check fuzz config/README.md bench-rendering
+.PHONY: run test check fuzz config/README.md bench-rendering verify
 
 run: $(VENV)/.installed
 	snakemake --cores $(CORES) --workflow-profile profiles/$(PROFILE)
@@ -49,3 +49,7 @@ config/README.md:
 # Seconds of a 2 um map on one core, against the direct sum.
 bench-rendering: $(VENV)/.installed
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/rendering.py
+
+# Every check of the simulator against its closed form: writes docs/verification.md.
+verify: $(VENV)/.installed
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m verification

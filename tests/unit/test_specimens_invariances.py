@@ -76,7 +76,7 @@ def halved():
     usual = DynamicsSettings()
     return {
         name: getattr(usual, name) / 2
-        for name in ("time_step_ns", "rest_time_step_ns", "largest_glide_nm")
+        for name in ("time_step_ns", "rest_time_step_ns", "largest_glide_nm", "free_glide_nm")
     }
 
 
