@@ -85,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 for result in done:
                     write_figure(result, folder)
             page = options.out.with_suffix(".md")
-            write_page(done, page, options.out.name, {"samples per kind": effort.samples})
+            write_page(done, page, options.out.name, effort.samples)
     failed = [result.title for result in done if result.passed is False]
     for title in failed:
         print(f"FAILED: {title}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -79,17 +78,16 @@ def write_figure(check: Check, folder: Path) -> None:
         check.figure.savefig(partial, format="png", dpi=PNG_DPI, metadata={"Software": None})
 
 
-def _lines(checks: Sequence[Check], folder: str, settings: dict[str, Any]) -> Iterator[str]:
+def _lines(checks: Sequence[Check], folder: str, samples: int) -> Iterator[str]:
     yield "# Verification of the simulator"
     yield ""
     yield (
         "Every check of the simulator that has a closed form, with what came out; then how far the "
         "results depend on time steps, velocity cut-off, Fourier modes and the pitch of the map. "
-        f"`{COMMAND}` writes this page and its figures, and fails where a check does. Checks with "
-        "many specimens used "
-        + ", ".join(f"{name} {value}" for name, value in settings.items())
-        + "; all specimens have the library's default settings where nothing else is said. "
-        "Symbols: µ shear modulus, ν Poisson's ratio, b Burgers vector, B drag, "
+        f"`{COMMAND}` writes this page and its figures, and fails where a check does. Statistical "
+        f"checks simulated {samples} specimens of each kind, or the share that they name; all have "
+        "the library's default settings where nothing else is said. Intervals in brackets are "
+        "95 % bootstrap intervals. Symbols: µ shear modulus, ν Poisson's ratio, b Burgers vector, B drag, "
         "C = µb/(2π(1−ν)), E′ = E/(1−ν²), w and h width and height of the pillar."
     )
     yield ""
@@ -115,7 +113,7 @@ def _lines(checks: Sequence[Check], folder: str, settings: dict[str, Any]) -> It
         yield f"![{check.alternative}]({folder}/{check.name}.png)"
 
 
-def write_page(checks: Sequence[Check], page: Path, folder: str, settings: dict[str, Any]) -> None:
+def write_page(checks: Sequence[Check], page: Path, folder: str, samples: int) -> None:
     """Write the page; figures are linked in ``folder`` beside it."""
     with write_whole(page) as partial:
-        partial.write_text("\n".join(_lines(checks, folder, settings)) + "\n", encoding="utf-8")
+        partial.write_text("\n".join(_lines(checks, folder, samples)) + "\n", encoding="utf-8")
