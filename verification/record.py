@@ -87,8 +87,8 @@ def _lines(checks: Sequence[Check], folder: str, samples: int) -> Iterator[str]:
         f"`{COMMAND}` writes this page and its figures, and fails where a check does. Statistical "
         f"checks simulated {samples} specimens of each kind, or the share that they name; all have "
         "the library's default settings where nothing else is said. Intervals in brackets are "
-        "95 % bootstrap intervals. Symbols: µ shear modulus, ν Poisson's ratio, b Burgers vector, B drag, "
-        "C = µb/(2π(1−ν)), E′ = E/(1−ν²), w and h width and height of the pillar."
+        "95 % bootstrap intervals. Symbols: µ shear modulus, ν Poisson's ratio, b Burgers vector, "
+        "B drag, C = µb/(2π(1−ν)), E′ = E/(1−ν²), w and h width and height of the pillar."
     )
     yield ""
     yield "| check | closed form | found | tolerance | |"
