@@ -9,7 +9,7 @@ PROFILE ?= $(if $(shell nvidia-smi -L 2>/dev/null),gpu,default)
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 PIP_INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c envs/constraints.txt
 
-.PHONY: run test check fuzz config/README.md bench-rendering verify
+.PHONY: run test check fuzz config/README.md bench-rendering bench-specimens verify
 
 run: $(VENV)/.installed
 	snakemake --cores $(CORES) --workflow-profile profiles/$(PROFILE)
@@ -49,6 +49,15 @@ config/README.md:
 # Seconds of a 2 um map on one core, against the direct sum.
 bench-rendering: $(VENV)/.installed
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/rendering.py
+
+# Pair sums, forces and whole specimens, against the floating-point peak, a peer and the plain
+# version. pylabdd's compiled forces need gfortran. BENCH_OPTIONS="--quick" for a few minutes.
+bench-specimens: $(VENV)/.installed-bench
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/specimens.py $(BENCH_OPTIONS)
+
+$(VENV)/.installed-bench: $(VENV)/.installed
+	$(PIP_INSTALL) -e ".[bench]"
+	touch $@
 
 # Every check of the simulator against its closed form: writes docs/verification.md.
 verify: $(VENV)/.installed

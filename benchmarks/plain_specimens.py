@@ -7,9 +7,9 @@ glides follow velocity by velocity (semi-implicit in the diagonal alone). Only t
 dislocation in the body (:mod:`strainprint.specimens.pillar`, tested against closed forms) and the
 crystal are shared.
 
-A dislocation that would glide further than ``largest_glide_nm`` in a step glides that far: at
-0.5 ns a cut-off of the velocity at 2.5 m/s. One mobile dislocation in a pillar 250 nm wide then
-strains it at 1e3/s, so that at this rate of the platen the loading is quasi-static up to there.
+As there, no dislocation glides further in a step than ``largest_glide_nm`` beside another one and
+``free_glide_nm`` far from any. In steps of one length that cuts velocities off, at 20 m/s for the
+free ones; with less, sources emit again before their last dislocations are away.
 """
 
 from __future__ import annotations
@@ -258,6 +258,22 @@ def remove(plain, i):
 
 
 @compiled
+def reach(planes, rules, plain, i):
+    """Return how far dislocation i may glide in one step: a fifth of the way to the nearest."""
+    p = plain.plane[i]
+    x = planes.origin_x[p] + plain.r[i] * planes.cos[p]
+    y = planes.origin_y[p] + plain.r[i] * planes.sin[p]
+    nearest = 1e300
+    for j in range(plain.number[0]):
+        if j != i:
+            p = plain.plane[j]
+            dx = planes.origin_x[p] + plain.r[j] * planes.cos[p] - x
+            dy = planes.origin_y[p] + plain.r[j] * planes.sin[p] - y
+            nearest = min(nearest, dx * dx + dy * dy)
+    return max(rules.largest_glide, min(rules.free_glide, 0.2 * np.sqrt(nearest)))
+
+
+@compiled
 def obstacle_between(planes, plain, i, end):
     """Return the obstacle nearest to dislocation i on its way to ``end``, -1 for none."""
     start, found = plain.r[i], -1
@@ -401,7 +417,9 @@ def advance(planes, pillar, rules, plain, phase, target, sense, rate, most_steps
             if abs(velocity) >= rules.rest_velocity and abs(velocity) * reached > rules.rest_glide:
                 resting = False
             glide[i] = velocity * dt / (1.0 + restoring * dt)
-            glide[i] = max(-rules.largest_glide, min(rules.largest_glide, glide[i]))
+            if abs(glide[i]) > rules.largest_glide:
+                furthest = reach(planes, rules, plain, i)
+                glide[i] = max(-furthest, min(furthest, glide[i]))
             if glide[i] * plain.last_glide[i] < 0.0:
                 plain.relaxation[i] = max(1e-3, 0.5 * plain.relaxation[i])
             else:
@@ -519,7 +537,8 @@ class PlainSpecimen:
     def load(self, strain: float, *, sense: int = -1, strain_step: float = 1e-4, keep=None):
         """Move the platen by ``strain`` along ``sense``, recording every ``strain_step``.
 
-        ``keep`` is called with the strain at every recorded point.
+        ``keep`` is called with the strain at every recorded point; the loading ends where it
+        returns True.
         """
         start, rows = float(self.plain.platen[0]), []
         for point in range(round(strain / strain_step) + 1):
@@ -528,8 +547,8 @@ class PlainSpecimen:
             rows.append(
                 (at, sense * self.stress_mpa, self.plain.number[0], int(self.plain.counts[2]))
             )
-            if keep is not None:
-                keep(at)
+            if keep is not None and keep(at):
+                break
         return PlainCurve(*map(np.array, zip(*rows, strict=True)))
 
     def unload(self, most_rest_steps: int = 20000) -> bool:
@@ -538,30 +557,7 @@ class PlainSpecimen:
         return self._advance(REST, 0.0, 0, most_rest_steps) == DONE
 
 
-def simulate_plainly(
-    crystal: Crystal,
-    material: Material,
-    dynamics: DynamicsSettings,
-    prior_strains,
-    reload_strain: float,
-    watch=None,
-):
-    """Take one crystal through the protocol: the virgin curve, and per prior strain the relaxed
-    reference state, the reload curve and whether it rested.
-
-    ``watch`` is called with (specimen, strain) at every recorded point of the first loading.
-    """
-    specimen = PlainSpecimen(crystal, material, dynamics)
-    histories = []
-    wanted = {round(prior * 1e4) for prior in prior_strains}
-
-    def keep(strain):
-        if round(strain * 1e4) in wanted:
-            twin = specimen.copy()
-            relaxed = twin.unload()
-            histories.append((twin.state, twin.load(reload_strain), relaxed))
-        if watch is not None:
-            watch(specimen, strain)
-
-    curve = specimen.load(max(prior_strains), keep=keep)
-    return curve, histories
+def reload(specimen, reload_strain):
+    """Unload, rest and reload: the reference state, the curve, and whether it rested."""
+    rested = specimen.unload()
+    return specimen.state, specimen.load(reload_strain), rested

@@ -1,0 +1,423 @@
+"""How fast the simulator is: its pair sums, its forces beside a peer's, its specimens beside the
+plain version of the same physics.
+
+All on one core and in one run; seconds are those the thread computed, the best of several, so that
+other work on the machine hardly counts. The plain version (benchmarks/plain_specimens.py) loads at
+1e3/s in steps of 0.5 ns; where it would take longer than ``--plain-seconds``, both are compared up
+to the strain it reached, and the ratio stands for the whole specimen (``plain_up_to_strain``). The
+peer, pylabdd (GPL-3, `pip install strainprint[bench]`; its compiled forces need gfortran), sums
+forces in an infinite medium: so do both sides here. The last line is one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import platform
+import warnings
+from time import thread_time
+
+import numpy as np
+from plain_specimens import PlainSpecimen, reload
+from threadpoolctl import threadpool_limits
+
+from strainprint.seeds import generator
+from strainprint.specimens import pair_sums
+from strainprint.specimens.crystal import CrystalSettings, place_crystal
+from strainprint.specimens.dynamics import DynamicsSettings
+from strainprint.specimens.loading import LoadingSettings, Specimen, simulate_specimen
+from strainprint.specimens.material import Material
+from strainprint.specimens.pillar import make_pillar, wave_factor
+from strainprint.specimens.population import CORE_RADIUS_NM, resolved_shear
+from strainprint.specimens.simulate import PRIOR_STRAINS, RELOAD_STRAINS
+from strainprint.specimens.state import plane_slip
+from strainprint.specimens.strain_path import strain_paths
+
+MATERIAL = Material()
+PEER_NUMBERS = (200, 1000, 5000)
+PAPER_WIDTHS_NM = (62.5, 125.0, 250.0, 500.0, 1000.0, 2000.0)
+PAPER_PATHS = 100
+"""Load paths per width: two numbers of slip systems, 50 specimens each."""
+
+
+def best_seconds(repeats, function, *arguments):
+    """Least computing time of a call after a first one that compiles."""
+    function(*arguments)
+    return min(seconds_of(function, *arguments)[1] for _ in range(repeats))
+
+
+def seconds_of(function, *arguments, **options):
+    start = thread_time()
+    result = function(*arguments, **options)
+    return result, thread_time() - start
+
+
+class Crowd:
+    """Random dislocations in a body: no two on one plane, so the core acts on all close pairs."""
+
+    def __init__(self, number, width_nm):
+        rng = generator(0, "benchmark of pair sums", number)
+        self.body = make_pillar(width_nm, 4 * width_nm, MATERIAL)
+        self.number = number
+        self.x = width_nm * (rng.random(number) - 0.5) * 0.99
+        self.y = 4 * width_nm * rng.random(number)
+        self.angle = rng.choice(np.radians([60, 120]), number)
+        self.sign = rng.choice([-1, 1], number)
+        gamma = -1j * self.body.strength * self.sign * np.exp(1j * self.angle)
+        self.gamma = gamma
+        self.table = np.zeros((pair_sums.ROWS, number))
+        for i in range(number):
+            cos, sin = np.cos(self.angle[i]), np.sin(self.angle[i])
+            pair_sums.tabulate(
+                self.body.wave, self.x[i], self.y[i], cos, sin, gamma[i], i, self.table, i
+            )
+        self.out = np.empty(number)
+
+    def in_body(self):
+        body = self.body
+        pair_sums.sum_stress(
+            body.wave, body.half_width, CORE_RADIUS_NM, self.table, self.table, self.out
+        )
+        return self.out
+
+    def infinite(self):
+        pair_sums.sum_stress_infinite(self.body.wave, self.table, self.table, self.out)
+        return self.out
+
+    def plain(self, targets):
+        """The plain double loop at some targets."""
+        waves = [wave_factor(self.body, x, y) for x, y in zip(self.x, self.y, strict=True)]
+        return np.array(
+            [
+                sum(
+                    resolved_shear(
+                        self.body.wave,
+                        self.body.half_width,
+                        np.cos(2 * self.angle[i]),
+                        np.sin(2 * self.angle[i]),
+                        self.x[i],
+                        self.y[i],
+                        waves[i],
+                        self.x[j],
+                        self.y[j],
+                        waves[j],
+                        self.gamma[j],
+                        i != j,
+                    )
+                    for j in range(self.number)
+                )
+                for i in targets
+            ]
+        )
+
+
+def measure_pairs(number):
+    """Pair interactions per second beside the floating-point peak, measured in turns."""
+    crowd = Crowd(number, 250.0)
+    square = np.random.default_rng(0).random((1000, 1000))
+    peak = pairs = infinite = 0.0
+    for _ in range(4):
+        peak = max(peak, 2e9 / best_seconds(3, np.matmul, square, square))
+        pairs = max(pairs, number**2 / best_seconds(3, crowd.in_body))
+        infinite = max(infinite, number**2 / best_seconds(3, crowd.infinite))
+    targets = np.arange(0, number, number // 20)
+    found, plain = crowd.in_body()[targets], crowd.plain(targets)
+    share = pairs * pair_sums.FLOPS / peak
+    error = np.abs(found - plain).max() / np.abs(plain).max()
+    print(
+        f"floating-point peak of one core {peak / 1e9:.1f} Gflop/s (matrix product)\n"
+        f"pairs in the body, N = {number}: {pairs / 1e6:.0f} million/s, "
+        f"{pair_sums.FLOPS} flop each, {100 * share:.0f} % of the peak; "
+        f"largest difference from the plain sum {error:.1e} of the largest stress\n"
+        f"pairs in an infinite medium: {infinite / 1e6:.0f} million/s, "
+        f"{pair_sums.FLOPS_INFINITE} flop each, "
+        f"{100 * infinite * pair_sums.FLOPS_INFINITE / peak:.0f} % of the peak"
+    )
+    return {
+        "peak_gflops": peak / 1e9,
+        "pairs_per_s": pairs,
+        "peak_share": share,
+        "largest_pair_error": error,
+        "infinite_pairs_per_s": infinite,
+    }
+
+
+def find_peer():
+    """(Python forces, compiled forces) of pylabdd; None for what is not there."""
+    python = compiled = None
+    # it prints and logs while it looks for its compiled parts
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with contextlib.suppress(Exception):
+            from pylabdd.PK_force_py.pkforce import calc_fpk as python
+        with contextlib.suppress(Exception):
+            from pylabdd.PK_force import calc_fpk as compiled
+    return python, compiled
+
+
+def measure_peer(numbers):
+    """Ratios of the peer's time for the forces of N dislocations on N to ours."""
+    python, compiled = find_peer()
+    ratios = {"ratio_pylabdd_python": {}, "ratio_pylabdd_compiled": {}}
+    for missing, name in ((python, "Python"), (compiled, "compiled")):
+        if missing is None:
+            print(f"pylabdd's {name} forces are not installed here: not compared")
+    for number in numbers:
+        # a wide body: no two dislocations are so close that the peer cuts its stress off
+        crowd = Crowd(number, 2000.0)
+        ours = best_seconds(5, crowd.infinite)
+        stress = crowd.infinite().copy()
+        b_x, b_y = crowd.sign * np.cos(crowd.angle), crowd.sign * np.sin(crowd.angle)
+
+        line = f"forces of N = {number}: ours {1e3 * ours:.3g} ms"
+        for key, peer, targets in (
+            ("python", python, min(number, 20_000 // number)),
+            ("compiled", compiled, number),
+        ):
+            ratio = None
+            if peer is not None:
+                repeats = 1 if key == "python" else 5
+                arguments = (peer, crowd.x, crowd.y, b_x, b_y, 0.0, targets, number)
+                theirs = best_seconds(repeats, *arguments) * number / targets
+                glide = peer(*arguments[1:])
+                theirs_mpa = MATERIAL.edge_constant_mpa_nm * (
+                    glide[0] * b_x[:targets] + glide[1] * b_y[:targets]
+                )
+                error = np.abs(theirs_mpa - stress[:targets]).max() / np.abs(stress).max()
+                ratio = theirs / ours
+                rows = "" if targets == number else f" from {targets} rows"
+                line += (
+                    f"; pylabdd {key} {1e3 * theirs:.4g} ms{rows}, ratio {ratio:.4g}, "
+                    f"difference {error:.0e}"
+                )
+            ratios[f"ratio_pylabdd_{key}"][str(number)] = ratio
+        print(line)
+    return ratios
+
+
+def summarise(crystal, curve, state):
+    """Peak and flow stress (MPa), dislocations at the end, steps at the sides (exits, in b)."""
+    ends = (-1.0, crystal.plane_length_nm + 1.0)
+    steps = sum(
+        abs(plane_slip(crystal, state, plane, end))
+        for plane in range(len(crystal.plane_angle))
+        for end in ends
+    )
+    return (
+        float(curve.stress_mpa.max()),
+        float(curve.stress_mpa[len(curve.stress_mpa) // 2 :].mean()),
+        int(curve.dislocations[-1]),
+        float(steps),
+    )
+
+
+def run_plainly(crystal, priors, reload_strain, most_seconds):
+    """(seconds, strain, curve, state): the whole protocol, strain None, or where the first loading
+    takes too long, that loading up to the strain it reached."""
+    specimen = PlainSpecimen(crystal, MATERIAL, DynamicsSettings())
+    wanted = {round(prior * 1e4) for prior in priors}
+    kept = []
+    start = thread_time()
+
+    def keep(strain):
+        if round(strain * 1e4) in wanted:
+            kept.append(specimen.copy())
+        return thread_time() - start > most_seconds
+
+    curve = specimen.load(max(priors), keep=keep)
+    if curve.strain[-1] < max(priors) - 1e-9:
+        return thread_time() - start, float(curve.strain[-1]), curve, specimen.state
+    for twin in kept:
+        reload(twin, reload_strain)
+    return thread_time() - start, None, curve, specimen.state
+
+
+def measure_width(width_nm, specimens, slip_systems, priors, reloads, most_seconds):
+    """Seconds of whole specimens, beside the plain version and its results."""
+    rows = []
+    for index in range(specimens):
+        crystal = place_crystal(
+            width_nm,
+            slip_systems,
+            CrystalSettings(),
+            MATERIAL,
+            generator(0, "benchmark of specimens", width_nm, index),
+        )
+        settings = (crystal, MATERIAL, DynamicsSettings(), LoadingSettings())
+        paths = strain_paths(priors)
+        (histories, _), seconds = seconds_of(simulate_specimen, *settings, paths, reloads)
+        # the longest first loading, which holds the shorter ones, and all that followed
+        curve = histories[-1].legs[0].curve
+        settled = [curve.settled, *(history.reload.curve.settled for history in histories)]
+        row = {
+            "seconds": seconds,
+            "mean_number": float(curve.dislocations.mean()),
+            "unsettled": float(1 - np.concatenate(settled).mean()),
+        }
+        if most_seconds > 0:
+            plain_seconds, up_to, plain_curve, plain_state = run_plainly(
+                crystal, priors, max(reloads.values()), most_seconds
+            )
+            fast = Specimen(*settings)
+            strain = up_to or max(priors)
+            same, same_seconds = seconds_of(fast.load, strain, sense=-1)
+            row |= {
+                "plain_seconds": plain_seconds,
+                "plain_up_to_strain": up_to,
+                "ratio": plain_seconds / (same_seconds if up_to else seconds),
+                "fast_results": summarise(crystal, same, fast.state),
+                "plain_results": summarise(crystal, plain_curve, plain_state),
+            }
+        rows.append(row)
+    return rows
+
+
+def warm_up():
+    """Compile everything on a small specimen."""
+    crystal = place_crystal(62.5, 2, CrystalSettings(), MATERIAL, generator(0, "warm-up"))
+    simulate_specimen(
+        crystal,
+        MATERIAL,
+        DynamicsSettings(),
+        LoadingSettings(),
+        strain_paths((0.001, 0.004)),
+        {"small": 0.001, "large": 0.002},
+    )
+    run_plainly(crystal, (0.0002,), 0.0002, 60.0)
+
+
+def print_width(width_nm, rows, priors):
+    seconds = np.array([row["seconds"] for row in rows])
+    line = (
+        f"{width_nm:g} nm: {np.median(seconds):.2f} s (median of {len(rows)}, "
+        f"{seconds.min():.2f} ... {seconds.max():.2f}) "
+        f"to {100 * max(priors):g} % with all reloads, "
+        f"{np.mean([row['mean_number'] for row in rows]):.0f} dislocations on average, "
+        f"{100 * np.mean([row['unsettled'] for row in rows]):.1f} % of points unsettled"
+    )
+    print(line)
+    if "ratio" not in rows[0]:
+        return
+    up_to = [row["plain_up_to_strain"] for row in rows if row["plain_up_to_strain"]]
+    whole = "whole protocol"
+    if up_to:
+        whole = f"first loading up to {100 * min(up_to):.2g} %, taken for the whole"
+    plain = np.median([row["plain_seconds"] for row in rows])
+    ratio = np.median([row["ratio"] for row in rows])
+    print(f"    plain version {plain:.1f} s ({whole}), ratio {ratio:.1f}")
+    fast, plain = (
+        np.array([row[f"{side}_results"] for row in rows], float) for side in ("fast", "plain")
+    )
+    names = ("peak stress MPa", "flow stress MPa", "dislocations", "steps at the sides")
+    for name, ours, theirs in zip(names, fast.T, plain.T, strict=True):
+        print(
+            f"    {name}: {ours.mean():.1f} against {theirs.mean():.1f}, mean difference "
+            f"{(ours - theirs).mean():+.1f}, largest {np.abs(ours - theirs).max():.1f}, "
+            f"scatter between specimens {ours.std():.1f}"
+        )
+
+
+def power_law(x, y):
+    """Exponent of y against x, None for fewer than two different x."""
+    x, y = np.log(x), np.log(y)
+    return float(np.polyfit(x, y, 1)[0]) if np.ptp(x) > 0 else None
+
+
+def estimate_paper_set(by_width):
+    """Core-hours of the whole paper-scale set; unmeasured widths by the fitted power of w."""
+    widths = np.array(sorted(by_width))
+    seconds = np.array([np.mean([row["seconds"] for row in by_width[w]]) for w in widths])
+    exponent = power_law(widths, seconds)
+    hours, guessed = 0.0, []
+    for width in PAPER_WIDTHS_NM:
+        if width in by_width:
+            each = seconds[widths == width][0]
+        elif exponent is None:
+            return None, exponent
+        else:
+            guessed.append(width)
+            each = seconds[-1] * (width / widths[-1]) ** exponent
+        hours += PAPER_PATHS * each / 3600
+    measured = ", ".join(f"{w:g}" for w in widths)
+    note = f"; {', '.join(f'{w:g}' for w in guessed)} nm extrapolated" if guessed else ""
+    print(
+        f"the whole set of the paper ({len(PAPER_WIDTHS_NM)} widths, {PAPER_PATHS} paths to 10 % "
+        f"each): {hours:.1f} core-hours (measured at {measured} nm{note}, seconds ~ w^"
+        f"{exponent if exponent is None else round(exponent, 2)})"
+    )
+    return hours, exponent
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--widths", type=float, nargs="+", default=[62.5, 125.0, 250.0])
+    parser.add_argument("--specimens", type=int, default=3, help="per width")
+    parser.add_argument("--slip-systems", type=int, choices=(1, 2), default=2)
+    parser.add_argument(
+        "--plain-seconds", type=float, default=300.0, help="per specimen; 0 leaves it out"
+    )
+    parser.add_argument("--quick", action="store_true", help="two widths to 1 %%, a minute")
+    options = parser.parse_args()
+    priors, reloads, numbers = PRIOR_STRAINS, RELOAD_STRAINS, PEER_NUMBERS
+    if options.quick:
+        options.widths, options.specimens, options.plain_seconds = [62.5, 125.0], 2, 10.0
+        priors, numbers = (0.001, 0.01), (200, 1000)
+    print(
+        f"{platform.processor() or platform.machine()}, {platform.python_implementation()} "
+        f"{platform.python_version()}, NumPy {np.__version__}"
+    )
+    threadpool_limits(1)
+    result = measure_pairs(2000)
+    result |= measure_peer(numbers)
+    warm_up()
+    by_width = {}
+    for width in options.widths:
+        by_width[width] = measure_width(
+            width, options.specimens, options.slip_systems, priors, reloads, options.plain_seconds
+        )
+        print_width(width, by_width[width], priors)
+    rows = [(width, row) for width in by_width for row in by_width[width]]
+    exponent = power_law(
+        [row["mean_number"] + 1.0 for _, row in rows], [row["seconds"] for _, row in rows]
+    )
+    by_width_exponent = power_law([width for width, _ in rows], [row["seconds"] for _, row in rows])
+    if exponent is not None:
+        print(
+            f"seconds of a specimen ~ N^{exponent:.2f} (N: mean number of dislocations) "
+            f"~ w^{by_width_exponent:.2f}"
+        )
+    hours = None
+    if max(priors) == max(PRIOR_STRAINS):
+        hours, _ = estimate_paper_set(by_width)
+
+    def median(key):
+        return {
+            f"{width:g}": float(np.median([row[key] for row in by_width[width]]))
+            for width in by_width
+            if key in by_width[width][0]
+        }
+
+    strains = {
+        f"{width:g}": min((row["plain_up_to_strain"] or max(priors)) for row in by_width[width])
+        for width in by_width
+        if "ratio" in by_width[width][0]
+    }
+    result |= {
+        "cost_exponent": exponent,
+        "cost_exponent_width": by_width_exponent,
+        "largest_strain": max(priors),
+        "seconds_to_10_percent": median("seconds") if max(priors) == 0.1 else None,
+        "seconds": median("seconds"),
+        "ratio_plain": median("ratio"),
+        "plain_up_to_strain": strains,
+        "mean_number": median("mean_number"),
+        "unsettled": median("unsettled"),
+        "paper_set_core_hours": hours,
+    }
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
