@@ -71,8 +71,8 @@ class Paths:
     figures_manifest = "results/{study}/{split}/report/figures.json"
     page = "results/report.html"
 
-    trial_specimens = "results/calibration/{trial}/specimens/{subset}/{shard}"
-    trial_specimens_manifest = "results/calibration/{trial}/specimens/{subset}/{shard}.json"
+    trial_states = "results/calibration/{trial}/specimens/{subset}/{shard}.h5"
+    trial_states_manifest = "results/calibration/{trial}/specimens/{subset}/{shard}.json"
     trial_strengths = "results/calibration/{trial}/specimens.csv"
     trial_maps = "results/calibration/{trial}/maps.csv"
     trial_pairs = "results/calibration/{trial}/pairs.csv"

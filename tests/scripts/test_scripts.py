@@ -275,8 +275,8 @@ def test_the_calibrations_scripts_take_a_set_from_specimens_to_figures(tmp_path,
     shard = {**trial, "subset": "w0062.5-s1", "shard": "0000"}
     crystal = {"obstacle_density_per_um2": 500.0}
     specimens = {
-        "specimens": Paths.trial_specimens.format(**shard),
-        "manifest": Paths.trial_specimens_manifest.format(**shard),
+        "states": Paths.trial_states.format(**shard),
+        "manifest": Paths.trial_states_manifest.format(**shard),
     }
     measured = {
         "specimens": Paths.trial_strengths.format(**trial),
@@ -296,12 +296,18 @@ def test_the_calibrations_scripts_take_a_set_from_specimens_to_figures(tmp_path,
     run_script(
         "trial_simulate",
         output=specimens,
-        params={"seed": 0, "per_shard": 2, "crystal": crystal, "prior_strains": [0.001]},
+        params={
+            "seed": 0,
+            "per_shard": 2,
+            "prior_strains": [0.001],
+            "crystal": crystal,
+            "dynamics": {},
+        },
         wildcards=shard,
     )
     run_script(
         "trial_measure",
-        input={"specimens": [specimens["specimens"]], "manifests": [specimens["manifest"]]},
+        input={"states": [specimens["states"]], "manifests": [specimens["manifest"]]},
         output=measured,
         wildcards=trial,
     )
@@ -319,7 +325,7 @@ def test_the_calibrations_scripts_take_a_set_from_specimens_to_figures(tmp_path,
             "seed": 0,
             "resamples": 100,
             "published": {"zero_fraction": [0.87, 0.97]},
-            "sets": {"little": {"why": "a test", "crystal": crystal}},
+            "sets": {"little": {"why": "a test", "crystal": crystal, "dynamics": {}}},
         },
     )
     run_script(

@@ -1,21 +1,19 @@
-"""A sample: simulated, measured, judged, compared and drawn; a lost specimen is counted."""
+"""A sample: measured, judged, compared and drawn; a lost specimen is counted."""
 
-import json
 import os
 from pathlib import Path
-from types import SimpleNamespace
 
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
 
-from strainprint.calibration import sample
 from strainprint.calibration.comparison import read_set, write_comparison
 from strainprint.calibration.figures import draw_comparison
 from strainprint.calibration.judge import judge_sample
-from strainprint.calibration.sample import measure_sample, simulate_sample
+from strainprint.calibration.sample import measure_sample
 from strainprint.errors import BadInputError
+from strainprint.specimens.simulate import simulate_shard
 
 REFERENCE = Path(
     os.environ.get(
@@ -25,47 +23,46 @@ REFERENCE = Path(
 WEIGHTS = REFERENCE / "published-cnn" / "weights.hdf5"
 PRIORS = [0.001, 0.004]
 PUBLISHED = {"yield_exponent": -0.55, "zero_fraction": [0.87, 0.97], "mean_grey": [1.66, 2.73]}
+KIND = {
+    "width_nm": 62.5,
+    "slip_systems": 1,
+    "first": 0,
+    "seed": 0,
+    "prior_strains": PRIORS,
+    "reload_strains": {"small": 0.001, "large": 0.002},
+}
+
+
+def outputs(folder):
+    return [folder / name for name in ("specimens.csv", "maps.csv", "pairs.csv", "pictures.h5")]
 
 
 @pytest.fixture(scope="module")
-def measured(tmp_path_factory):
-    """Return the folder of one set: 62.5 nm, one slip system, specimen 1 of 5 lost."""
+def lost(tmp_path_factory):
+    """Return a shard whose two specimens ran away at once."""
+    path = tmp_path_factory.mktemp("lost") / "0000.h5"
+    simulate_shard(
+        path, path.with_suffix(".json"), **KIND, count=2, dynamics={"density_limit_per_um2": 1e-3}
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory, lost):
+    """Return the folder of one set: 62.5 nm, one slip system, four specimens and two lost ones."""
     folder = tmp_path_factory.mktemp("set") / "little"
-    simulate = sample.simulate_shard
-
-    def losing(*args, first, **kwargs):
-        if first == 1:
-            return [SimpleNamespace(reason="too many dislocations")]
-        return simulate(*args, first=first, **kwargs)
-
-    manifest = folder / "specimens/w0062.5-s1/0000.json"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sample, "simulate_shard", losing)
-        simulate_sample(
-            manifest.with_suffix(""),
-            manifest,
-            width_nm=62.5,
-            slip_systems=1,
-            first=0,
-            count=5,
-            seed=0,
-            prior_strains=PRIORS,
-            reload_strains={"small": 0.001, "large": 0.002},
-            crystal={"obstacle_density_per_um2": 500.0},
-        )
-    tables = [folder / f"{name}.csv" for name in ("specimens", "maps", "pairs")]
-    measure_sample([manifest], *tables, folder / "pictures.h5")
+    shard = folder / "specimens/w0062.5-s1/0000.h5"
+    crystal = {"obstacle_density_per_um2": 500.0}
+    simulate_shard(shard, shard.with_suffix(".json"), **KIND, count=4, crystal=crystal)
+    measure_sample([shard, lost], *outputs(folder))
     judge_sample(folder / "maps.csv", folder / "pictures.h5", [], folder / "judged.csv")
     return folder
 
 
-def test_a_lost_specimen_is_named_and_the_others_go_on(measured):
-    content = json.loads((measured / "specimens/w0062.5-s1/0000.json").read_text())
-    assert list(content["lost"]) == ["w0062.5-s1-00001"]
-    assert "too many dislocations" in content["lost"]["w0062.5-s1-00001"]
+def test_lost_specimens_are_counted_and_the_others_measured(measured):
     table = pd.read_csv(measured / "specimens.csv")
-    assert table["lost"].sum() == 1
-    assert len(content["kept"]) == 4
+    assert table["lost"].tolist() == [False] * 4 + [True] * 2
+    assert table["yield_mpa"].isna().tolist()[4:] == [True] * 2
 
 
 def test_every_kept_specimen_has_a_row_for_each_prior_and_reload(measured):
@@ -92,7 +89,7 @@ def test_without_the_network_nothing_is_judged(measured):
 def test_tables_and_figures_of_a_set_are_the_same_bytes_each_time(measured, tmp_path):
     for run in ("one", "two"):
         write_comparison(
-            [read_set(measured, why="a test", crystal={"aspect": 4.0})],
+            [read_set(measured, why="a test", crystal={"aspect": 4.0}, dynamics={})],
             tmp_path / run / "tables",
             tmp_path / run / "tables.json",
             published=PUBLISHED,
@@ -108,28 +105,18 @@ def test_tables_and_figures_of_a_set_are_the_same_bytes_each_time(measured, tmp_
         )
     for name in ("tables.json", "figures.json"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+    strength = pd.read_csv(tmp_path / "one/tables/strength.csv")
+    assert strength[["specimens", "lost"]].values.tolist() == [[4, 2]]
     memory = pd.read_csv(tmp_path / "one/tables/memory.csv")
     assert len(memory) == 2
     assert memory["references_differ"].between(0, 1).all()
-    assert "little" in (tmp_path / "one/tables/summary.md").read_text()
+    assert "| little | 2 of 6 |" in (tmp_path / "one/tables/summary.md").read_text()
 
 
-def test_a_set_that_lost_every_specimen_is_refused(tmp_path):
-    manifest = tmp_path / "0000.json"
-    manifest.write_text(
-        json.dumps(
-            {
-                "format": sample.SAMPLE_FORMAT,
-                "width_nm": 62.5,
-                "slip_systems": 1,
-                "kept": [],
-                "lost": {"w0062.5-s1-00000": "gone"},
-            }
-        )
-    )
-    outputs = [tmp_path / name for name in ("s.csv", "m.csv", "p.csv", "p.h5")]
+def test_a_set_that_lost_every_specimen_is_refused(lost, tmp_path):
     with pytest.raises(BadInputError, match="every specimen was lost"):
-        measure_sample([manifest], *outputs)
+        measure_sample([lost], *outputs(tmp_path))
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.skipif(not WEIGHTS.exists(), reason=f"published weights are not at {WEIGHTS}")

@@ -1,7 +1,8 @@
 """The sweep's file: complete, plausible, and refused by name where it is not."""
 
 import copy
-from dataclasses import fields
+import re
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,12 @@ from strainprint.calibration.sweep import read_sweep, sample_of, trial_shards
 from strainprint.config import read_schema
 from strainprint.errors import BadInputError
 from strainprint.specimens.crystal import CrystalSettings
+from strainprint.specimens.dynamics import DynamicsSettings
 from strainprint.workflow import WILDCARDS
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = ROOT / "workflow/schemas/calibration.schema.yaml"
-CRYSTAL = read_schema(ROOT / "workflow/schemas/config.schema.yaml")["properties"]["specimens"][
-    "properties"
-]["crystal"]
+CONFIG_SCHEMA = read_schema(ROOT / "workflow/schemas/config.schema.yaml")
 FILE = ROOT / "config/calibration.yaml"
 
 SMALL = {
@@ -47,11 +47,11 @@ def read(tmp_path, change=lambda sweep: None):
     change(sweep)
     path = tmp_path / "calibration.yaml"
     path.write_text(yaml.safe_dump(sweep))
-    return read_sweep(path, SCHEMA, CRYSTAL)
+    return read_sweep(path, SCHEMA, CONFIG_SCHEMA)
 
 
 def test_the_projects_sweep_can_be_used_and_its_base_spells_out_every_key():
-    sweep = read_sweep(FILE, SCHEMA, CRYSTAL)
+    sweep = read_sweep(FILE, SCHEMA, CONFIG_SCHEMA)
     names = {field.name for field in fields(CrystalSettings)}
     assert set(yaml.safe_load(FILE.read_text())["base"]) == names
     for name, one in sweep["sets"].items():
@@ -62,6 +62,7 @@ def test_the_projects_sweep_can_be_used_and_its_base_spells_out_every_key():
 def test_a_set_is_the_base_with_what_it_changes(tmp_path):
     sweep = read(tmp_path)
     assert sweep["sets"]["one"]["crystal"] == SMALL["base"] | {"obstacle_strength_mpa": 100.0}
+    assert sweep["sets"]["one"]["dynamics"] == asdict(DynamicsSettings())
     assert sweep["bootstrap_samples"] == 2000
 
 
@@ -110,7 +111,5 @@ def test_a_bad_sweep_is_refused_by_name(tmp_path, change, says):
 
 
 def test_names_of_sets_fit_file_names():
-    import re
-
-    for name in read_sweep(FILE, SCHEMA, CRYSTAL)["sets"]:
+    for name in read_sweep(FILE, SCHEMA, CONFIG_SCHEMA)["sets"]:
         assert re.fullmatch(WILDCARDS["trial"], name), name

@@ -84,6 +84,14 @@ def test_sources_fit_their_planes_and_have_the_nucleation_length_of_their_streng
     assert set(ends) <= {10.0, crystal.plane_length_nm - 10.0}
 
 
+def test_sources_too_weak_for_their_plane_are_drawn_again_and_the_others_stay():
+    for seed in range(30):
+        narrow = draw(62.5, seed=seed, bulk_source_density_per_um2=300.0, bulk_source_scatter=0.5)
+        assert narrow.source_length_nm.max() < narrow.plane_length_nm - 10.0
+        wide = draw(250.0, seed=seed, bulk_source_scatter=0.1)
+        assert wide.source_strength_mpa[wide.source_kind == BULK].min() > 15.0
+
+
 def test_obstacles_leave_the_sources_room_and_are_sorted_along_their_planes():
     crystal = draw(250.0)
     assert len(crystal.obstacle_plane) > 50

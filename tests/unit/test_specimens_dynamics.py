@@ -178,6 +178,26 @@ def test_a_bulk_source_emits_a_dipole_of_its_length_at_its_strength(sense):
     assert active.population.slip[0] == 0
 
 
+@pytest.mark.parametrize("share", [0.0, 0.1])
+def test_every_emission_raises_the_threshold_of_its_source_alone(share):
+    crystal = lay_crystal(
+        WIDE_NM, [(UP, 0.0)], [(0, MIDDLE, STRENGTH, BULK), (0, 0.2 * MIDDLE, 9 * STRENGTH, BULK)]
+    )
+    specimen = press(crystal, shear_mpa=1.001 * STRENGTH, hold_time_ns=10.0, source_hardening=share)
+    specimen.settle()
+    assert len(positions(specimen)) == 2
+    assert specimen.population.hardening == pytest.approx([share * STRENGTH, 0.0])
+
+
+@pytest.mark.parametrize(("stress", "emits"), [(1.09, False), (1.11, True)])
+def test_a_hardened_source_emits_at_its_raised_threshold(stress, emits):
+    crystal = lay_crystal(WIDE_NM, [(UP, 0.0)], [(0, MIDDLE, STRENGTH, BULK)])
+    specimen = press(crystal, shear_mpa=stress * STRENGTH, hold_time_ns=10.0)
+    specimen.population.hardening[0] = 0.1 * STRENGTH
+    specimen.settle()
+    assert (len(positions(specimen)) == 2) == emits
+
+
 @pytest.mark.parametrize("start", [10.0, 20.0])
 def test_collapse_time_of_a_pair_is_that_of_linear_drag(start):
     specimen = press(

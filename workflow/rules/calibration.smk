@@ -4,7 +4,7 @@ Not part of the default target: snakemake --cores all calibration. The sets are 
 config/calibration.yaml; in file names a set is a {trial}.
 
 trial_simulate    one job per shard of a set's specimens
-                  → results/calibration/{trial}/specimens/{subset}/{shard}/ + .json
+                  → results/calibration/{trial}/specimens/{subset}/{shard}.h5 + .json
 trial_measure     those of one set → results/calibration/{trial}/{specimens,maps,pairs}.csv, pictures.h5
 trial_judge       pictures, the authors' network where at hand → results/calibration/{trial}/judged.csv
 trial_compare     all sets → results/calibration/tables/*.csv, summary.md
@@ -17,7 +17,7 @@ try:
     SWEEP = read_sweep(
         f"{workflow.basedir}/config/calibration.yaml",
         f"{workflow.basedir}/workflow/schemas/calibration.schema.yaml",
-        SCHEMA["properties"]["specimens"]["properties"]["crystal"],
+        SCHEMA,
     )
 except BadInputError as error:
     raise WorkflowError(str(error)) from None
@@ -27,8 +27,8 @@ TRIALS = list(SWEEP["sets"])
 
 rule trial_simulate:
     output:
-        specimens=directory(Paths.trial_specimens),
-        manifest=Paths.trial_specimens_manifest,
+        states=Paths.trial_states,
+        manifest=Paths.trial_states_manifest,
     log:
         log_path("trial_simulate", "trial", "subset", "shard"),
     benchmark:
@@ -44,6 +44,7 @@ rule trial_simulate:
         seed=SWEEP["seed"],
         per_shard=SWEEP["per_shard"],
         crystal=lambda wildcards: SWEEP["sets"][wildcards.trial]["crystal"],
+        dynamics=lambda wildcards: SWEEP["sets"][wildcards.trial]["dynamics"],
         prior_strains=lambda wildcards: sample_of(
             SWEEP, wildcards.trial, wildcards.subset
         )["prior_strains"],
@@ -53,12 +54,12 @@ rule trial_simulate:
 
 rule trial_measure:
     input:
-        specimens=lambda wildcards: [
-            Paths.trial_specimens.format(trial=wildcards.trial, **shard)
+        states=lambda wildcards: [
+            Paths.trial_states.format(trial=wildcards.trial, **shard)
             for shard in trial_shards(SWEEP, wildcards.trial)
         ],
         manifests=lambda wildcards: [
-            Paths.trial_specimens_manifest.format(trial=wildcards.trial, **shard)
+            Paths.trial_states_manifest.format(trial=wildcards.trial, **shard)
             for shard in trial_shards(SWEEP, wildcards.trial)
         ],
     output:
@@ -130,7 +131,7 @@ rule trial_compare:
         resamples=SWEEP["bootstrap_samples"],
         published=SWEEP["published"],
         sets={
-            name: {key: one[key] for key in ("why", "crystal")}
+            name: {key: one[key] for key in ("why", "crystal", "dynamics")}
             for name, one in SWEEP["sets"].items()
         },
     script:

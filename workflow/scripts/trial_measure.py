@@ -5,7 +5,7 @@ from strainprint.workflow import job_log
 
 with job_log(snakemake):
     measure_sample(
-        snakemake.input.manifests,
+        snakemake.input.states,
         snakemake.output.specimens,
         snakemake.output.maps,
         snakemake.output.pairs,

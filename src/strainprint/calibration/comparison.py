@@ -52,20 +52,26 @@ class ParameterSet:
 
     name: str
     why: str
-    crystal: Mapping[str, float]
+    settings: Mapping[str, float]
     specimens: pd.DataFrame
     maps: pd.DataFrame
     pairs: pd.DataFrame
     judged: pd.DataFrame
 
 
-def read_set(folder: str | Path, *, why: str, crystal: Mapping[str, float]) -> ParameterSet:
+def read_set(
+    folder: str | Path,
+    *,
+    why: str,
+    crystal: Mapping[str, float],
+    dynamics: Mapping[str, float],
+) -> ParameterSet:
     """Read a set's tables, as measured and judged, from the folder that carries its name."""
     tables = {
         table: pd.read_csv(Path(folder) / f"{table}.csv")
         for table in ("specimens", "maps", "pairs", "judged")
     }
-    return ParameterSet(Path(folder).name, why, crystal, **tables)
+    return ParameterSet(Path(folder).name, why, {**crystal, **dynamics}, **tables)
 
 
 def _limits(prefix: str, estimate: Estimate) -> dict[str, float]:
@@ -341,7 +347,7 @@ def write_comparison(
     """Write every table of the sweep as CSV, and ``summary.md`` with one line for each set."""
     how = {"seed": seed, "resamples": resamples}
     parts: dict[str, list[dict[str, Any]]] = {
-        "sets": [{"set": s.name, "why": s.why, **s.crystal} for s in sets],
+        "sets": [{"set": s.name, "why": s.why, **s.settings} for s in sets],
         "strength": [row for s in sets for row in strength_rows(s, **how)],
         "size_effect": [row for s in sets for row in size_rows(s, **how)],
         "pictures": [row for s in sets for row in picture_rows(s, published)],

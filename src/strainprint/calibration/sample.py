@@ -19,17 +19,14 @@ from strainprint.calibration.memory import map_difference, same_dislocations
 from strainprint.calibration.picture_statistics import below_one_grey, picture_statistics
 from strainprint.calibration.strength import flow_stress_mpa, offset_yield_mpa
 from strainprint.errors import BadInputError
-from strainprint.files import read_json, whole_directory, write_csv, write_json, write_whole
+from strainprint.files import write_csv, write_whole
 from strainprint.maps.picture import grey_picture
 from strainprint.maps.render import lay_grid, render_on_grid
 from strainprint.maps.scalars import scalar_field
 from strainprint.maps.studies import PITCH_NM, STUDIES
-from strainprint.specimens.displacement import displacement_nm
-from strainprint.specimens.naming import RELOADS, map_name, specimen_name, subset_name
+from strainprint.specimens.naming import RELOADS, map_name
 from strainprint.specimens.record import Shard, SpecimenRecord, read_shard
-from strainprint.specimens.simulate import simulate_shard
-
-SAMPLE_FORMAT = "strainprint-calibration-specimens"
+from strainprint.specimens.rendering import displacement_on_mesh_nm
 
 RELOAD_YIELD_OFFSET = 1e-4
 """Plastic strain of the reload at which its yield stress is read: the small reload reaches it."""
@@ -38,61 +35,6 @@ _PAIR_COLUMNS = (
     *("width_nm", "slip_systems", "specimen_id", "first_prior", "second_prior", "reload"),
     *("map_difference", "same_dislocations"),
 )
-
-
-def simulate_sample(
-    folder: str | Path,
-    manifest: str | Path,
-    *,
-    width_nm: float,
-    slip_systems: int,
-    first: int,
-    count: int,
-    seed: int,
-    **settings: Any,
-) -> None:
-    """Simulate specimens into one file each, and go on where one breaks a physical check.
-
-    A parameter set at the edge of what is plausible may lose specimens to run-away
-    multiplication: how many is a result. ``settings`` go to
-    :func:`strainprint.specimens.simulate.simulate_shard`.
-
-    Parameters
-    ----------
-    folder, manifest
-        Where ``{specimen}.h5`` files go, and the JSON that names them and those lost, with why.
-    """
-    subset = subset_name(width_nm, slip_systems)
-    lost: dict[str, str] = {}
-    kept: list[str] = []
-    with whole_directory(folder) as unfinished:
-        unfinished.mkdir()
-        for index in range(first, first + count):
-            name = specimen_name(subset, index)
-            broken = simulate_shard(
-                unfinished / f"{name}.h5",
-                unfinished / f"{name}.json",
-                width_nm=width_nm,
-                slip_systems=slip_systems,
-                first=index,
-                count=1,
-                seed=seed,
-                **settings,
-            )
-            if broken:
-                lost[name] = broken[0].reason
-            else:
-                kept.append(name)
-    write_json(
-        manifest,
-        {
-            "format": SAMPLE_FORMAT,
-            "width_nm": width_nm,
-            "slip_systems": slip_systems,
-            "kept": kept,
-            "lost": lost,
-        },
-    )
 
 
 @dataclass(frozen=True)
@@ -118,7 +60,7 @@ def measure_specimen(shard: Shard, specimen: SpecimenRecord) -> Measured:
             "flow_mpa": flow_stress_mpa(virgin.strain, virgin.stress_mpa),
         }
     )
-    displacement = partial(displacement_nm, specimen.crystal, shard.material)
+    displacement = partial(displacement_on_mesh_nm, specimen.crystal, shard.material)
     audited: dict[tuple[str, str], NDArray[np.float64]] = {}
     for name, path in specimen.paths.items():
         rows: dict[str, dict[str, Any]] = {
@@ -182,7 +124,7 @@ def measure_specimen(shard: Shard, specimen: SpecimenRecord) -> Measured:
 
 
 def measure_sample(
-    manifests: Sequence[str | Path],
+    shards_h5: Sequence[str | Path],
     specimens_csv: str | Path,
     maps_csv: str | Path,
     pairs_csv: str | Path,
@@ -190,10 +132,13 @@ def measure_sample(
 ) -> None:
     """Measure the specimens of one parameter set, of all its widths.
 
+    A set at the edge of what is plausible may lose specimens to run-away multiplication: how many
+    is a result.
+
     Parameters
     ----------
-    manifests
-        Written by :func:`simulate_sample`, beside the folders of the same name.
+    shards_h5
+        Written by :func:`strainprint.specimens.simulate.simulate_shard`.
     specimens_csv
         One row per specimen: yield and flow stress of the virgin loading, or that it was lost.
     maps_csv
@@ -209,25 +154,25 @@ def measure_sample(
     maps: list[dict[str, Any]] = []
     pairs: list[dict[str, Any]] = []
     with write_whole(pictures_h5) as unfinished, h5py.File(unfinished, "w") as file:
-        for manifest in tqdm(manifests, "measure", disable=None):
-            content = read_json(manifest, expected_format=SAMPLE_FORMAT)
-            about = {key: content[key] for key in ("width_nm", "slip_systems")}
-            for name in content["kept"]:
-                shard = read_shard(Path(manifest).with_suffix("") / f"{name}.h5")
-                measured = measure_specimen(shard, shard.specimens[0])
+        for path in tqdm(shards_h5, "measure", disable=None):
+            shard = read_shard(path)
+            about = {"width_nm": shard.width_nm, "slip_systems": shard.slip_systems}
+            for specimen in shard.specimens:
+                measured = measure_specimen(shard, specimen)
                 specimens.append({**about, **measured.specimen})
                 maps += [{**about, **row} for row in measured.maps]
                 pairs += [{**about, **row} for row in measured.pairs]
                 for where, picture in measured.pictures.items():
                     # no timestamps, so that the same pictures give the same bytes
                     file.create_dataset(where, data=picture, track_times=False)
-            specimens += [{**about, "specimen_id": n, "lost": True} for n in content["lost"]]
-    if not maps:
-        raise BadInputError(
-            "every specimen was lost",
-            where=manifests[0],
-            way_out="take this parameter set out of the sweep, or give it milder values",
-        )
+            for broken in shard.lost:
+                specimens.append({**about, "specimen_id": broken.specimen_id, "lost": True})
+        if not maps:
+            raise BadInputError(
+                "every specimen was lost",
+                where=shards_h5[0],
+                way_out="take this parameter set out of the sweep, or give it milder values",
+            )
     write_csv(specimens_csv, pd.DataFrame(specimens))
     write_csv(maps_csv, pd.DataFrame(maps))
     # a single prior strain makes no pair

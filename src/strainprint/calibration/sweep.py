@@ -12,16 +12,19 @@ from strainprint.specimens.naming import subset_name
 
 
 def read_sweep(
-    path: str | Path, schema: str | Path, crystal_schema: Mapping[str, Any]
+    path: str | Path, schema: str | Path, config_schema: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the checked sweep, with each set's crystal spelt out: the base and what it changes.
+    """Return the checked sweep, with each set's crystal and dynamics spelt out.
+
+    The crystal is the base and what the set changes; the dynamics are the config's defaults and
+    what it changes.
 
     Parameters
     ----------
     path, schema
         ``config/calibration.yaml`` and its schema.
-    crystal_schema
-        What the main config allows under ``specimens.crystal``.
+    config_schema
+        The main config's schema, which knows every key of crystal and dynamics.
 
     Raises
     ------
@@ -33,7 +36,8 @@ def read_sweep(
 
     with open(path, encoding="utf-8") as handle:
         sweep = checked_values(yaml.safe_load(handle), read_schema(schema))
-    base = checked_values(sweep["base"], crystal_schema)
+    simulator = config_schema["properties"]["specimens"]["properties"]
+    base = checked_values(sweep["base"], simulator["crystal"])
     unknown = sorted(set(sweep["ranges"]) - set(base))
     if unknown:
         raise BadInputError(
@@ -43,7 +47,8 @@ def read_sweep(
         )
     for name, one in sweep["sets"].items():
         where = f"config/calibration.yaml, sets.{name}"
-        one["crystal"] = checked_values({**base, **one["crystal"]}, crystal_schema)
+        one["crystal"] = checked_values({**base, **one["crystal"]}, simulator["crystal"])
+        one["dynamics"] = checked_values(one["dynamics"], simulator["dynamics"])
         for key, limits in sweep["ranges"].items():
             value = one["crystal"][key]
             if not limits["low"] <= value <= limits["high"]:

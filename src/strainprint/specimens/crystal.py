@@ -124,11 +124,14 @@ def slip_planes(
 
 
 def _scattered(
-    rng: np.random.Generator, mean: float, scatter: float, count: int
+    rng: np.random.Generator, mean: float, scatter: float, count: int, lowest: float = 0.0
 ) -> NDArray[np.float64]:
-    """Draw strengths from a normal distribution, redrawing what falls below a tenth of the mean."""
+    """Draw strengths from a normal distribution.
+
+    What falls below a tenth of the mean, or is not above ``lowest`` (< mean), is drawn again.
+    """
     values = rng.normal(mean, scatter * mean, count)
-    while np.any(low := values < 0.1 * mean):
+    while np.any(low := (values < 0.1 * mean) | (values <= lowest)):
         values[low] = rng.normal(mean, scatter * mean, int(low.sum()))
     return values
 
@@ -149,7 +152,9 @@ def place_crystal(
 
     ASSUME: at least one bulk source, since a pillar without any would stay elastic at every
     stress; obstacles only on planes that hold a source (the others never see a dislocation) and
-    never inside the nucleation interval of a bulk source (a dipole cannot form around one).
+    never inside the nucleation interval of a bulk source (a dipole cannot form around one). Bulk
+    sources whose nucleation length would not fit their plane are drawn again: a narrow specimen
+    has lost the longest, weakest ones to its sides.
 
     Raises
     ------
@@ -176,18 +181,20 @@ def place_crystal(
     area_um2 = width_nm * height * 1e-6
 
     bulk = max(1, _count(rng, settings.bulk_source_density_per_um2 * area_um2))
-    bulk_strength = _scattered(
-        rng, settings.bulk_source_strength_mpa, settings.bulk_source_scatter, bulk
-    )
-    nucleation_length = material.edge_constant_mpa_nm / bulk_strength
-    room = length - nucleation_length - 4 * settings.plane_spacing_nm
-    if np.any(room <= 0):
+    mean_strength = settings.bulk_source_strength_mpa
+    longest = length - 4 * settings.plane_spacing_nm
+    weakest = material.edge_constant_mpa_nm / longest if longest > 0 else float("inf")
+    if mean_strength <= weakest:
         raise BadInputError(
-            f"a source of {bulk_strength.min():.1f} MPa needs {nucleation_length.max():.1f} nm, "
+            f"a source of {mean_strength:.1f} MPa needs "
+            f"{material.edge_constant_mpa_nm / mean_strength:.1f} nm, "
             f"its plane is {length:.1f} nm long",
             where="specimens.crystal.bulk_source_strength_mpa",
             allowed="stronger sources or wider specimens",
         )
+    bulk_strength = _scattered(rng, mean_strength, settings.bulk_source_scatter, bulk, weakest)
+    nucleation_length = material.edge_constant_mpa_nm / bulk_strength
+    room = longest - nucleation_length
     bulk_plane = rng.integers(0, len(origin), bulk)
     bulk_position = length / 2 + (rng.random(bulk) - 0.5) * room
 

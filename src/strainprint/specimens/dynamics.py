@@ -96,6 +96,8 @@ class DynamicsSettings:
         A dislocation closer than this to a free side leaves.
     hold_time_ns, hold_steps
         Longest time and most steps spent at one platen position; reaching either is recorded.
+    source_hardening
+        Share of its threshold by which every emission raises a source's threshold. 0: never.
     density_limit_per_um2
         Above it the run is unphysical and stops with an error (mean spacing of 5 nm by default).
     """
@@ -112,6 +114,7 @@ class DynamicsSettings:
     exit_distance_nm: float = 0.5
     hold_time_ns: float = 1e6
     hold_steps: int = 20000
+    source_hardening: float = 0.0
     density_limit_per_um2: float = 4e4
 
     def __post_init__(self) -> None:
@@ -132,6 +135,7 @@ class DynamicsSettings:
                 "exit_distance_nm": POSITIVE,
                 "hold_time_ns": POSITIVE,
                 "hold_steps": Bounds(1, whole=True),
+                "source_hardening": NOT_NEGATIVE,
                 "density_limit_per_um2": POSITIVE,
             },
         )
@@ -152,6 +156,7 @@ class Rules(NamedTuple):
     exit_distance: float
     hold_time: float
     hold_steps: int
+    source_hardening: float
 
 
 def make_rules(settings: DynamicsSettings) -> Rules:
@@ -169,6 +174,7 @@ def make_rules(settings: DynamicsSettings) -> Rules:
         exit_distance=settings.exit_distance_nm,
         hold_time=settings.hold_time_ns,
         hold_steps=settings.hold_steps,
+        source_hardening=settings.source_hardening,
     )
 
 
@@ -290,7 +296,7 @@ def _annihilate(lattice: Lattice, rules: Rules, pop: Population, tau: Array) -> 
             # emits, loses one partner to it and emits again for ever under the same load.
             source = max(pop.emitter[i], pop.emitter[j]) % len(pop.charge)
             pop.hindrance[source] = HINDERED_RISE * max(
-                abs(tau[source]), lattice.source_threshold[source]
+                abs(tau[source]), lattice.source_threshold[source] + pop.hardening[source]
             )
             first, second = max(i, j), min(i, j)
             remove(pop, first)
@@ -367,7 +373,7 @@ def _charging(lattice: Lattice, rules: Rules, pop: Population, tau: Array) -> tu
     charging = False
     ready = 1e300
     for s in range(len(pop.charge)):
-        threshold = lattice.source_threshold[s] * (1.0 - _PINNED_TOLERANCE)
+        threshold = (lattice.source_threshold[s] + pop.hardening[s]) * (1.0 - _PINNED_TOLERANCE)
         if abs(tau[s]) >= max(threshold, pop.hindrance[s]) and not blocked(lattice, rules, pop, s):
             charging = True
             ready = min(ready, max(0.0, rules.nucleation_time - pop.charge[s]))
@@ -515,7 +521,7 @@ def _nucleate(
         if pop.charge[s] < 0.0:
             pop.charge[s] = 0.0
             continue
-        threshold = lattice.source_threshold[s] * (1.0 - _PINNED_TOLERANCE)
+        threshold = (lattice.source_threshold[s] + pop.hardening[s]) * (1.0 - _PINNED_TOLERANCE)
         if abs(tau[s]) < max(threshold, pop.hindrance[s]):
             continue
         pop.charge[s] += step
@@ -524,6 +530,7 @@ def _nucleate(
             pop.charge[s] = 0.0
             if not blocked(lattice, rules, pop, s):
                 _emit(lattice, pillar, pop, s, 1 if tau[s] > 0.0 else -1)
+                pop.hardening[s] += rules.source_hardening * lattice.source_threshold[s]
 
 
 @compiled
@@ -655,7 +662,7 @@ def next_event(
         if t < sources:
             if blocked(lattice, rules, pop, t):
                 continue
-            threshold = max(lattice.source_threshold[t], pop.hindrance[t])
+            threshold = max(lattice.source_threshold[t] + pop.hardening[t], pop.hindrance[t])
             plane = lattice.source_plane[t]
         else:
             i = t - sources

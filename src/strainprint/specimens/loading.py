@@ -231,7 +231,7 @@ class Specimen:
     def settle(self, *, hold_stress: bool = False) -> bool:
         """Let everything come to rest; returns whether it did within the hold time."""
         quiet = np.abs(self._tau[: len(self.lattice.source_threshold)]) < (
-            self.lattice.source_threshold
+            self.lattice.source_threshold + self.population.hardening
         )
         self.population.hindrance[quiet] = 0.0
         while True:

@@ -41,7 +41,7 @@ Integers = NDArray[np.int64]
 _ROOM_AXES = {
     **dict.fromkeys(("table", "near", "work"), (1,)),
     **dict.fromkeys(("pair", "slope"), (0, 1)),
-    **dict.fromkeys(("number", "slip", "charge", "hindrance", "emissions"), ()),
+    **dict.fromkeys(("number", "slip", "charge", "hindrance", "hardening", "emissions"), ()),
     **dict.fromkeys(("felt_at_source", "side_at_source", "near_source", "near_at"), ()),
     **dict.fromkeys(("mode_total", "mode_seen"), ()),
 }
@@ -113,6 +113,8 @@ class Population(NamedTuple):
     """N_p of every plane."""
     charge: Array
     """Time (ns) each source has been above its threshold."""
+    hardening: Array
+    """Stress (MPa) by which its emissions so far have raised each source's threshold."""
     hindrance: Array
     """Stress (MPa) that a source must exceed besides its threshold, 0 where unhindered."""
     emissions: Integers
@@ -162,6 +164,7 @@ def make_population(crystal: Crystal, pillar: Pillar, room: int = 64) -> Populat
         order=np.zeros(room, np.int64),
         slip=np.zeros(len(crystal.plane_angle), np.int64),
         charge=np.zeros(sources),
+        hardening=np.zeros(sources),
         hindrance=np.zeros(sources),
         emissions=np.zeros(1, np.int64),
         partner=np.zeros(room, np.int64),
