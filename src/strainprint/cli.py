@@ -53,8 +53,12 @@ def _parser() -> argparse.ArgumentParser:
     simulate = commands.add_parser(
         "simulate",
         help="simulate specimens",
-        description="Simulate specimens: compress to 0.1, 1 and 10 %%, unload, relax, reload. "
-        "The workflow's config sets everything else; here it has its defaults.",
+        description="Simulate specimens: load them along every path, unload, relax, reload. By "
+        "default they are compressed to 0.1, 1 and 10 %%. Everything else has the defaults of the "
+        "workflow's config, or what a config says. A specimen that breaks a physical check is set "
+        "apart with its last state; the exit status then is 1, or 2 where none is left.",
+        epilog="example: strainprint simulate --width-nm 125 --slip-systems 2 --prior-strains 0.01 "
+        "--path back='compress 0.01, unload, pull 0.01' --out specimens.h5",
     )
     simulate.add_argument(
         "--width-nm", type=float, required=True, metavar="NM", help="width of the specimens"
@@ -68,8 +72,46 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument(
         "--seed", type=int, default=0, help="same seed, same specimens (default 0)"
     )
+    simulate.add_argument(
+        "--prior-strains",
+        type=float,
+        nargs="*",
+        metavar="STRAIN",
+        help="strains of one earlier load each (default 0.001 0.01 0.1; with --path, none)",
+    )
+    simulate.add_argument(
+        "--path",
+        action="append",
+        metavar="NAME=STEPS",
+        help="a sequence of loads, e.g. back='compress 0.01, unload, pull 0.02'; may be given "
+        "several times",
+    )
+    simulate.add_argument(
+        "--sense",
+        choices=("compression", "tension"),
+        help="of the prior strains and of every reload (default compression)",
+    )
+    simulate.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE.yaml",
+        help="take material, crystal, dynamics, loading, strains and paths from the section "
+        "`specimens` of a config; the options above come before it",
+    )
     simulate.add_argument("--out", type=Path, required=True, metavar="FILE.h5", help="HDF5 file")
     simulate.set_defaults(run=_simulate)
+
+    draw = commands.add_parser(
+        "draw",
+        help="draw simulated specimens",
+        description="Draw each specimen after each of its strain paths, as SVG and PNG: the body "
+        "with its slip steps, dislocations with their sign, sources and obstacles, and the "
+        "stress-strain curve beside it.",
+    )
+    draw.add_argument("specimens", type=Path, metavar="specimens.h5", help="from `simulate`")
+    draw.add_argument("--specimen", type=int, metavar="INDEX", help="only this one, 0 the first")
+    draw.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    draw.set_defaults(run=_draw)
 
     measure = commands.add_parser(
         "measure",
@@ -148,8 +190,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _simulate(options: argparse.Namespace) -> int:
-    from strainprint.specimens.loading import SimulationError
-    from strainprint.specimens.simulate import simulate_shard
+    from strainprint.specimens.simulate import simulate_shard, specimens_of_config
 
     if options.specimens < 1 or options.seed < 0:
         raise BadInputError(
@@ -159,20 +200,48 @@ def _simulate(options: argparse.Namespace) -> int:
     manifest = options.out.with_suffix(".json")
     if manifest == options.out:
         raise BadInputError("the manifest goes beside it as .json", where=options.out)
-    try:
-        simulate_shard(
-            options.out,
-            manifest,
-            width_nm=options.width_nm,
-            slip_systems=options.slip_systems,
-            first=0,
-            count=options.specimens,
-            seed=options.seed,
+    settings = specimens_of_config(options.config) if options.config else {}
+    if options.path:
+        settings["paths"] = dict(_named_path(text) for text in options.path)
+        settings["prior_strains"] = []
+    if options.prior_strains is not None:
+        settings["prior_strains"] = options.prior_strains
+    if options.sense:
+        settings["loading"] = {**settings.get("loading", {}), "sense": options.sense}
+    lost = simulate_shard(
+        options.out,
+        manifest,
+        width_nm=options.width_nm,
+        slip_systems=options.slip_systems,
+        first=0,
+        count=options.specimens,
+        seed=options.seed,
+        **settings,
+    )
+    for broken in lost:
+        print(
+            f"strainprint: {broken.specimen_id} is lost at {broken.doing}, strain "
+            f"{broken.strain:.6f}: {broken.reason}",
+            file=sys.stderr,
         )
-    except SimulationError as error:
-        print(f"strainprint: {error}", file=sys.stderr)
-        return FAILED
-    print(f"{options.specimens} specimens in {options.out}, described in {manifest}")
+    left = options.specimens - len(lost)
+    print(f"{left} specimens in {options.out}, described in {manifest}")
+    return DONE if not lost else PARTLY if left else FAILED
+
+
+def _named_path(text: str) -> tuple[str, list[str]]:
+    """Return name and steps of ``NAME=STEP, STEP ...``."""
+    name, equals, steps = text.partition("=")
+    if not equals:
+        raise BadInputError(f"--path {text!r}", allowed="NAME='compress 0.01, unload, pull 0.02'")
+    return name.strip(), [step.strip() for step in steps.split(",")]
+
+
+def _draw(options: argparse.Namespace) -> int:
+    from strainprint.report.figures.specimen_states import draw_specimens
+
+    drawn = draw_specimens(options.specimens, options.out, specimen=options.specimen)
+    print(f"{len(drawn)} drawings in {options.out}, each as PNG and SVG")
     return DONE
 
 

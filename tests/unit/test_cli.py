@@ -14,6 +14,7 @@ from strainprint.maps.map_file import write_map_h5, write_picture_png
 from strainprint.maps.strain_map import StrainMap
 from strainprint.networks.architectures import ResidualNetwork, architecture_of
 from strainprint.networks.storage import load_network, save_network
+from strainprint.specimens.record import read_shard
 
 REFERENCE = Path(
     os.environ.get("STRAINPRINT_REFERENCE", Path(__file__).parents[3] / "shared" / "reference")
@@ -83,7 +84,7 @@ def test_help_imports_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    for command in ("simulate", "measure", "predict", "import-keras"):
+    for command in ("simulate", "draw", "measure", "predict", "import-keras"):
         assert command in done.stdout
 
 
@@ -209,6 +210,111 @@ def test_impossible_specimens_are_refused(tmp_path, capsys, options, said):
     assert main(["simulate", *options, "--slip-systems", "1", "--out", str(out)]) == 2
     assert said in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+SIMULATE = ["simulate", "--width-nm", "62.5", "--slip-systems", "1"]
+
+
+def parameters_of(path):
+    shard = read_shard(path)
+    return shard.parameters | {"reload_strains": shard.reload_strains}
+
+
+def test_simulate_takes_any_strains_and_paths(tmp_path):
+    out = tmp_path / "s.h5"
+    strains = ["--prior-strains", "0.00123", "--sense", "tension"]
+    paths = ["--path", "back=compress 0.002, unload, pull 0.001", "--path", "up = pull 0.0005"]
+    assert main([*SIMULATE, *strains, *paths, "--out", str(out)]) == 0
+    found = parameters_of(out)
+    assert list(found["paths"].values()) == [
+        "pull 0.00123, unload",
+        "compress 0.002, unload, pull 0.001, unload",
+        "pull 0.0005, unload",
+    ]
+    assert found["loading"]["sense"] == "tension"
+
+
+def test_a_path_alone_leaves_the_default_strains_out(tmp_path):
+    out = tmp_path / "s.h5"
+    assert main([*SIMULATE, "--path", "up=pull 0.0005", "--out", str(out)]) == 0
+    assert list(parameters_of(out)["paths"]) == ["up"]
+
+
+def test_simulate_takes_the_specimens_of_a_config_and_options_come_first(tmp_path):
+    config = tmp_path / "mine.yaml"
+    config.write_text(
+        "seed: 5\n"
+        "specimens:\n"
+        "  widths_nm: [125]\n"
+        "  prior_strains: [0.001, 0.002]\n"
+        "  reload_strains: {large: 0.002}\n"
+        "  crystal: {aspect: 3.0}\n"
+        "  loading: {strain_step: 0.0002}\n"
+    )
+    out = tmp_path / "s.h5"
+    options = ["--config", str(config), "--prior-strains", "0.0015", "--sense", "tension"]
+    assert main([*SIMULATE, *options, "--out", str(out)]) == 0
+    found = parameters_of(out)
+    assert list(found["paths"]) == ["0.0015"]
+    assert found["loading"] == {"strain_step": 0.0002, "sense": "tension"}
+    assert found["crystal"]["aspect"] == 3.0
+    assert found["reload_strains"] == {"small": 0.001, "large": 0.002}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("specimens: {prior_strain: [0.1]}", "unknown key 'prior_strain'"),
+        ("specimens: {prior_strains: 0.1}", "a list of strains"),
+        ("specimens: {prior_strains: ['0.1']}", "prior_strains[0]"),
+        ("specimens: {crystal: [1]}", "specimens.crystal"),
+        ("specimens: {crystal: {aspct: 4}}", "unknown key 'aspct'"),
+        ("specimens: {crystal: {aspect: -4}}", "specimens.crystal.aspect"),
+        ("specimens: {reload_strains: {small: a}}", "reload_strains"),
+        ("studies: {}", "no section specimens"),
+        ("- 1", "no section specimens"),
+        ("{", "not readable as YAML"),
+        (None, "not readable as YAML"),
+    ],
+)
+def test_a_config_that_no_specimen_can_have_is_refused(tmp_path, capsys, text, said):
+    config = tmp_path / "mine.yaml"
+    if text is not None:
+        config.write_text(text)
+    out = tmp_path / "out" / "s.h5"
+    assert main([*SIMULATE, "--config", str(config), "--out", str(out)]) == 2
+    assert said in capsys.readouterr().err
+    assert not out.parent.exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (["--path", "compress 0.01"], "--path 'compress 0.01'"),
+        (["--path", "up=climb 0.01"], "'climb 0.01' is no step"),
+        (["--prior-strains", "0.5"], "at most 0.2"),
+        (["--prior-strains"], "neither a prior strain nor a path"),
+    ],
+)
+def test_strains_and_paths_that_cannot_be_are_refused(tmp_path, capsys, option, said):
+    assert main([*SIMULATE, *option, "--out", str(tmp_path / "s.h5")]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_lost_specimens_are_told_and_counted_in_the_exit_status(tmp_path, capsys):
+    config = tmp_path / "mine.yaml"
+    config.write_text(
+        "specimens:\n"
+        "  dynamics: {density_limit_per_um2: 10.0}\n"
+        "  crystal: {obstacle_density_per_um2: 20000.0}\n"
+    )
+    out = tmp_path / "s.h5"
+    options = ["--config", str(config), "--prior-strains", "0.02"]
+    assert main([*SIMULATE[:-1], "2", *options, "--seed", "7", "--out", str(out)]) == 2
+    said = capsys.readouterr()
+    assert "w0062.5-s2-00000 is lost at compress 0.02" in said.err
+    assert "0 specimens in" in said.out
+    assert len(read_shard(out).lost) == 1
 
 
 def test_bad_input_is_a_message_and_status_2(tmp_path, capsys):

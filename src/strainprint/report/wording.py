@@ -49,6 +49,12 @@ def class_label(name: str | float) -> str:
         return str(name)
 
 
+def step_label(step: str) -> str:
+    """Return a step of a strain path in percent: ``compress 0.01`` -> ``compress 1 %``."""
+    verb, _, strain = step.partition(" ")
+    return f"{verb} {class_label(strain)}" if strain else verb
+
+
 def width_label(width_nm: float) -> str:
     """Return a width with the unit people use at that size: ``2000`` -> ``2 µm``."""
     return f"{width_nm / 1000:g}{_SPACE}µm" if width_nm >= 1000 else f"{width_nm:g}{_SPACE}nm"

@@ -59,8 +59,8 @@ class LoadingPath:
         Every step with its curve, the unloading at the end included.
     reference, small, large
         Relaxed state before the reload and the states at the reload strains.
-    reload_strain, reload_stress_mpa
-        Reload curve, (n,), positive along the loading sense.
+    reload
+        The reload, from the reference to the large reload strain.
     relaxed
         Whether everything came to rest at zero load within the hold time.
     """
@@ -70,9 +70,18 @@ class LoadingPath:
     reference: State
     small: State
     large: State
-    reload_strain: NDArray[np.float64]
-    reload_stress_mpa: NDArray[np.float64]
+    reload: Leg
     relaxed: bool
+
+    @property
+    def reload_strain(self) -> NDArray[np.float64]:
+        """Strain of the reload since its start, (n,), positive along its sense."""
+        return self.reload.curve.strain
+
+    @property
+    def reload_stress_mpa(self) -> NDArray[np.float64]:
+        """Stress of the reload, (n,), positive along its sense."""
+        return self.reload.curve.stress_mpa
 
 
 @dataclass(frozen=True)
@@ -331,13 +340,11 @@ def _leg(group: h5py.Group) -> Leg:
 
 
 def _path(prior: h5py.Group, crystal: Crystal) -> LoadingPath:
-    reload = _leg(prior["reload"])
     return LoadingPath(
         prior_strain=float(prior.attrs["prior_strain"]),
         legs=tuple(_leg(prior[f"legs/{number}"]) for number in range(len(prior["legs"]))),
         **{state: _state(prior[state], crystal) for state in (REFERENCE, "small", "large")},
-        reload_strain=reload.curve.strain,
-        reload_stress_mpa=reload.curve.stress_mpa,
+        reload=_leg(prior["reload"]),
         relaxed=bool(prior.attrs["relaxed"]),
     )
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
+from numbers import Real
 from pathlib import Path
 from time import perf_counter
 from typing import Any, TypeVar
 
 import numpy as np
+import yaml
 from tqdm import tqdm
 
 from strainprint.errors import BadInputError
@@ -23,6 +25,17 @@ from strainprint.specimens.record import LostSpecimen, SimulatedSpecimen, write_
 from strainprint.specimens.strain_path import LARGEST_STRAIN, strain_paths
 
 log = logging.getLogger(__name__)
+
+_CONFIG_KINDS: dict[str, tuple[type, str]] = {
+    "prior_strains": (list, "a list of strains"),
+    "paths": (dict, "a list of steps for each name"),
+    "reload_strains": (dict, "a strain for small and for large"),
+    "material": (dict, "keys of config/config.yaml"),
+    "crystal": (dict, "keys of config/config.yaml"),
+    "dynamics": (dict, "keys of config/config.yaml"),
+    "loading": (dict, "keys of config/config.yaml"),
+}
+_WHICH_SPECIMENS = frozenset({"widths_nm", "slip_systems", "per_subset", "per_shard"})
 
 PRIOR_STRAINS = (0.001, 0.01, 0.1)
 RELOAD_STRAINS = {"small": 0.001, "large": 0.01}
@@ -41,8 +54,47 @@ def _settings(kind: type[Settings], values: Mapping[str, Any] | None, section: s
     return kind(**(values or {}))
 
 
+def specimens_of_config(path: str | Path) -> dict[str, Any]:
+    """Return what a config of the workflow says of specimens, as :func:`simulate_shard` takes it.
+
+    Which specimens and how many (widths, slip systems, sizes of subset and shard) is left out.
+
+    Raises
+    ------
+    BadInputError
+        The file is missing or no YAML, or its section ``specimens`` has an unknown key or a value
+        of the wrong kind.
+    """
+    try:
+        with open(path, encoding="utf-8") as handle:
+            content = yaml.safe_load(handle)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise BadInputError(f"not readable as YAML ({error})", where=path) from error
+    section = (content or {}).get("specimens") if isinstance(content or {}, dict) else None
+    if not isinstance(section, dict):
+        raise BadInputError("has no section specimens", where=path, allowed="as config/config.yaml")
+    unknown = sorted(map(str, set(section) - set(_CONFIG_KINDS) - _WHICH_SPECIMENS))
+    if unknown:
+        raise BadInputError(
+            f"unknown key {unknown[0]!r}",
+            where=f"{path}, specimens",
+            allowed=", ".join([*_CONFIG_KINDS, *sorted(_WHICH_SPECIMENS)]),
+        )
+    chosen = {key: value for key, value in section.items() if key in _CONFIG_KINDS}
+    for key, value in chosen.items():
+        kind, word = _CONFIG_KINDS[key]
+        if not isinstance(value, kind):
+            raise BadInputError(
+                f"the value {value!r} is not allowed",
+                where=f"{path}, specimens.{key}",
+                allowed=word,
+            )
+    return chosen
+
+
 def _checked_reloads(reload_strains: Mapping[str, float]) -> dict[str, float]:
     """Return the reload strains, small before large."""
+    reload_strains = {**RELOAD_STRAINS, **reload_strains}
     if set(reload_strains) != set(RELOADS):
         raise BadInputError(
             f"reload strains are {sorted(reload_strains)}",
@@ -50,7 +102,8 @@ def _checked_reloads(reload_strains: Mapping[str, float]) -> dict[str, float]:
             allowed=" and ".join(RELOADS),
         )
     small, large = (reload_strains[name] for name in RELOADS)
-    if not 0 < small < large <= LARGEST_STRAIN:
+    numbers = isinstance(small, Real) and isinstance(large, Real)
+    if not numbers or not 0 < small < large <= LARGEST_STRAIN:
         raise BadInputError(
             f"small is {small!r}, large {large!r}",
             where="specimens.reload_strains",

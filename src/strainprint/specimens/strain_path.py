@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 
 from strainprint.errors import BadInputError
 
@@ -79,13 +80,11 @@ def strain_paths(
     BadInputError
         No path, a step that is none, a strain out of bounds, or two paths of one name or course.
     """
-    found = [
-        StrainPath(
-            f"{strain:g}",
-            (Step(_sense(sense), _strain(strain, f"specimens.prior_strains[{index}]")),),
-        )
-        for index, strain in sorted(enumerate(prior_strains), key=lambda item: item[1])
-    ]
+    plain = sorted(
+        _strain(strain, f"specimens.prior_strains[{index}]")
+        for index, strain in enumerate(prior_strains)
+    )
+    found = [StrainPath(f"{strain:g}", (Step(_sense(sense), strain),)) for strain in plain]
     found += [_named(name, steps) for name, steps in sorted((paths or {}).items())]
     if not found:
         raise BadInputError(
@@ -113,7 +112,7 @@ def _sense(sense: str) -> int:
 
 
 def _strain(strain: float, where: str) -> float:
-    if not 0 < strain <= LARGEST_STRAIN:
+    if not (isinstance(strain, Real) and 0 < strain <= LARGEST_STRAIN):
         raise BadInputError(
             f"the strain is {strain!r}", where=where, allowed=f"above 0, at most {LARGEST_STRAIN}"
         )
@@ -130,6 +129,8 @@ def _named(name: str, words: Sequence[str]) -> StrainPath:
             allowed="small letters, digits, - and _, a letter first, at most 40, and none of "
             + ", ".join(sorted(_TAKEN)),
         )
+    if isinstance(words, str) or not all(isinstance(text, str) for text in words):
+        raise BadInputError(f"the value {words!r}", where=where, allowed=f"a list of {_STEPS}")
     steps = [_step(text, f"{where}[{index}]") for index, text in enumerate(words)]
     previous = 0
     for index, step in enumerate(steps):

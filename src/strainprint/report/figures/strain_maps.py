@@ -119,14 +119,14 @@ def draw_strain_maps(
         )
         bar.set_label(f"{_NAMES.get(scalar, scalar)} (%)")
         bar.outline.set_visible(False)
-    figure.suptitle("compression  →  ▭  ←  along each map", fontsize=7, color=INK)
+    figure.suptitle("loading axis  ←  ▭  →  along each map", fontsize=7, color=INK)
     names = [e.map_id for e in examples.values()]
     return Plate(
         figure,
         "Strain maps",
         f"The {reload} reload's {_NAMES.get(scalar, scalar)} of the first specimen of each subset "
-        f"(rows) after each prior strain (columns); loading axis horizontal, compression from "
-        f"both ends, {frame} frame. Each row has its own length scale (bar); colours are common, "
+        f"(rows) after each prior strain (columns); loading axis horizontal, "
+        f"{frame} frame. Each row has its own length scale (bar); colours are common, "
         f"on a square-root scale cut at the 99.5th percentile. n = {counted(len(names), 'map')}; "
         f"study {study} (drawn for split {split}). Compare Figure 9 of the paper.",
         f"{counted(len(names), 'strain map')} with slip bands, {len(subsets)} subsets by "
