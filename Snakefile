@@ -39,6 +39,7 @@ rule all:
     default_target: True
     input:
         Paths.page,
+        PREDICTED_EXTERNAL,
 
 
 rule calibration:

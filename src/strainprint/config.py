@@ -16,7 +16,7 @@ from strainprint.errors import BadInputError
 from strainprint.specimens.bounds import check_fit
 from strainprint.specimens.strain_path import strain_paths
 
-RESERVED_STUDIES = frozenset({"specimens", "logs", "benchmarks", "calibration"})
+RESERVED_STUDIES = frozenset({"specimens", "logs", "benchmarks", "calibration", "external"})
 """Study names that would collide with other folders of the results."""
 
 

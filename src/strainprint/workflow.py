@@ -38,6 +38,10 @@ class Paths:
     maps = "results/{study}/maps/{subset}/{shard}.zarr"
     maps_manifest = "results/{study}/maps/{subset}/{shard}.json"
 
+    external_maps = "results/external/maps"
+    external_manifest = "results/external/maps.json"
+    external_predictions = "results/{study}/{split}/external/predictions.csv"
+
     manifest = "results/{study}/dataset/manifest.csv"
     crops = "results/{study}/dataset/crops.zarr"
     crops_manifest = "results/{study}/dataset/crops.json"

@@ -12,6 +12,7 @@ from script_runs import run_script
 from strainprint.workflow import Paths
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
+from dialects import DIALECTS, true_field
 from small_study import write_small_maps
 
 STUDY, SPLIT = "audited", "specimen"
@@ -32,7 +33,21 @@ CORRELATIONS = {
     "correlations": at(Paths.correlations),
     "correlations_manifest": at(Paths.correlations_manifest),
 }
+EXTERNAL = [Paths.external_manifest, Paths.external_maps]
 PREDICTIONS = [at(Paths.network_predictions, **network) for network in NETWORKS]
+
+
+def write_people_maps(folder):
+    """Two maps of a microscope, one of which is labelled and trains."""
+    field = true_field(columns=10, rows=40)
+    for name in ("train", "ask"):
+        path, declaration = DIALECTS["matchid2024"](field, folder)
+        path.replace(folder / f"{name}.csv")
+        lines = [f"{key}: {value}" for key, value in declaration.items()]
+        (folder / f"{name}.yaml").write_text("\n".join(lines))
+    (folder / "mine.csv").write_text(
+        "file,specimen,prior_strain,use\ntrain.csv,a,0.02,train\nask.csv,b,,\n"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -69,10 +84,16 @@ def chain(tmp_path_factory):
             params={**DRAWN, "aspect": "keep", "crop_px": 32, "scales": [256, 288]},
             wildcards=STUDY_WILDCARDS,
         )
+        write_people_maps(folder)
+        logs["ingest"] = run_script(
+            "ingest",
+            input={"table": ["mine.csv"], "files": ["train.csv", "ask.csv"]},
+            output={"maps": EXTERNAL[1], "manifest": EXTERNAL[0]},
+        )
         for network in NETWORKS:
             logs["train"] = run_script(
                 "train",
-                input={**DATASET, **CROPS},
+                input={**DATASET, **CROPS, "external": EXTERNAL},
                 output={
                     "weights": at(Paths.weights, **network),
                     "history": at(Paths.history, **network),
@@ -102,6 +123,16 @@ def chain(tmp_path_factory):
                 params={"device": "auto", "threads": 1},
                 wildcards={**WILDCARDS, **network},
             )
+        logs["classify"] = run_script(
+            "classify",
+            input={
+                "external": EXTERNAL,
+                "weights": [at(Paths.weights, **network) for network in NETWORKS],
+            },
+            output={"predictions": at(Paths.external_predictions)},
+            params={"threads": 1},
+            wildcards=WILDCARDS,
+        )
         logs["ensemble"] = run_script(
             "ensemble",
             input={"predictions": PREDICTIONS},
@@ -233,6 +264,21 @@ def test_a_named_strain_path_is_a_class_from_the_manifest_to_the_page(chain):
     assert table["prior_strain"].tolist() == list(CLASSES)
     page = (folder / Paths.page).read_text()
     assert "2\u00a0%, 10\u00a0% and there-and-back" in page
+
+
+def test_peoples_maps_train_and_are_classified(chain):
+    folder, _ = chain
+    training = json.loads((folder / at(Paths.training, **NETWORKS[0])).read_text())
+    simulated = pd.read_csv(folder / DATASET["split"])["part"].value_counts()
+    assert training["external_maps"] == ["external-00000"]
+    assert training["maps"]["train"] == simulated["train"] + 1
+    assert training["maps"]["test"] == simulated["test"]
+    table = pd.read_csv(folder / at(Paths.external_predictions), keep_default_na=False)
+    assert table["specimen"].tolist() == ["a", "b"]
+    assert table["prior_strain"].tolist() == ["0.02", ""]
+    assert table["trained_on"].tolist() == [1, 0]
+    assert table["in_domain"].tolist() == [0, 0]
+    assert table["reason"].str.contains("pitch 40000 nm, trained on 2 nm", regex=False).all()
 
 
 def test_bad_input_stops_a_script_with_one_clear_error_and_no_output(chain, tmp_path, monkeypatch):

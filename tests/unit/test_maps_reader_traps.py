@@ -391,6 +391,21 @@ def test_scattered_points_are_interpolated_and_say_so(tmp_path):
     )
 
 
+def test_failed_points_off_the_grid_do_not_make_the_rest_scattered(tmp_path):
+    field, path, declaration = written("dice", tmp_path)
+    before = read(path, declaration)
+    lines = path.read_text().splitlines()
+    for number, line in enumerate(lines[21:], 21):
+        cells = line.split(",")
+        if cells[5] == "-1":
+            cells[1:3] = str(3.0 + 0.37 * number), str(5.0 + 1.13 * number)
+            lines[number] = ",".join(cells)
+    path.write_text("\n".join(lines) + "\n")
+    after = read(path, declaration)
+    np.testing.assert_array_equal(after.valid, before.valid)
+    assert (after.flags[~field.valid] == OUTSIDE_ROI).all()
+
+
 def test_two_regions_with_a_gap_between_them_are_one_map(tmp_path):
     field = true_field(columns=24, hole=None)
     field.valid[:, 9:15] = False

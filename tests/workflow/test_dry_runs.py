@@ -13,6 +13,7 @@ RULES = {
     *("correlate", "forest", "neighbours", "tables", "figures", "page"),
 }
 
+EXTERNAL = {"ingest", "classify"}
 CALIBRATION = {"trial_simulate", "trial_measure", "trial_judge", "trial_compare", "trial_draw"}
 
 
@@ -50,7 +51,24 @@ def test_smoke_exercises_every_rule(project):
 
 def test_every_rule_has_a_script_of_its_name_and_nothing_else_is_there(project):
     scripts = {path.stem for path in (project.root / "workflow/scripts").glob("*.py")}
-    assert scripts == RULES | CALIBRATION
+    assert scripts == RULES | CALIBRATION | EXTERNAL
+
+
+def test_peoples_maps_are_read_once_and_classified_for_every_study_and_split(project):
+    (project.workdir / "map.txt").write_text("")
+    (project.workdir / "mine.csv").write_text("file,prior_strain\nmap.txt,0.01\n")
+    plain = project.plan()
+    with_maps = project.plan("--config", "maps={'external': 'mine.csv'}")
+    assert with_maps == {**plain, "ingest": 1, "classify": 2}
+    assert with_maps["train"] == plain["train"]
+
+
+def test_a_table_of_maps_that_leads_away_stops_before_the_first_job(project):
+    (project.workdir / "mine.csv").write_text("file\n../secret.txt\n")
+    run = project.snakemake("--dry-run", "--config", "maps={'external': 'mine.csv'}")
+    assert run.returncode == 1
+    assert "'../secret.txt' leads out of the table's folder" in run.stdout + run.stderr
+    assert "Traceback" not in run.stdout + run.stderr
 
 
 def test_the_calibration_is_a_target_of_its_own(project):

@@ -51,7 +51,8 @@ def test_comments_checkouts_and_touched_files_run_nothing(done):
     [
         (
             *("maps.scalars", "equivalent_strain", "2.0 / 3.0", "4.0 / 6.0"),
-            {"manifest", "crop", "correlate", "figures"},
+            # `train` and `classify` draw people's maps.
+            {"manifest", "crop", "correlate", "figures", "train", "classify", "trial_measure"},
             DATASET,
         ),
         (
@@ -66,7 +67,7 @@ def test_comments_checkouts_and_touched_files_run_nothing(done):
         ),
         (
             *("networks.inference", "predict_crops", ".mean(dim=1)", ".sum(dim=1)"),
-            {"infer"},
+            {"infer", "classify", "trial_judge"},
             LEARNING - {"split", "train", "forest"},
         ),
     ],

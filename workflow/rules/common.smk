@@ -9,6 +9,7 @@ from snakemake.exceptions import WorkflowError
 
 from strainprint.config import assumptions, checked_config, read_schema
 from strainprint.errors import BadInputError
+from strainprint.maps.external_table import any_trains, external_files
 from strainprint.workflow import (
     WILDCARDS,
     Paths,

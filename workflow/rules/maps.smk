@@ -2,7 +2,22 @@
 
 measure    one job per shard of specimens and study
            results/specimens/{subset}/{shard}.h5 → results/{study}/maps/{subset}/{shard}.zarr + .json
+ingest     people's own maps, where the config names a table of them
+           maps.external and its files → results/external/maps/ + maps.json
 """
+
+# What later rules take of people's maps: nothing where the config names none. Training does not
+# look at those that are only predicted.
+EXTERNAL = []
+EXTERNAL_FILES = []
+TRAINING_EXTERNAL = []
+if config["maps"]["external"]:
+    try:
+        EXTERNAL_FILES = external_files(config["maps"]["external"])
+    except BadInputError as error:
+        raise WorkflowError(str(error)) from None
+    EXTERNAL = [Paths.external_manifest, Paths.external_maps]
+    TRAINING_EXTERNAL = EXTERNAL if any_trains(config["maps"]["external"]) else []
 
 
 rule measure:
@@ -28,3 +43,26 @@ rule measure:
         frame=lambda wildcards: config["studies"][wildcards.study]["frame"],
     script:
         "../scripts/measure.py"
+
+
+rule ingest:
+    input:
+        table=EXTERNAL_FILES[:1],
+        files=EXTERNAL_FILES[1:],
+    output:
+        maps=directory(Paths.external_maps),
+        manifest=Paths.external_manifest,
+    log:
+        log_path("ingest"),
+    benchmark:
+        benchmark_path("ingest")
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        code=code("ingest"),
+    script:
+        "../scripts/ingest.py"

@@ -3,9 +3,22 @@
 train       crops, split → weights.safetensors, history.csv, training.json
 infer       weights, crops → predictions.csv, features.npy, metrics.json
 ensemble    predictions of every network and seed → results/{study}/{split}/ensemble/
+classify    people's own maps, all networks and seeds as one ensemble
+            → results/{study}/{split}/external/predictions.csv
 """
 
 TRAINED = {"network": config["run"]["networks"], "seed": config["run"]["seeds"]}
+
+# Asked for only where the config names people's maps.
+PREDICTED_EXTERNAL = (
+    expand(
+        Paths.external_predictions,
+        study=config["run"]["studies"],
+        split=config["run"]["splits"],
+    )
+    if EXTERNAL
+    else []
+)
 
 
 rule train:
@@ -14,6 +27,7 @@ rule train:
         split=Paths.split,
         crops=Paths.crops,
         crops_manifest=Paths.crops_manifest,
+        external=TRAINING_EXTERNAL,
     output:
         weights=Paths.weights,
         history=Paths.history,
@@ -97,3 +111,27 @@ rule ensemble:
         code=code("ensemble"),
     script:
         "../scripts/ensemble.py"
+
+
+rule classify:
+    input:
+        external=EXTERNAL,
+        weights=expand(Paths.weights, **TRAINED, allow_missing=True),
+        training=expand(Paths.training, **TRAINED, allow_missing=True),
+    output:
+        predictions=Paths.external_predictions,
+    log:
+        log_path("classify", "study", "split"),
+    benchmark:
+        benchmark_path("classify", "study", "split")
+    conda:
+        ENVIRONMENT
+    threads: config["training"]["threads"]
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        code=code("classify"),
+        threads=config["training"]["threads"],
+    script:
+        "../scripts/classify.py"

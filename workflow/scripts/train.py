@@ -7,11 +7,14 @@ from strainprint.workflow import granted_device, job_log
 
 with job_log(snakemake):
     directory = Path(snakemake.output.weights).parent
+    external, external_maps = snakemake.input.get("external") or (None, None)
     train_network(
         crops_zarr=snakemake.input.crops,
         crops_json=snakemake.input.crops_manifest,
         manifest_csv=snakemake.input.manifest,
         split_csv=snakemake.input.split,
+        external_json=external,
+        external_dir=external_maps,
         directory=directory,
         checkpoint_dir=directory / "checkpoint",
         architecture=snakemake.wildcards.network,

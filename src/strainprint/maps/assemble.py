@@ -285,22 +285,22 @@ def _on_grid(
         if name in fields:
             bad = ~np.isfinite(fields[name]) & (reading.flags & NOTHING_MEASURED == 0)
             reading.flags[bad] |= NOT_CORRELATED
-    usable = reading.flags & NOTHING_MEASURED == 0
+    point_flags = reading.flags
+    usable = point_flags & NOTHING_MEASURED == 0
     grid = lay_points(x, y, where)
     if grid.interpolated and not usable.all():
-        # Failed points must not enter a triangle: lay out the others alone.
+        # Failed points must not enter a triangle, nor spoil a grid: lay out the others alone.
         grid = lay_points(x[usable], y[usable], where)
         fields = {name: values[usable] for name, values in fields.items()}
+        point_flags = point_flags[usable]
     with np.errstate(over="ignore", invalid="ignore"):
         laid = {name: grid.laid(fields.pop(name), keep) for name in list(fields)}
-    if grid.flat is None:
-        inside = np.zeros(grid.shape[0] * grid.shape[1], dtype=bool)
-        inside[grid.inside] = True
-        flags = np.where(inside, INTERPOLATED, OUTSIDE_ROI).astype(np.uint8).reshape(grid.shape)
+    flags = np.full(grid.shape[0] * grid.shape[1], OUTSIDE_ROI, dtype=np.uint8)
+    if grid.flat is not None:
+        flags[grid.flat] = point_flags
     else:
-        flat_flags = np.full(grid.shape[0] * grid.shape[1], OUTSIDE_ROI, dtype=np.uint8)
-        flat_flags[grid.flat] = reading.flags
-        flags = flat_flags.reshape(grid.shape)
+        flags[grid.inside] = INTERPOLATED
+    flags = flags.reshape(grid.shape)
     return grid.x, grid.y, laid, flags
 
 

@@ -30,16 +30,21 @@ def read_strain_map(
         As :func:`strainprint.maps.readers.recognise.read_map` and
         :func:`strainprint.maps.measured_map.as_strain_map`.
     """
-    source = Source.open(path)
-    if source.head.startswith(SIGNATURE):
-        with open_hdf5(source) as handle:
-            own = attribute(source, handle, "format") == FORMAT
-        if own:
-            return read_map_h5(path)
+    if is_own_map(path):
+        return read_map_h5(path)
     measured = read_map(path, declared)
     if "intensity" in measured.fields:
         return _grey_levels(measured)
     return as_strain_map(measured, path, in_place=True)
+
+
+def is_own_map(path: str | Path) -> bool:
+    """Tell whether a file is a map of ``strainprint measure``."""
+    source = Source.open(path)
+    if not source.head.startswith(SIGNATURE):
+        return False
+    with open_hdf5(source) as handle:
+        return bool(attribute(source, handle, "format") == FORMAT)
 
 
 def _grey_levels(measured: MeasuredMap) -> NDArray[np.uint8]:

@@ -16,6 +16,7 @@ from strainprint.dataset.crops import PAPER_CROP_PX, PAPER_SCALES, crop_picture
 from strainprint.errors import BadInputError
 from strainprint.files import without_formulas, write_csv
 from strainprint.maps.declaration import Declaration, beside, read_declaration
+from strainprint.maps.external_maps import external_strain_map, read_external
 from strainprint.maps.map_file import read_picture_png
 from strainprint.maps.people import read_strain_map, turned_picture
 from strainprint.maps.picture import grey_picture
@@ -70,6 +71,60 @@ def classify_files(
     BadInputError
         A network directory cannot be used, or the networks differ in classes or study.
     """
+    networks = _load(directories, device, threads)
+    common = None if declaration is None else read_declaration(declaration)
+    rows: list[dict[str, object]] = []
+    refused: list[Refused] = []
+    for file in tqdm(files, "predict", disable=None):
+        try:
+            content = read_any(file, common)
+            rows.append({"file": str(file), **_judged(content, networks)})
+        except (BadInputError, OSError, MemoryError) as error:
+            reason = str(error) or f"{file}: needs more memory than there is"
+            refused.append(Refused(str(file), reason))
+            _log.info("refused %s", file)
+    if rows:
+        write_csv(out_csv, without_formulas(pd.DataFrame(rows)))
+    return refused
+
+
+def classify_external(
+    manifest_json: str | Path,
+    folder: str | Path,
+    directories: Sequence[str | Path],
+    out_csv: str | Path,
+    *,
+    device: str = "auto",
+    threads: int = 1,
+) -> None:
+    """Classify the maps that the workflow ingested; one row for each, in the order of their table.
+
+    Columns: map_id, source, specimen, prior_strain (as the user gave it, empty where not known),
+    trained_on (1 where the networks have seen the map and its class says nothing), and those of
+    :func:`classify_files` from prior_strain_predicted on.
+
+    Raises
+    ------
+    BadInputError
+        A network directory or a map cannot be used, or the networks differ in classes or study.
+    """
+    networks = _load(directories, device, threads)
+    rows = [
+        {
+            "map_id": one.map_id,
+            "source": one.source,
+            "specimen": one.specimen,
+            "prior_strain": one.prior_strain,
+            "trained_on": int(one.use == "train"),
+            **_judged(external_strain_map(folder, one), networks),
+        }
+        for one in tqdm(read_external(manifest_json), "classify", disable=None)
+    ]
+    write_csv(out_csv, without_formulas(pd.DataFrame(rows)))
+
+
+def _load(directories: Sequence[str | Path], device: str, threads: int) -> list[TrainedNetwork]:
+    """Load networks that can count as an ensemble, onto the device."""
     if not directories:
         raise BadInputError("no network directory given", allowed="one or more")
     chosen_device = prepare_device(device, threads)
@@ -83,35 +138,25 @@ def classify_files(
                 raise BadInputError(
                     f"{what}: {one}", where=directory, allowed=f"{other}, as {directories[0]}"
                 )
-    common = None if declaration is None else read_declaration(declaration)
     for trained in networks:
         trained.network.to(chosen_device)
+    return networks
+
+
+def _judged(
+    content: StrainMap | NDArray[np.uint8], networks: Sequence[TrainedNetwork]
+) -> dict[str, object]:
+    """Return the class, its probabilities and whether the map is like the training data."""
     classes = networks[0].classes
-    rows: list[dict[str, object]] = []
-    refused: list[Refused] = []
-    for file in tqdm(files, "predict", disable=None):
-        try:
-            content = read_any(file, common)
-            probabilities = np.mean([_probabilities(content, t) for t in networks], axis=0)
-        except (BadInputError, OSError, MemoryError) as error:
-            reason = str(error) or f"{file}: needs more memory than there is"
-            refused.append(Refused(str(file), reason))
-            _log.info("refused %s", file)
-            continue
-        # In the order of the networks; what holds for several is said once.
-        reasons = list(dict.fromkeys(r for t in networks for r in outside_training(content, t)))
-        rows.append(
-            {
-                "file": str(file),
-                "prior_strain_predicted": classes[int(probabilities.argmax())],
-                **{f"p_prior_{name}": p for name, p in zip(classes, probabilities, strict=True)},
-                "in_domain": int(not reasons),
-                "reason": "; ".join(reasons),
-            }
-        )
-    if rows:
-        write_csv(out_csv, without_formulas(pd.DataFrame(rows)))
-    return refused
+    probabilities = np.mean([_probabilities(content, t) for t in networks], axis=0)
+    # In the order of the networks; what holds for several is said once.
+    reasons = list(dict.fromkeys(r for t in networks for r in outside_training(content, t)))
+    return {
+        "prior_strain_predicted": classes[int(probabilities.argmax())],
+        **{f"p_prior_{name}": p for name, p in zip(classes, probabilities, strict=True)},
+        "in_domain": int(not reasons),
+        "reason": "; ".join(reasons),
+    }
 
 
 def read_any(path: str | Path, common: Declaration | None = None) -> StrainMap | NDArray[np.uint8]:

@@ -37,6 +37,7 @@ from strainprint.networks.checkpoints import (
     save_checkpoint,
 )
 from strainprint.networks.devices import prepare_device
+from strainprint.networks.external import external_crops
 from strainprint.networks.storage import save_network
 from strainprint.seeds import derive_seed, generator
 
@@ -107,6 +108,8 @@ def train_network(
     crops_json: str | Path,
     manifest_csv: str | Path,
     split_csv: str | Path,
+    external_json: str | Path | None = None,
+    external_dir: str | Path | None = None,
     directory: str | Path,
     checkpoint_dir: str | Path,
     architecture: str,
@@ -127,6 +130,8 @@ def train_network(
     ----------
     crops_zarr, crops_json, manifest_csv, split_csv
         The dataset and who trains, validates and tests.
+    external_json, external_dir
+        People's maps, of which those to train on are added to the training part.
     directory
         Where ``weights.safetensors``, ``history.csv`` and ``training.json`` are written.
     checkpoint_dir
@@ -165,9 +170,18 @@ batch_norm_momentum, crops_per_map_per_epoch
             way_out="re-run the rule `crop`",
         )
     classes = classes_of(manifest)
+    cropped = crop_description(crops_json)
+    crops, labels, external_ids = store.crops, manifest["label"].to_numpy(), list[str]()
+    if external_json is not None and external_dir is not None:
+        added, added_labels, external_ids = external_crops(
+            external_json, external_dir, classes=classes, cropped=cropped
+        )
+        crops = np.concatenate([crops, added])
+        labels = np.concatenate([labels, added_labels])
+        parts = np.concatenate([parts, np.full(len(added), "train")])
     training = train(
-        store.crops,
-        manifest["label"].to_numpy(),
+        crops,
+        labels,
         parts,
         settings,
         classes=list(classes),
@@ -182,8 +196,9 @@ batch_norm_momentum, crops_per_map_per_epoch
         {
             **asdict(settings),
             "classes": list(classes),
-            "crops": crop_description(crops_json),
+            "crops": cropped,
             "maps": {part: int((parts == part).sum()) for part in PARTS},
+            "external_maps": external_ids,
             "epochs": len(training.history),
             "best_epoch": training.best_epoch,
             "stopped_early": training.stopped_early,
