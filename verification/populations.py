@@ -50,7 +50,7 @@ class Loading:
     dynamics: Mapping[str, float] = field(default_factory=dict)
 
 
-def drawn_crystal(width_nm: float, index: int, slip_systems: int = 2, **settings: float) -> Crystal:
+def drawn_crystal(width_nm: float, index: int, slip_systems: int = 2, **settings: Any) -> Crystal:
     """Return the crystal that every check means by this width and index."""
     return place_crystal(
         width_nm,

@@ -110,6 +110,16 @@ def test_even_the_narrowest_pillar_has_a_bulk_source():
         assert np.sum(crystal.source_kind == BULK) >= 1
 
 
+def test_a_narrow_pillar_may_be_left_to_its_surface_sources():
+    crystals = [
+        draw(62.5, 2, seed, fewest_bulk_sources=0, bulk_source_density_per_um2=30.0)
+        for seed in range(200)
+    ]
+    bulk = [np.sum(c.source_kind == BULK) for c in crystals]
+    assert np.mean(bulk) == pytest.approx(30 * 0.0625 * 0.25, abs=0.1)
+    assert all(np.any(c.source_kind == SURFACE) for c in crystals)
+
+
 def test_same_seed_draws_the_same_crystal():
     first, again, other = draw(seed=4), draw(seed=4), draw(seed=5)
     for name, value in vars(first).items():

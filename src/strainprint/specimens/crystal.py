@@ -9,7 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strainprint.errors import BadInputError
-from strainprint.specimens.bounds import NOT_NEGATIVE, POSITIVE, SCATTER, check_bounds, check_fit
+from strainprint.specimens.bounds import (
+    NOT_NEGATIVE,
+    POSITIVE,
+    SCATTER,
+    Bounds,
+    check_bounds,
+    check_fit,
+)
 from strainprint.specimens.material import Material
 
 SLIP_ANGLE_DEG = 30.0
@@ -30,6 +37,8 @@ class CrystalSettings:
         Distance between neighbouring slip planes of one system.
     bulk_source_density_per_um2, bulk_source_strength_mpa, bulk_source_scatter
         Frank-Read sources: number per area, mean strength and relative standard deviation.
+    fewest_bulk_sources
+        Number of them that every specimen has at least, however small it is.
     surface_source_density_per_um, surface_source_strength_mpa, surface_source_scatter
         Sources at the ends of slip planes: number per length of free side, strength, scatter.
     surface_source_depth_nm
@@ -43,6 +52,7 @@ class CrystalSettings:
     bulk_source_density_per_um2: float = 120.0
     bulk_source_strength_mpa: float = 50.0
     bulk_source_scatter: float = 0.1
+    fewest_bulk_sources: int = 1
     surface_source_density_per_um: float = 20.0
     surface_source_strength_mpa: float = 150.0
     surface_source_scatter: float = 0.1
@@ -62,6 +72,7 @@ class CrystalSettings:
                 "bulk_source_density_per_um2": NOT_NEGATIVE,
                 "bulk_source_strength_mpa": POSITIVE,
                 "bulk_source_scatter": SCATTER,
+                "fewest_bulk_sources": Bounds(0, whole=True),
                 "surface_source_density_per_um": NOT_NEGATIVE,
                 "surface_source_strength_mpa": POSITIVE,
                 "surface_source_scatter": SCATTER,
@@ -150,11 +161,11 @@ def place_crystal(
 ) -> Crystal:
     """Draw one crystal.
 
-    ASSUME: at least one bulk source, since a pillar without any would stay elastic at every
-    stress; obstacles only on planes that hold a source (the others never see a dislocation) and
-    never inside the nucleation interval of a bulk source (a dipole cannot form around one). Bulk
-    sources whose nucleation length would not fit their plane are drawn again: a narrow specimen
-    has lost the longest, weakest ones to its sides.
+    ASSUME: at least ``fewest_bulk_sources``, since a pillar without any source would stay elastic
+    at every stress; obstacles only on planes that hold a source (the others never see a
+    dislocation) and never inside the nucleation interval of a bulk source (a dipole cannot form
+    around one). Bulk sources whose nucleation length would not fit their plane are drawn again: a
+    narrow specimen has lost the longest, weakest ones to its sides.
 
     Raises
     ------
@@ -180,7 +191,8 @@ def place_crystal(
     length = width_nm / abs(cos(angles[0]))
     area_um2 = width_nm * height * 1e-6
 
-    bulk = max(1, _count(rng, settings.bulk_source_density_per_um2 * area_um2))
+    bulk = _count(rng, settings.bulk_source_density_per_um2 * area_um2)
+    bulk = max(settings.fewest_bulk_sources, bulk)
     mean_strength = settings.bulk_source_strength_mpa
     longest = length - 4 * settings.plane_spacing_nm
     weakest = material.edge_constant_mpa_nm / longest if longest > 0 else float("inf")
