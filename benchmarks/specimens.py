@@ -27,6 +27,7 @@ from strainprint.seeds import generator
 from strainprint.specimens import pair_sums
 from strainprint.specimens.crystal import CrystalSettings, place_crystal
 from strainprint.specimens.dynamics import DynamicsSettings
+from strainprint.specimens.far_sums import sum_stress_far
 from strainprint.specimens.loading import LoadingSettings, Specimen, simulate_specimen
 from strainprint.specimens.material import Material
 from strainprint.specimens.pillar import make_pillar, wave_factor
@@ -80,6 +81,11 @@ class Crowd:
         pair_sums.sum_stress(
             body.wave, body.half_width, CORE_RADIUS_NM, self.table, self.table, self.out
         )
+        return self.out
+
+    def far(self):
+        body = self.body
+        sum_stress_far(body.wave, body.half_width, CORE_RADIUS_NM, self.table, self.table, self.out)
         return self.out
 
     def infinite(self):
@@ -141,6 +147,29 @@ def measure_pairs(number):
         "peak_share": share,
         "largest_pair_error": error,
         "infinite_pairs_per_s": infinite,
+    }
+
+
+def measure_far(numbers):
+    """One full evaluation of all forces in the body by fast multipoles, against all pairs."""
+    seconds, errors = [], []
+    for number in numbers:
+        crowd = Crowd(number, 2000.0)
+        seconds.append(best_seconds(5, crowd.far))
+        far = crowd.far().copy()
+        all_pairs = best_seconds(2, crowd.in_body)
+        pairs = crowd.in_body()
+        errors.append(float(np.abs(far - pairs).max() / np.abs(pairs).max()))
+        print(
+            f"all forces in the body, N = {number}: {1e3 * seconds[-1]:.3g} ms by multipoles, "
+            f"{1e3 * all_pairs:.3g} ms over all pairs, difference {errors[-1]:.0e} of the largest"
+        )
+    exponent = power_law(numbers, seconds)
+    print(f"by multipoles ~ N^{exponent:.2f}")
+    return {
+        "far_seconds": dict(zip(map(str, numbers), seconds, strict=True)),
+        "far_exponent": exponent,
+        "far_largest_error": max(errors),
     }
 
 
@@ -370,6 +399,7 @@ def main():
     )
     threadpool_limits(1)
     result = measure_pairs(2000)
+    result |= measure_far((1000, 2000, 5000, 10_000))
     result |= measure_peer(numbers)
     warm_up()
     by_width = {}

@@ -202,7 +202,9 @@ def _stress(
 
 
 @partial(compiled, fastmath=_FAST, error_model="numpy")
-def _direct(wave: float, core: float, targets: Array, i: int, sources: Array, j: int) -> float:
+def direct_stress(
+    wave: float, core: float, targets: Array, i: int, sources: Array, j: int
+) -> float:
     """Return the direct stress (MPa) of one close pair, with its core unless on one plane.
 
     ``core`` is p times the radius.
@@ -292,7 +294,7 @@ def stress_at(
     if near > 0.0:
         for j in range(n):
             if abs(x - x0[j]) <= box and abs(y - y0[j]) <= box:
-                out[j] += _direct(wave, core, targets, i, sources, j)
+                out[j] += direct_stress(wave, core, targets, i, sources, j)
 
 
 @partial(compiled, fastmath=_SUMS, error_model="numpy")
@@ -347,7 +349,7 @@ def stress_of(
     if near > 0.0:
         for j in range(n):
             if abs(x[j] - x0) <= box and abs(y[j] - y0) <= box:
-                out[j] += _direct(wave, core, targets, j, sources, i)
+                out[j] += direct_stress(wave, core, targets, j, sources, i)
 
 
 @partial(compiled, fastmath=_SUMS, error_model="numpy")
@@ -464,7 +466,7 @@ def sum_stress(
             if near > 0.0:
                 for k in range(m):
                     if abs(x - b[k]) <= box and abs(y - b[_BLOCK + k]) <= box:
-                        out[i] += _direct(wave, core, targets, i, sources, first + k)
+                        out[i] += direct_stress(wave, core, targets, i, sources, first + k)
 
 
 @partial(compiled, fastmath=_SUMS, error_model="numpy")
