@@ -276,7 +276,7 @@ def bursts(effort: Effort) -> Check:
             low ** (1 - exponent) - high ** (1 - exponent)
         )
         axes.loglog(line, end + (start - end) * fall, color=colour, lw=0.8, ls="--",
-                    label=f"s^−{exponent:.2f}")  # fmt: skip
+                    label=f"exponent {exponent:.2f}")  # fmt: skip
     slip = 2 * MATERIAL.burgers_vector_nm * SCHMID
     axes.axvline(slip, color=MUTED, lw=0.6, ls=":")
     axes.set_xlim(2e-3, 3)
