@@ -115,6 +115,7 @@ class Plain(NamedTuple):
     slip: np.ndarray
     charge: np.ndarray
     hindrance: np.ndarray
+    hardening: np.ndarray
     counts: np.ndarray
     """Emissions, annihilations, exits."""
     platen: np.ndarray
@@ -137,6 +138,7 @@ def make_plain(planes, room):
         slip=np.zeros(len(planes.cos), np.int64),
         charge=np.zeros(sources),
         hindrance=np.zeros(sources),
+        hardening=np.zeros(sources),
         counts=np.zeros(3, np.int64),
         platen=np.zeros(1),
     )
@@ -359,7 +361,7 @@ def annihilate(planes, rules, plain, tau):
         if plain.plane[i] == plain.plane[j] and plain.sign[i] != plain.sign[j] and met:
             # the source of the younger one waits for more stress
             s = plain.source[i if plain.emission[i] > plain.emission[j] else j]
-            stress = max(abs(tau[s]), planes.source_threshold[s])
+            stress = max(abs(tau[s]), planes.source_threshold[s] + plain.hardening[s])
             plain.hindrance[s] = HINDERED_RISE * stress
             remove(plain, max(i, j))
             remove(plain, min(i, j))
@@ -445,7 +447,7 @@ def advance(planes, pillar, rules, plain, phase, target, sense, rate, most_steps
             remove(plain, i)
         annihilate(planes, rules, plain, tau)
         for s in range(sources):
-            threshold = planes.source_threshold[s]
+            threshold = planes.source_threshold[s] + plain.hardening[s]
             if abs(tau[s]) < threshold:
                 plain.hindrance[s] = 0.0
             strong = abs(tau[s]) >= max(threshold * (1.0 - 1e-9), plain.hindrance[s])
@@ -457,6 +459,7 @@ def advance(planes, pillar, rules, plain, phase, target, sense, rate, most_steps
             if plain.charge[s] >= rules.nucleation_time * (1.0 - 1e-12):
                 plain.charge[s] = 0.0
                 emit(planes, plain, s, 1 if tau[s] > 0.0 else -1)
+                plain.hardening[s] += rules.source_hardening * planes.source_threshold[s]
         if phase == REST and resting:
             return DONE, steps + 1
     return TOO_LONG, most_steps

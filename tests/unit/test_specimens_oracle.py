@@ -20,10 +20,11 @@ def crystal(width_nm, seed, slip_systems=2):
     return place_crystal(width_nm, slip_systems, CrystalSettings(), ALUMINIUM, rng)
 
 
-def both(placed):
+def both(placed, **settings):
     """The same virgin crystal under either simulator."""
-    fast = Specimen(placed, ALUMINIUM, DynamicsSettings(), LoadingSettings())
-    return fast, PlainSpecimen(placed, ALUMINIUM, DynamicsSettings())
+    dynamics = DynamicsSettings(**settings)
+    fast = Specimen(placed, ALUMINIUM, dynamics, LoadingSettings())
+    return fast, PlainSpecimen(placed, ALUMINIUM, dynamics)
 
 
 @pytest.mark.parametrize("slip_systems", [1, 2])
@@ -72,11 +73,12 @@ def steps_at_the_sides(placed, state):
     )
 
 
-def test_whole_runs_agree_with_the_plain_version():
+@pytest.mark.parametrize("source_hardening", [0.0, 0.03])
+def test_whole_runs_agree_with_the_plain_version(source_hardening):
     strain, rows = 0.005, []
     for seed in range(5):
         placed = crystal(62.5, seed)
-        fast, plain = both(placed)
+        fast, plain = both(placed, source_hardening=source_hardening)
         curves = fast.load(strain, sense=-1), plain.load(strain)
         rows.append(
             [
@@ -94,6 +96,8 @@ def test_whole_runs_agree_with_the_plain_version():
     )
     # the plain platen moves on while sources charge and dislocations glide: 0.8 MPa in 10 ns
     assert peak == pytest.approx(plain_peak, abs=4.0)
-    assert flow == pytest.approx(plain_flow, rel=0.05)
+    # so a burst may fall on the other side of a recorded point
+    assert flow == pytest.approx(plain_flow, rel=0.1)
+    assert flow.mean() == pytest.approx(plain_flow.mean(), rel=0.03)
     assert steps.sum() == pytest.approx(plain_steps.sum(), rel=0.1)
     assert abs(number.mean() - plain_number.mean()) <= 1
