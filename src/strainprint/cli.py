@@ -218,12 +218,6 @@ def _simulate(options: argparse.Namespace) -> int:
         seed=options.seed,
         **settings,
     )
-    for broken in lost:
-        print(
-            f"strainprint: {broken.specimen_id} is lost at {broken.doing}, strain "
-            f"{broken.strain:.6f}: {broken.reason}",
-            file=sys.stderr,
-        )
     left = options.specimens - len(lost)
     print(f"{left} specimens in {options.out}, described in {manifest}")
     return DONE if not lost else PARTLY if left else FAILED

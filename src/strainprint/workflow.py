@@ -18,7 +18,7 @@ from strainprint.config import RESERVED_STUDIES
 from strainprint.digest import code_digest
 from strainprint.errors import BadInputError
 from strainprint.specimens.naming import parse_subset, subset_name
-from strainprint.specimens.strain_path import strain_paths
+from strainprint.specimens.strain_path import StrainPath, strain_paths
 
 _log = logging.getLogger(__name__)
 
@@ -143,11 +143,14 @@ def shard_names(config: Mapping[str, Any]) -> list[str]:
 
 def class_names(config: Mapping[str, Any]) -> list[str]:
     """Return the classes of a config: its strain paths by name, plain prior strains first."""
+    return [path.name for path in _strain_paths(config)]
+
+
+def _strain_paths(config: Mapping[str, Any]) -> tuple[StrainPath, ...]:
     specimens = config["specimens"]
-    paths = strain_paths(
+    return strain_paths(
         specimens["prior_strains"], specimens["loading"]["sense"], specimens["paths"]
     )
-    return [path.name for path in paths]
 
 
 def lead_network(config: Mapping[str, Any]) -> str:
@@ -159,12 +162,16 @@ def lead_network(config: Mapping[str, Any]) -> str:
 def simulate_minutes(config: Mapping[str, Any], subset: str) -> int:
     """Return the minutes that a cluster grants one shard of specimens.
 
-    ASSUME: 1 minute per specimen of 125 nm, growing with the cube of the width (sources, planes
-    and pair sums), never less than 30: generous, since a job cut short is lost.
+    ASSUME: 1 minute per specimen of 125 nm and 10 % of strain, growing with the cube of the width
+    (sources, planes and pair sums) and with the strain of all paths (one load serves all plain
+    prior strains), never less than 30: generous, since a job cut short is lost.
     """
     width_nm = parse_subset(subset)[0]
-    per_shard: int = config["specimens"]["per_shard"]
-    return min(14 * 24 * 60, max(30, round(per_shard * (width_nm / 125) ** 3)))
+    specimens = config["specimens"]
+    strain = max(specimens["prior_strains"], default=0.0)
+    strain += sum(path.total_strain for path in _strain_paths(config) if path.is_named)
+    minutes: float = specimens["per_shard"] * (width_nm / 125) ** 3 * max(1.0, strain / 0.1)
+    return min(14 * 24 * 60, max(30, round(minutes)))
 
 
 def crop_store_mb(config: Mapping[str, Any]) -> int:

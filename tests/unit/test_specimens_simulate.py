@@ -1,5 +1,7 @@
 import itertools
 import json
+import subprocess
+import sys
 
 import h5py
 import numpy as np
@@ -114,6 +116,30 @@ def test_settings_no_specimen_can_have_are_refused_and_leave_no_file(tmp_path, c
 def test_an_empty_shard_is_refused(tmp_path):
     with pytest.raises(BadInputError, match="count is 0"):
         simulate(tmp_path, 0, 0)
+
+
+def test_a_killed_simulation_leaves_nothing_behind(tmp_path):
+    code = (
+        "import sys\n"
+        "from strainprint.specimens import simulate\n"
+        "run = simulate.simulate_specimen\n"
+        "def told(*arguments):\n"
+        "    print('one', flush=True)\n"
+        "    return run(*arguments)\n"
+        "simulate.simulate_specimen = told\n"
+        "simulate.simulate_shard(sys.argv[1] + '.h5', sys.argv[1] + '.json', width_nm=62.5,\n"
+        "    slip_systems=1, first=0, count=1000, seed=0, prior_strains=[0.001])\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path / "shard")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        lines = [process.stdout.readline() for _ in range(3)]
+        process.kill()
+    assert lines == ["one\n"] * 3
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture

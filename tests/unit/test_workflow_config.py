@@ -183,6 +183,15 @@ def test_strain_paths_are_classes_after_the_prior_strains():
     assert crop_store_mb(config) == pytest.approx(2 * crop_store_mb(few), abs=1)
 
 
+def test_long_paths_ask_for_more_time():
+    wide = {"widths_nm": [1000], "prior_strains": [0.01, 0.1]}
+    plain = checked_config({"specimens": wide}, SCHEMA)
+    paths = {"cycle": ["pull 0.1", "compress 0.2", "pull 0.1"]}
+    cycled = checked_config({"specimens": {**wide, "paths": paths}}, SCHEMA)
+    minutes = [simulate_minutes(config, "w1000-s1") for config in (plain, cycled)]
+    assert minutes[1] == pytest.approx(5 * minutes[0], abs=3)
+
+
 def test_a_study_cannot_take_the_name_of_another_folder():
     study = preset("config")["studies"]["audited"]
     with pytest.raises(BadInputError, match="results/logs is another folder"):

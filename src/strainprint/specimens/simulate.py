@@ -189,7 +189,7 @@ def simulate_shard(
                     index, name, specimen_seed, placed, str(error), error.doing, error.state
                 )
             )
-            log.error(
+            log.warning(
                 "%s (seed %d) is lost at %s, strain %.6f: %s",
                 name,
                 specimen_seed,

@@ -54,6 +54,11 @@ class StrainPath:
         """Sum of the strains of all loads, whatever their sense."""
         return math.fsum(step.strain for step in self.steps)
 
+    @property
+    def is_named(self) -> bool:
+        """Whether it was given a name; a plain prior strain is named by its number."""
+        return self.name[0].isalpha()
+
     def __str__(self) -> str:
         """Return the whole path in words."""
         return ", ".join([*map(str, self.steps), UNLOAD])

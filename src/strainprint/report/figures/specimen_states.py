@@ -191,10 +191,11 @@ def draw_lost(shard: Shard, lost: LostSpecimen) -> Plate:
     axes.set_title(f"last state\n{_counted(state)}\nall slip", fontsize=7)
     _share_scale([axes], lost.crystal, body.magnification)
     _slip_bar(figure, axes, slip)
+    doing = ", ".join(step_label(step) for step in lost.doing.split(", "))
     words.set_axis_off()
     words.text(
         *(0, 0.6),
-        f"{lost.specimen_id} was lost\nat: {lost.doing}\nat a strain of {100 * lost.strain:.4f} %\n"
+        f"{lost.specimen_id} was lost\nat: {doing}\nat a strain of {100 * lost.strain:.4f} %\n"
         f"\n{lost.reason}",
         fontsize=9,
         va="center",
@@ -270,9 +271,13 @@ def _share_scale(panels: Sequence[Axes], crystal: Crystal, factor: float) -> Non
     power = 10.0 ** np.floor(np.log10(crystal.width_nm))
     length = max(m * power for m in (1, 2, 5) if m * power <= crystal.width_nm)
     panels[0].plot([x, x + length], [y, y], color=INK, lw=1.5, solid_capstyle="butt")
-    panels[0].text(x, y - 0.01 * crystal.height_nm, width_label(length), fontsize=6, va="top")
-    if factor != 1:
-        panels[-1].text(x, y, f"displacements × {factor:g}", fontsize=6, va="top")
+    y -= 0.01 * crystal.height_nm
+    magnified = f"displacements × {factor:g}" if factor != 1 else ""
+    if len(panels) > 1:
+        panels[0].text(x, y, width_label(length), fontsize=6, va="top")
+        panels[-1].text(x, y, magnified, fontsize=6, va="top")
+    else:
+        panels[0].text(x, y, f"{width_label(length)}\n{magnified}", fontsize=6, va="top")
 
 
 def _draw_body(
