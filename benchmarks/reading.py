@@ -2,10 +2,9 @@
 
 Each format is read in a process of its own; the memory is the growth of the largest resident size
 over that after the imports, as a ratio to the file. The map is noise, which hardly packs, with a
-part masked. Text is read at a tenth of the points: its ratio does not depend on the size. The last
-line is one JSON object.
+part masked. Text is read at a tenth of the points, to save time. The last line is one JSON object.
 
-    python benchmarks/reading.py [--rows 9000] [--columns 7000] [--folder .]
+    python benchmarks/reading.py [--rows 9000] [--columns 7000] [--formats npy davis] [--folder .]
 """
 
 import argparse
@@ -112,15 +111,16 @@ def main():
     parser.add_argument("--rows", type=int, default=9000)
     parser.add_argument("--columns", type=int, default=7000)
     parser.add_argument("--folder", type=Path, help="where the files are written for a while")
+    parser.add_argument("--formats", nargs="+", choices=WRITERS, default=list(WRITERS))
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
         measure(Path(options.measure[0]), json.loads(options.measure[1]))
         return
     result = {"rows": options.rows, "columns": options.columns, "text_share": TEXT_SHARE}
-    for name, write in WRITERS.items():
+    for name in options.formats:
         with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-            path, declaration = write(Path(folder), options.rows, options.columns)
+            path, declaration = WRITERS[name](Path(folder), options.rows, options.columns)
             done = subprocess.run(
                 [sys.executable, __file__, "--measure", str(path), json.dumps(declaration)],
                 capture_output=True,

@@ -20,7 +20,7 @@ CONFIGURATIONS = ("reference", "deformed")
 Floats = NDArray[np.float64]
 
 _LARGEST_WINDOW = 501
-_POINTS_AT_ONCE = 1 << 20
+_POINTS_AT_ONCE = 1 << 18
 # A corner of the grid still has more than a quarter of its window; with less there is no strain.
 _LEAST_FILL = 0.25
 # Spread of the window's points in both directions, of that of a full window.

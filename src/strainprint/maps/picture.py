@@ -13,7 +13,7 @@ from strainprint.maps.scalars import scalar_field
 from strainprint.maps.strain_map import COMPONENTS, StrainMap
 
 # The largest maps are drawn part by part: their scalar in float64 would outweigh the map itself.
-_POINTS_AT_ONCE = 1 << 22
+_POINTS_AT_ONCE = 1 << 18
 
 
 def grey_picture(
