@@ -5,6 +5,7 @@ few seconds, with the same seeds every time.
 """
 
 import os
+import re
 import resource
 import sys
 import time
@@ -94,6 +95,8 @@ def usable(path, declaration):
     except BadInputError as error:
         assert str(path.parent) in str(error)
         assert len(str(error)) < 5000
+        # What no reader foresaw is an error of the reader.
+        assert not re.search(r"unexpected \w+ in reader", str(error))
         measured = None
     assert time.monotonic() - begin < LONGEST_S
     if measured is not None:

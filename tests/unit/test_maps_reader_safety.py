@@ -212,6 +212,9 @@ def test_a_netcdf_head_that_claims_too_much_is_refused(tmp_path):
     at = content.index(b"num_nodes") + 12
     refused(write(tmp_path / "a.e", content[:at] + many + content[at + 4 :]), "claims", frame=2)
     refused(write(tmp_path / "b.e", content[:12] + many + content[16:]), "items, at most", frame=2)
+    at = content.index(b"coordx") + 12
+    strange = content[:at] + struct.pack(">I", 77) + content[at + 4 :]
+    refused(write(tmp_path / "axis.e", strange), "damaged", frame=2)
     refused(write(tmp_path / "c.e", content[:400]), "damaged", frame=2)
     refused(write(tmp_path / "d.e", content[: len(content) // 2]), "over the end", frame=2)
 
@@ -261,3 +264,13 @@ def test_no_reader_looks_beyond_the_first_64_kib_to_know_its_file(tmp_path):
     path = write(tmp_path / "map.csv", b"1,2\n" * 1_000_000)
     assert len(Source.open(path).head) == 1 << 16
     refused(path, "no reader knows")
+
+
+def test_what_no_reader_foresaw_is_still_one_error(tmp_path, monkeypatch):
+    path, _ = DIALECTS["dice"](true_field(), tmp_path)
+
+    def broken(*arguments):
+        raise ZeroDivisionError("by surprise")
+
+    monkeypatch.setattr("strainprint.maps.readers.dice.read_columns", broken)
+    refused(path, "unexpected ZeroDivisionError in reader dice: by surprise")

@@ -51,7 +51,7 @@ class ExodusFile:
         self._handle: BinaryIO = open(source.path, "rb")  # noqa: SIM115 (closed by __exit__)
         try:
             self._read_head()
-        except (struct.error, ValueError, KeyError, UnicodeDecodeError, OverflowError) as error:
+        except (struct.error, ValueError, LookupError, OverflowError) as error:
             self._handle.close()
             if isinstance(error, BadInputError):
                 raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -26,6 +27,8 @@ from strainprint.maps.readers import (
     vic,
 )
 from strainprint.maps.readers.reading import Picture, Source
+
+_log = logging.getLogger(__name__)
 
 # vic last but one: its column names are the plainest. A table without names comes last.
 READERS: tuple[ModuleType, ...] = (
@@ -77,6 +80,15 @@ def read_map(path: str | Path, declared: Declaration | None = None) -> MeasuredM
         raise BadInputError(str(error), where=source.path) from error
     except MemoryError as error:
         raise BadInputError("needs more memory than there is", where=source.path) from error
+    except OSError:
+        raise
+    except Exception as error:  # one strange file must not stop the others
+        _log.exception("%s: reader %s", source.path, reader.NAME)
+        raise BadInputError(
+            f"unexpected {type(error).__name__} in reader {reader.NAME}: {str(error)[:200]}",
+            where=source.path,
+            way_out="the file is probably damaged; if it is not, report it with the file",
+        ) from error
     return replace(
         found,
         attributes={
