@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from strainprint.report.figures.style import INK, MUTED, SERIES_COLOURS
 from strainprint.seeds import generator
+from strainprint.specimens.crystal import CrystalSettings
 from verification.pairs import LINE_STRENGTH, MIDDLE
 from verification.populations import (
     MATERIAL,
@@ -156,7 +157,12 @@ SIZES_NM = (62.5, 125.0, 250.0)
 
 def yield_and_size(effort: Effort) -> Check:
     """Compare yield with the weakest source; report how it depends on the width."""
-    arms = {"obstacles of 150 MPa": {}, "obstacles of 50 MPa": {"obstacle_strength_mpa": 50.0}}
+    usual = CrystalSettings()
+    weak = usual.bulk_source_strength_mpa
+    arms = {
+        f"obstacles of {usual.obstacle_strength_mpa:g} MPa": {},
+        f"obstacles of {weak:g} MPa": {"obstacle_strength_mpa": weak},
+    }
     tasks = [
         Loading(width, index, 0.03, until_plastic=0.002, crystal=settings)
         for settings in arms.values()
@@ -217,9 +223,8 @@ def yield_and_size(effort: Effort) -> Check:
             "the stress at which slip begins (to one strain step, 7.9 MPa) against the weakest "
             "source; besides, nothing may happen at 0.999 of that bound. Right: yield stress (the "
             "largest before 0.2 % of plastic strain; bars: means) against the width, with "
-            "obstacles thrice as strong as the sources and with obstacles as weak as they; in "
-            "brackets, 95 % bootstrap intervals of the exponent. The exponents depend on "
-            "parameters that nobody published; they are reported, not required."
+            "the default obstacles and with obstacles as weak as the sources. The exponents depend "
+            "on parameters that nobody published; they are reported, not required."
         ),
         closed_form=(
             "yield ≥ τ_nuc,min/0.433; the paper finds w^−0.55, and its reference 12 none where "
