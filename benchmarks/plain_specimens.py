@@ -114,6 +114,7 @@ class Plain(NamedTuple):
     relaxation: np.ndarray
     slip: np.ndarray
     charge: np.ndarray
+    emitted_under: np.ndarray
     hindrance: np.ndarray
     hardening: np.ndarray
     counts: np.ndarray
@@ -137,6 +138,7 @@ def make_plain(planes, room):
         relaxation=np.zeros(room),
         slip=np.zeros(len(planes.cos), np.int64),
         charge=np.zeros(sources),
+        emitted_under=np.zeros(sources),
         hindrance=np.zeros(sources),
         hardening=np.zeros(sources),
         counts=np.zeros(3, np.int64),
@@ -351,7 +353,7 @@ def limit_glides(planes, plain, glide):
 
 
 @compiled
-def annihilate(planes, rules, plain, tau):
+def annihilate(planes, rules, plain):
     """Take out opposite neighbours on one plane that met."""
     k = 0
     order = by_place(plain)
@@ -359,9 +361,9 @@ def annihilate(planes, rules, plain, tau):
         i, j = order[k], order[k + 1]
         met = plain.r[j] - plain.r[i] <= rules.annihilation_distance
         if plain.plane[i] == plain.plane[j] and plain.sign[i] != plain.sign[j] and met:
-            # the source of the younger one waits for more stress
+            # the source of the younger one waits for more stress than it emitted under
             s = plain.source[i if plain.emission[i] > plain.emission[j] else j]
-            stress = max(abs(tau[s]), planes.source_threshold[s] + plain.hardening[s])
+            stress = max(plain.emitted_under[s], planes.source_threshold[s] + plain.hardening[s])
             plain.hindrance[s] = HINDERED_RISE * stress
             remove(plain, max(i, j))
             remove(plain, min(i, j))
@@ -445,7 +447,7 @@ def advance(planes, pillar, rules, plain, phase, target, sense, rate, most_steps
                 continue
             plain.counts[2] += 1
             remove(plain, i)
-        annihilate(planes, rules, plain, tau)
+        annihilate(planes, rules, plain)
         for s in range(sources):
             threshold = planes.source_threshold[s] + plain.hardening[s]
             if abs(tau[s]) < threshold:
@@ -459,6 +461,7 @@ def advance(planes, pillar, rules, plain, phase, target, sense, rate, most_steps
             if plain.charge[s] >= rules.nucleation_time * (1.0 - 1e-12):
                 plain.charge[s] = 0.0
                 emit(planes, plain, s, 1 if tau[s] > 0.0 else -1)
+                plain.emitted_under[s] = abs(tau[s])
                 plain.hardening[s] += rules.source_hardening * planes.source_threshold[s]
         if phase == REST and resting:
             return DONE, steps + 1

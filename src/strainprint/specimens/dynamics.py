@@ -57,11 +57,17 @@ there, and an implicit step finds their place the sooner the longer it is."""
 _GLIDE_PER_DISTANCE = 0.2
 """A dislocation may glide this share of the distance to the nearest other one in one step."""
 
-_MOST_SHORTENINGS = 30
-"""Times an implicit step is quartered before an explicit one is taken."""
+_WEAK_COUPLING = 0.02
+"""Couplings below this share of both partners' own stiffness are left out of the implicit step."""
 
-_LARGEST_SYSTEM = 100
-"""Moving dislocations up to which the implicit step is solved with all couplings."""
+_LARGEST_CLUSTER = 150
+"""Coupled dislocations solved together; beyond, twice as strong couplings count as weak."""
+
+_MOST_SHORTENINGS = 30
+"""Times an unstable cluster's step is quartered."""
+
+_LEAST_RELAXATION = 1e-3
+"""Smallest share of its reach that a dislocation is left which keeps turning back."""
 
 HINDERED_RISE = 1.05
 """Factor by which the stress on a source must rise after a dislocation it emitted annihilated."""
@@ -113,7 +119,7 @@ class DynamicsSettings:
     annihilation_distance_nm: float = 1.5
     exit_distance_nm: float = 0.5
     hold_time_ns: float = 1e6
-    hold_steps: int = 20000
+    hold_steps: int = 5000
     source_hardening: float = 0.0
     density_limit_per_um2: float = 4e4
 
@@ -280,7 +286,7 @@ def _glide(lattice: Lattice, pop: Population, i: int, glide: float) -> None:
 
 
 @compiled
-def _annihilate(lattice: Lattice, rules: Rules, pop: Population, tau: Array) -> None:
+def _annihilate(lattice: Lattice, rules: Rules, pop: Population) -> None:
     """Remove opposite neighbours on one plane that met."""
     k = 0
     while k < pop.number[0] - 1:
@@ -291,12 +297,14 @@ def _annihilate(lattice: Lattice, rules: Rules, pop: Population, tau: Array) -> 
             and pop.sign[i] != pop.sign[j]
             and pop.position[j] - pop.position[i] <= rules.annihilation_distance
         ):
-            # ASSUME: the source of the younger one waits until its stress has risen further (or
-            # fallen below its threshold since). Otherwise a source beside a stuck dislocation
-            # emits, loses one partner to it and emits again for ever under the same load.
+            # ASSUME: the source of the younger one waits until its stress has risen above that of
+            # its last emission (or fallen below its threshold since). Otherwise a source beside a
+            # stuck dislocation emits, loses one partner to it and emits again for ever under the
+            # same load. The present stress would not do: it holds the back stress of the pair.
             source = max(pop.emitter[i], pop.emitter[j]) % len(pop.charge)
             pop.hindrance[source] = HINDERED_RISE * max(
-                abs(tau[source]), lattice.source_threshold[source] + pop.hardening[source]
+                pop.emitted_under[source],
+                lattice.source_threshold[source] + pop.hardening[source],
             )
             first, second = max(i, j), min(i, j)
             remove(pop, first)
@@ -308,14 +316,17 @@ def _annihilate(lattice: Lattice, rules: Rules, pop: Population, tau: Array) -> 
 
 @compiled
 def _reach(rules: Rules, pop: Population, i: int) -> float:
-    """Return how far dislocation i may glide in one step, given its distance to the nearest."""
+    """Return how far dislocation i may glide in one step, given its distance to the nearest.
+
+    Less where it keeps turning back: its place of rest is narrower than that.
+    """
     nearest = np.inf
     x, y = pop.x[i], pop.y[i]
     for j in range(pop.number[0]):
         if j != i:
             nearest = min(nearest, (pop.x[j] - x) ** 2 + (pop.y[j] - y) ** 2)
     room = min(rules.free_glide, _GLIDE_PER_DISTANCE * np.sqrt(nearest))
-    reach: float = max(rules.largest_glide, room)
+    reach: float = pop.relaxation[i] * max(rules.largest_glide, room)
     return reach
 
 
@@ -353,15 +364,15 @@ def _release_and_measure(
         # twice the diagonal keeps a pair of movable partners from overshooting each other
         restoring[i] = max(0.0, -2.0 * pop.sign[i] * pillar.mobility * pop.stiffness[i]) + machine
         # at rest: slow, or bound so stiffly that a whole rest step would not move it
-        if _would_move(rules, velocity[i], restoring[i], rules.rest_time_step):
+        if _would_glide(velocity[i], restoring[i], rules.rest_time_step, rules.rest_glide):
             fastest = max(fastest, abs(v))
     return fastest
 
 
 @compiled
-def _would_move(rules: Rules, velocity: float, restoring: float, step: float) -> bool:
-    """Return whether a step of this length would move a dislocation by more than rest."""
-    return abs(velocity) * step > rules.rest_glide * (1.0 + restoring * step)
+def _would_glide(velocity: float, restoring: float, step: float, glide: float) -> bool:
+    """Return whether a step of this length would move a dislocation by more than ``glide``."""
+    return abs(velocity) * step > glide * (1.0 + restoring * step)
 
 
 @compiled
@@ -390,13 +401,81 @@ def _longest_step(
     for i in range(pop.number[0]):
         # glide = v dt / (1 + restoring dt) <= reach, solved for dt
         size = abs(velocity[i])
-        if size * step <= rules.largest_glide * (1.0 + restoring[i] * step):
+        near = pop.relaxation[i] * rules.largest_glide
+        if size * step <= near * (1.0 + restoring[i] * step):
             continue
         reach = _reach(rules, pop, i)
         excess = size - restoring[i] * reach
         if excess > 0.0:
             step = min(step, reach / excess)
     return step
+
+
+@compiled
+def _find(parent: Integers, a: int) -> int:
+    """Return the root of a's cluster."""
+    while parent[a] != a:
+        parent[a] = parent[parent[a]]
+        a = parent[a]
+    return a
+
+
+@compiled
+def _couple(
+    lattice: Lattice,
+    pillar: Pillar,
+    pop: Population,
+    moving: Integers,
+    rate: Array,
+    weak: float,
+    parent: Integers,
+) -> tuple[int, Integers, Integers, Array, Array]:
+    """Join what moves into clusters by the couplings that count.
+
+    Returns their number, the partners a < b of each, and the negative derivatives of the velocity
+    of a as b glides and of b as a does. ``rate`` holds the diagonal. Fills ``parent``.
+    """
+    n = len(moving)
+    first = np.empty(n * 8, np.int64)
+    second = np.empty(n * 8, np.int64)
+    forth = np.empty(n * 8)
+    back = np.empty(n * 8)
+    count = 0
+    for a in range(n):
+        parent[a] = a
+    # no derivative of a pair exceeds four times that of equal ones in line
+    most = 16.0 * pillar.mobility * pillar.strength
+    for a in range(n):
+        i = moving[a]
+        x, y = pop.x[i], pop.y[i]
+        for b in range(a):
+            j = moving[b]
+            dx, dy = x - pop.x[j], y - pop.y[j]
+            least = weak * np.sqrt(abs(rate[a] * rate[b]))
+            if most < least * (dx * dx + dy * dy):
+                continue
+            plane, other = pop.plane[i], pop.plane[j]
+            if plane == other:
+                at_a, at_b = pop.slope[i, j], pop.slope[j, i]
+            else:
+                along = complex(lattice.cos_theta[plane], lattice.sin_theta[plane])
+                across = complex(lattice.cos_theta[other], lattice.sin_theta[other])
+                at_a = shear_slope(dx, dy, pop.gamma[j], along, across)
+                at_b = shear_slope(-dx, -dy, pop.gamma[i], across, along)
+            at_a *= pillar.mobility * pop.sign[i]
+            at_b *= pillar.mobility * pop.sign[j]
+            if max(abs(at_a), abs(at_b)) < least:
+                continue
+            if count == len(first):
+                first = np.append(first, first)
+                second = np.append(second, second)
+                forth = np.append(forth, forth)
+                back = np.append(back, back)
+            first[count], second[count] = b, a
+            forth[count], back[count] = at_b, at_a
+            count += 1
+            parent[_find(parent, b)] = _find(parent, a)
+    return count, first, second, forth, back
 
 
 @compiled
@@ -408,67 +487,112 @@ def _implicit_glide(
     moving: Integers,
     machine: float,
     step: float,
+    calm: bool,
     velocity: Array,
     glide: Array,
 ) -> float:
     """Fill the glides (nm) of one linearly implicit step of all that move; returns the step (ns).
 
-    Solves (1/dt - dv/dr) glide = v over the moving dislocations, so that stiff couplings (dipoles,
-    junctions, the held platen) relax in a few steps whatever their rate. The step is shortened
-    where a glide goes beyond its reach or an instability turns the solution against the force.
+    Solves (1/dt - dv/dr) glide = v, so that stiff couplings (dipoles, junctions, pile-ups) relax in
+    a few steps whatever their rate. Strongly coupled dislocations are solved together, cluster by
+    cluster; the held platen couples all (Sherman-Morrison). A cluster whose solution runs against
+    the force is unstable and takes a shorter step. Glides beyond reach are scaled back: those of
+    the cluster while all comes to rest (``calm``), else all and the step with them.
     """
     n = len(moving)
-    right = np.empty(n)
-    matrix = np.empty((n, n))
+    rate = np.empty(n)
+    turn = np.empty(n)
     for a in range(n):
         i = moving[a]
-        right[a] = velocity[i]
-        pull = pillar.mobility * pop.sign[i]
-        plane = pop.plane[i]
-        along = complex(lattice.cos_theta[plane], lattice.sin_theta[plane])
-        orientation = pop.sign[i] * np.sign(lattice.sin_2theta[plane])
-        for b in range(n):
-            j = moving[b]
-            other = pop.plane[j]
-            same = orientation * pop.sign[j] * np.sign(lattice.sin_2theta[other])
-            matrix[a, b] = machine * same
-            if a == b:
-                matrix[a, a] -= pull * pop.stiffness[i]
-            elif other == plane:
-                matrix[a, b] += pull * pop.slope[i, j]
-            else:
-                matrix[a, b] += pull * shear_slope(
-                    pop.x[i] - pop.x[j],
-                    pop.y[i] - pop.y[j],
-                    pop.gamma[j],
-                    along,
-                    complex(lattice.cos_theta[other], lattice.sin_theta[other]),
-                )
-    for _ in range(_MOST_SHORTENINGS):
-        system = matrix.copy()
+        rate[a] = 1.0 / step - pillar.mobility * pop.sign[i] * pop.stiffness[i]
+        turn[a] = pop.sign[i] * np.sign(lattice.sin_2theta[pop.plane[i]])
+    parent = np.empty(n, np.int64)
+    size = np.empty(n, np.int64)
+    weak = _WEAK_COUPLING
+    while True:
+        count, first, second, forth, back = _couple(
+            lattice, pillar, pop, moving, rate, weak, parent
+        )
+        size[:] = 0
         for a in range(n):
-            system[a, a] += 1.0 / step
-        solution = np.linalg.solve(system, right)
-        # a singular system gives inf or nan, which fail the comparisons
-        work = 0.0
-        within = True
-        for a in range(n):
-            size = abs(solution[a])
-            work += solution[a] * right[a]
-            within = within and (
-                size <= 1.0001 * rules.largest_glide
-                or size <= 1.0001 * _reach(rules, pop, moving[a])
-            )
-        if work >= 0.0 and within:
-            for a in range(n):
-                glide[moving[a]] = solution[a]
-            return step
-        step *= 0.25
-    # explicit, as far as the fastest may glide
-    step = min(step, rules.largest_glide / np.max(np.abs(right)))
+            size[_find(parent, a)] += 1
+        if np.max(size) <= _LARGEST_CLUSTER:
+            break
+        weak *= 2.0
+
+    # members and couplings of every cluster, as linked lists
+    member = np.full(n, -1, np.int64)
+    next_member = np.empty(n, np.int64)
+    coupling = np.full(n, -1, np.int64)
+    next_coupling = np.empty(count, np.int64)
     for a in range(n):
-        glide[moving[a]] = right[a] * step
-    return step
+        root = _find(parent, a)
+        next_member[a] = member[root]
+        member[root] = a
+    for k in range(count):
+        root = _find(parent, first[k])
+        next_coupling[k] = coupling[root]
+        coupling[root] = k
+
+    # glide without the platen, and what a unit of its answer changes
+    alone = np.empty(n)
+    answer = np.empty(n)
+    place_in = np.empty(n, np.int64)
+    for root in range(n):
+        m = size[root]
+        if m == 0:
+            continue
+        matrix = np.zeros((m, m))
+        right = np.empty((m, 2))
+        a, k = member[root], 0
+        while a >= 0:
+            place_in[a] = k
+            matrix[k, k] = rate[a]
+            right[k, 0] = velocity[moving[a]]
+            right[k, 1] = turn[a]
+            a, k = next_member[a], k + 1
+        c = coupling[root]
+        while c >= 0:
+            a, b = place_in[first[c]], place_in[second[c]]
+            matrix[a, b] = forth[c]
+            matrix[b, a] = back[c]
+            c = next_coupling[c]
+        shorter = 1.0 / step
+        for _ in range(_MOST_SHORTENINGS):
+            # a singular matrix gives inf or nan, which fail the comparison
+            solution = right / matrix[0, 0] if m == 1 else np.linalg.solve(matrix, right)
+            if np.sum(solution[:, 0] * right[:, 0]) >= 0.0:
+                break
+            for k in range(m):
+                matrix[k, k] += 3.0 * shorter
+            shorter *= 4.0
+        a, k = member[root], 0
+        while a >= 0:
+            alone[a] = solution[k, 0]
+            answer[a] = solution[k, 1]
+            a, k = next_member[a], k + 1
+
+    # the platen answers what glides at last: thrice, since that depends on its answer
+    share = np.ones(n)
+    worst = np.ones(n)
+    for _ in range(3):
+        platen = machine * np.sum(share * turn * alone)
+        platen /= 1.0 + machine * max(0.0, np.sum(share * turn * answer))
+        worst[:] = 1.0
+        for a in range(n):
+            i = moving[a]
+            distance = abs(alone[a] - platen * answer[a])
+            if distance > pop.relaxation[i] * rules.largest_glide:
+                root = _find(parent, a) if calm else 0
+                worst[root] = max(worst[root], distance / _reach(rules, pop, i))
+        if not calm:
+            break
+        for a in range(n):
+            share[a] = 1.0 / worst[_find(parent, a)]
+    for a in range(n):
+        whole = worst[_find(parent, a)] if calm else worst[0]
+        glide[moving[a]] = (alone[a] - platen * answer[a]) / whole
+    return step if calm else step / worst[0]
 
 
 @compiled
@@ -530,6 +654,7 @@ def _nucleate(
             pop.charge[s] = 0.0
             if not blocked(lattice, rules, pop, s):
                 _emit(lattice, pillar, pop, s, 1 if tau[s] > 0.0 else -1)
+                pop.emitted_under[s] = abs(tau[s])
                 pop.hardening[s] += rules.source_hardening * lattice.source_threshold[s]
 
 
@@ -571,6 +696,7 @@ def settle(
         )
     sum_up(pop)
     calm_step = rules.rest_time_step
+    before = np.inf
     time = 0.0
     steps = 0
     while True:
@@ -603,32 +729,43 @@ def settle(
         calm = not (limited or charging)
         calm_step = rules.rest_time_step
         if calm:
-            calm_step = min(2.0 * longest, _LONGEST_CALM * rules.rest_time_step)
+            # longer while it helps, shorter where the step swings to and fro across the rest
+            grown = 2.0 * longest if fastest < 0.9 * before else 0.25 * longest
+            calm_step = min(max(grown, rules.time_step), _LONGEST_CALM * rules.rest_time_step)
+        before = fastest if calm else np.inf
         count = 0
         for i in range(pop.number[0]):
             glide[i] = 0.0
-            # coming to rest, all that can move do so together, else soft clusters creep there
+            # coming to rest, all that can move do so together, else soft clusters creep there;
+            # before, those stand still whose partners would not learn of their glide
+            least = _STALE_NM * pop.relaxation[i]
             if pop.pinned_at[i] < 0 and (
-                calm or _would_move(rules, velocity[i], restoring[i], step)
+                calm or _would_glide(velocity[i], restoring[i], step, least)
             ):
                 moving[count] = i
                 count += 1
-        if count > _LARGEST_SYSTEM:
-            for k in range(count):
-                i = moving[k]
-                glide[i] = velocity[i] * step / (1.0 + restoring[i] * step)
-        elif count > 0:
+        if count > 0:
             step = _implicit_glide(
-                lattice, pillar, rules, pop, moving[:count], machine, step, velocity, glide
+                lattice,
+                pillar,
+                rules,
+                pop,
+                moving[:count],
+                machine,
+                step,
+                calm,
+                velocity,
+                glide,
             )
         for k in range(count):
             i = moving[k]
-            # under-relax on reversal
-            if glide[i] * pop.last_glide[i] < 0.0:
-                pop.relaxation[i] = max(1e-3, 0.5 * pop.relaxation[i])
-            else:
-                pop.relaxation[i] = min(1.0, 1.5 * pop.relaxation[i])
-            glide[i] *= pop.relaxation[i]
+            back = min(abs(glide[i]), abs(pop.last_glide[i]))
+            turned = glide[i] * pop.last_glide[i] < 0.0 and back > rules.rest_glide
+            pop.relaxation[i] = (
+                max(_LEAST_RELAXATION, 0.5 * pop.relaxation[i])
+                if turned
+                else min(1.0, 1.5 * pop.relaxation[i])
+            )
             pop.last_glide[i] = glide[i]
         _keep_order(lattice, pop, glide)
         for i in range(pop.number[0]):
@@ -640,7 +777,7 @@ def settle(
         )
         _announce(lattice, pillar, pop, near, far, False)
         sort_by_plane(pop)
-        _annihilate(lattice, rules, pop, tau)
+        _annihilate(lattice, rules, pop)
         time += step
         steps += 1
         _nucleate(lattice, pillar, rules, pop, step, tau)

@@ -42,6 +42,7 @@ _ROOM_AXES = {
     **dict.fromkeys(("table", "near", "work"), (1,)),
     **dict.fromkeys(("pair", "slope"), (0, 1)),
     **dict.fromkeys(("number", "slip", "charge", "hindrance", "hardening", "emissions"), ()),
+    "emitted_under": (),
     **dict.fromkeys(("felt_at_source", "side_at_source", "near_source", "near_at"), ()),
     **dict.fromkeys(("mode_total", "mode_seen"), ()),
 }
@@ -81,6 +82,7 @@ class Population(NamedTuple):
     """Serial number of the emission it came from."""
     last_glide: Array
     relaxation: Array
+    """Share of its reach that a dislocation has left after turning back."""
     x: Array
     y: Array
     gamma: NDArray[np.complex128]
@@ -115,6 +117,8 @@ class Population(NamedTuple):
     """Time (ns) each source has been above its threshold."""
     hardening: Array
     """Stress (MPa) by which its emissions so far have raised each source's threshold."""
+    emitted_under: Array
+    """Stress (MPa) at the last emission of every source."""
     hindrance: Array
     """Stress (MPa) that a source must exceed besides its threshold, 0 where unhindered."""
     emissions: Integers
@@ -165,6 +169,7 @@ def make_population(crystal: Crystal, pillar: Pillar, room: int = 64) -> Populat
         slip=np.zeros(len(crystal.plane_angle), np.int64),
         charge=np.zeros(sources),
         hardening=np.zeros(sources),
+        emitted_under=np.zeros(sources),
         hindrance=np.zeros(sources),
         emissions=np.zeros(1, np.int64),
         partner=np.zeros(room, np.int64),
