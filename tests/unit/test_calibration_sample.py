@@ -1,6 +1,7 @@
 """A sample: measured, judged, compared and drawn; a lost specimen is counted."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -8,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from strainprint.calibration.comparison import read_set, write_comparison
+from strainprint.calibration.comparison import confusion_rows, read_set, write_comparison
 from strainprint.calibration.figures import draw_comparison
 from strainprint.calibration.judge import judge_sample
 from strainprint.calibration.sample import measure_sample
@@ -111,6 +112,23 @@ def test_tables_and_figures_of_a_set_are_the_same_bytes_each_time(measured, tmp_
     assert len(memory) == 2
     assert memory["references_differ"].between(0, 1).all()
     assert "| little | 2 of 6 |" in (tmp_path / "one/tables/summary.md").read_text()
+
+
+def test_answers_for_classes_that_no_map_has_are_counted_too(measured):
+    one = read_set(measured, why="a test", crystal={}, dynamics={})
+    judged = pd.DataFrame(
+        {
+            "study": "published",
+            "specimen_id": ["a", "b", "c"],
+            "prior_strain": 0.01,
+            "named_prior": [0.01, 0.1, 0.1],
+            "p_prior_0.001": 0.0,
+            "p_prior_0.01": 0.5,
+            "p_prior_0.1": 0.5,
+        }
+    )
+    rows = confusion_rows(replace(one, judged=judged))
+    assert [(row["named_prior"], row["maps"]) for row in rows] == [(0.001, 0), (0.01, 1), (0.1, 2)]
 
 
 def test_a_set_that_lost_every_specimen_is_refused(lost, tmp_path):

@@ -88,7 +88,7 @@ def test_the_calibration_is_a_target_of_its_own(project):
 
 
 def test_a_bad_sweep_stops_before_the_first_job_with_a_short_error(project):
-    project.edit("config/calibration.yaml", "per_shard: 2", "per_shards: 2")
+    project.edit("config/calibration.yaml", "per_shard: 8", "per_shards: 8")
     run = project.snakemake("calibration", config="config")
     assert run.returncode == 1
     assert "per_shards: unknown key" in run.stderr

@@ -294,21 +294,21 @@ def confusion_rows(one: ParameterSet) -> list[dict[str, Any]]:
     if one.judged.empty:
         return []
     priors = sorted(one.judged["prior_strain"].unique())
+    classes = [float(c.removeprefix("p_prior_")) for c in one.judged if c.startswith("p_prior_")]
     rows = []
     for study, judged in one.judged.groupby("study"):
-        counts = pd.crosstab(judged["prior_strain"], judged["named_prior"]).reindex(
-            index=priors, columns=priors, fill_value=0
-        )
         rows += [
             {
                 "set": one.name,
                 "study": study,
                 "prior_strain": prior,
                 "named_prior": named,
-                "maps": int(counts.loc[prior, named]),
+                "maps": int(
+                    ((judged["prior_strain"] == prior) & (judged["named_prior"] == named)).sum()
+                ),
             }
             for prior in priors
-            for named in priors
+            for named in classes
         ]
     return rows
 

@@ -195,9 +195,12 @@ def confusion_figure(confusion: pd.DataFrame, names: Sequence[str]) -> Figure:
             axes.text(
                 column, row, str(value), ha="center", va="center", color="white" if light else "k"
             )
-        ticks = [f"{100 * prior:g}" for prior in counts.index]
-        axes.set_xticks(range(len(ticks)), ticks)
-        axes.set_yticks(range(len(ticks)), ticks)
+        axes.set_xticks(
+            range(counts.shape[1]), [f"{100 * named:g}" for named in counts.columns.to_list()]
+        )
+        axes.set_yticks(
+            range(len(counts)), [f"{100 * prior:g}" for prior in counts.index.to_list()]
+        )
         axes.set_title(f"{name},\n{study}", fontsize=6)
     panels[-1, 0].set(xlabel="named, %", ylabel="true prior, %")
     return figure
