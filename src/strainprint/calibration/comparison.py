@@ -294,7 +294,9 @@ def confusion_rows(one: ParameterSet) -> list[dict[str, Any]]:
     if one.judged.empty:
         return []
     priors = sorted(one.judged["prior_strain"].unique())
-    classes = [float(c.removeprefix("p_prior_")) for c in one.judged if c.startswith("p_prior_")]
+    classes = [
+        float(c.removeprefix("p_prior_")) for c in map(str, one.judged) if c.startswith("p_prior_")
+    ]
     rows = []
     for study, judged in one.judged.groupby("study"):
         rows += [
