@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pandas as pd
@@ -107,15 +106,12 @@ def test_manifests_hold_no_path_of_this_machine(results):
         assert json.loads(path.read_text())
 
 
-def test_a_second_run_does_nothing_and_is_quick(smoke):
+def test_a_second_run_does_nothing(smoke):
     before = contents(smoke / "results")
-    start = time.monotonic()
     run = snakemake(smoke)
-    seconds = time.monotonic() - start
     assert run.returncode == 0, run.stderr
     assert "Nothing to be done" in run.stdout + run.stderr
     assert contents(smoke / "results") == before
-    assert seconds < 10  # 2 s on an idle machine
 
 
 def test_a_deleted_file_that_is_asked_for_is_made_again_bit_for_bit(smoke):

@@ -19,6 +19,14 @@ WIDE_NM = 1e6
 """A pillar so wide that its images change a stress between neighbours by 1e-5 of itself."""
 
 
+OBSTRUCTED = {
+    "surface_source_density_per_um": 20.0,
+    "surface_source_scatter": 0.1,
+    "obstacle_density_per_um2": 6000.0,
+}
+"""Crystal settings with which even a few narrow specimens keep dislocations."""
+
+
 def lay_crystal(width_nm, planes, sources=(), obstacles=(), height_nm=None):
     """Planes as (angle, offset of the plane's centre along y from mid-height), sources as
     (plane, r, strength, kind), obstacles as (plane, r, strength) sorted by plane and r.

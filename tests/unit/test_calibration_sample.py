@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from hand_built_crystals import OBSTRUCTED
 
 from strainprint.calibration.comparison import confusion_rows, read_set, write_comparison
 from strainprint.calibration.figures import draw_comparison
@@ -43,7 +44,12 @@ def lost(tmp_path_factory):
     """Return a shard whose two specimens ran away at once."""
     path = tmp_path_factory.mktemp("lost") / "0000.h5"
     simulate_shard(
-        path, path.with_suffix(".json"), **KIND, count=2, dynamics={"density_limit_per_um2": 1e-3}
+        path,
+        path.with_suffix(".json"),
+        **KIND,
+        count=2,
+        crystal=OBSTRUCTED,
+        dynamics={"density_limit_per_um2": 1e-3},
     )
     return path
 

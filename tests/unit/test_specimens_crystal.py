@@ -64,7 +64,10 @@ def test_slip_directions_lie_at_30_degrees_to_the_loading_axis():
 
 
 def test_densities_are_met_on_average():
-    crystals = [draw(250.0, 2, seed, obstacle_density_per_um2=0.0) for seed in range(40)]
+    densities = dict(bulk_source_density_per_um2=120.0, surface_source_density_per_um=20.0)
+    crystals = [
+        draw(250.0, 2, seed, obstacle_density_per_um2=0.0, **densities) for seed in range(40)
+    ]
     area, sides = 0.25 * 1.0, 2 * 1.0
     bulk = np.mean([np.sum(c.source_kind == BULK) for c in crystals])
     surface = np.mean([np.sum(c.source_kind == SURFACE) for c in crystals])

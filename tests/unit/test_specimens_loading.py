@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hand_built_crystals import (
     ALUMINIUM,
+    OBSTRUCTED,
     SCHMID,
     UP,
     lay_crystal,
@@ -28,7 +29,9 @@ from strainprint.specimens.strain_path import strain_paths
 
 def draw(width_nm=62.5, slip_systems=2, seed=0, **settings):
     rng = np.random.Generator(np.random.PCG64(seed))
-    return place_crystal(width_nm, slip_systems, CrystalSettings(**settings), ALUMINIUM, rng)
+    return place_crystal(
+        width_nm, slip_systems, CrystalSettings(**{**OBSTRUCTED, **settings}), ALUMINIUM, rng
+    )
 
 
 def press_drawn(crystal, **settings):

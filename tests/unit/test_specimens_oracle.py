@@ -5,7 +5,7 @@
 
 import numpy as np
 import pytest
-from hand_built_crystals import ALUMINIUM
+from hand_built_crystals import ALUMINIUM, OBSTRUCTED
 from plain_specimens import PlainSpecimen, add
 
 from strainprint.specimens.crystal import CrystalSettings, place_crystal
@@ -17,7 +17,7 @@ from strainprint.specimens.state import plane_slip
 
 def crystal(width_nm, seed, slip_systems=2):
     rng = np.random.Generator(np.random.PCG64(seed))
-    return place_crystal(width_nm, slip_systems, CrystalSettings(), ALUMINIUM, rng)
+    return place_crystal(width_nm, slip_systems, CrystalSettings(**OBSTRUCTED), ALUMINIUM, rng)
 
 
 def both(placed, **settings):

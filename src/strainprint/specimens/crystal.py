@@ -53,11 +53,11 @@ class CrystalSettings:
     bulk_source_strength_mpa: float = 50.0
     bulk_source_scatter: float = 0.1
     fewest_bulk_sources: int = 1
-    surface_source_density_per_um: float = 20.0
+    surface_source_density_per_um: float = 40.0
     surface_source_strength_mpa: float = 150.0
-    surface_source_scatter: float = 0.1
+    surface_source_scatter: float = 0.2
     surface_source_depth_nm: float = 10.0
-    obstacle_density_per_um2: float = 6000.0
+    obstacle_density_per_um2: float = 4000.0
     obstacle_strength_mpa: float = 150.0
     obstacle_scatter: float = 0.2
 
