@@ -16,8 +16,8 @@ def read_sweep(
 ) -> dict[str, Any]:
     """Return the checked sweep, with each set's crystal and dynamics spelt out.
 
-    The crystal is the base and what the set changes; the dynamics are the config's defaults and
-    what it changes.
+    The crystal is the base and what the set changes; the dynamics are the config's defaults, what
+    the sweep sets in their place, and what the set changes.
 
     Parameters
     ----------
@@ -48,7 +48,8 @@ def read_sweep(
     for name, one in sweep["sets"].items():
         where = f"config/calibration.yaml, sets.{name}"
         one["crystal"] = checked_values({**base, **one["crystal"]}, simulator["crystal"])
-        one["dynamics"] = checked_values(one["dynamics"], simulator["dynamics"])
+        kinetics = {**sweep["dynamics"], **one["dynamics"]}
+        one["dynamics"] = checked_values(kinetics, simulator["dynamics"])
         for key, limits in sweep["ranges"].items():
             value = one["crystal"][key]
             if not limits["low"] <= value <= limits["high"]:
