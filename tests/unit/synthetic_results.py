@@ -7,7 +7,9 @@ something to show.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +20,7 @@ from strainprint.files import write_csv
 from strainprint.maps.store import MapEntry, MapRecord, ShardHeader, write_map_shard
 from strainprint.maps.strain_map import StrainMap
 from strainprint.networks.predictions import write_predictions
+from strainprint.report.inputs import ReportInputs
 from strainprint.seeds import generator
 from strainprint.specimens.naming import map_name, specimen_name, subset_name
 
@@ -66,19 +69,21 @@ def build_results(
     return results
 
 
-def stage_folders(results: Path, study: str, split: str) -> dict[str, object]:
-    """Return the keyword arguments that ``write_tables`` and ``write_figures`` share."""
+def report_inputs(results: Path, study: str, split: str, **changes: Any) -> ReportInputs:
+    """Return what ``write_tables`` and ``write_figures`` take, with 200 bootstrap samples."""
     base = results / study / split
-    return {
-        "study": study,
-        "split": split,
-        "manifest_csv": results / study / "dataset" / "manifest.csv",
-        "results_dir": results,
-        "networks": {name: base / "networks" / name for name in NETWORKS},
-        "ensemble": base / "ensemble",
-        "baseline": base / "baseline",
-        "curves": base / "curves",
-    }
+    inputs = ReportInputs(
+        study=study,
+        split=split,
+        manifest_csv=results / study / "dataset" / "manifest.csv",
+        results_dir=results,
+        networks={name: base / "networks" / name for name in NETWORKS},
+        ensemble=base / "ensemble",
+        baseline=base / "baseline",
+        curves=base / "curves",
+        resamples=200,
+    )
+    return replace(inputs, **changes)
 
 
 def _stress(width: float, prior: float, slip: int, seed: int) -> np.ndarray:

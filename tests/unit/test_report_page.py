@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from synthetic_results import build_results, stage_folders
+from synthetic_results import build_results, report_inputs
 
 from strainprint.errors import BadInputError
 from strainprint.report.figures.write import write_figures
@@ -44,9 +44,9 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     for split in SPLITS:
         report = results / "audited" / split / "report"
-        folders = stage_folders(results, "audited", split)
-        write_tables(report / "tables", report / "tables.json", seed=0, resamples=200, **folders)
-        write_figures(report / "figures", report / "figures.json", **folders)
+        inputs = report_inputs(results, "audited", split)
+        write_tables(report / "tables", report / "tables.json", inputs)
+        write_figures(report / "figures", report / "figures.json", inputs)
     _write(results, results / "report.html")
     return results
 

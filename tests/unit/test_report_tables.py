@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic_results import NETWORKS, build_results, stage_folders
+from synthetic_results import NETWORKS, build_results, report_inputs
 
 from strainprint.errors import BadInputError
 from strainprint.report import paper
@@ -24,8 +24,8 @@ def tables(results: Path) -> dict[str, pd.DataFrame]:
 
 
 def _write(results: Path, folder: Path, **changes: object) -> None:
-    arguments = {**stage_folders(results, "audited", "specimen"), "seed": 0, **changes}
-    write_tables(folder / "tables", folder / "tables.json", resamples=200, **arguments)
+    inputs = report_inputs(results, "audited", "specimen", **changes)
+    write_tables(folder / "tables", folder / "tables.json", inputs)
 
 
 def _test_frame(results: Path, stage: str) -> pd.DataFrame:
@@ -171,7 +171,7 @@ def test_models_judged_on_other_maps_are_refused(results: Path, tmp_path: Path) 
 def test_a_table_without_its_columns_is_named(results: Path, tmp_path: Path) -> None:
     (tmp_path / "errors.csv").write_text("map_id,method\n")
     (tmp_path / "neighbours.csv").write_text("map_id,rank\n")
-    with pytest.raises(BadInputError, match=r"errors\.csv.*relative_rmse"):
+    with pytest.raises(BadInputError, match=r"neighbours\.csv.*same_specimen"):
         _write(results, tmp_path, curves=tmp_path)
 
 

@@ -2,18 +2,17 @@
 
 from pathlib import Path
 
+from strainprint.report.inputs import ReportInputs
 from strainprint.report.tables import write_tables
 from strainprint.workflow import RESULTS, job_log
 
 with job_log(snakemake):
     folders = [Path(file).parent for file in snakemake.input.predictions]
-    write_tables(
-        snakemake.output.tables,
-        snakemake.output.manifest,
+    inputs = ReportInputs(
         study=snakemake.wildcards.study,
         split=snakemake.wildcards.split,
-        manifest_csv=snakemake.input.manifest,
-        results_dir=RESULTS,
+        manifest_csv=Path(snakemake.input.manifest),
+        results_dir=Path(RESULTS),
         networks={folder.name: folder for folder in folders},
         ensemble=Path(snakemake.input.ensemble).parent,
         baseline=Path(snakemake.input.baseline).parent,
@@ -21,3 +20,4 @@ with job_log(snakemake):
         seed=snakemake.params.seed,
         resamples=snakemake.params.bootstrap_samples,
     )
+    write_tables(snakemake.output.tables, snakemake.output.manifest, inputs)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from strainprint.dataset.manifest import read_manifest
 from strainprint.errors import BadInputError
 from strainprint.networks.predictions import read_predictions
+from strainprint.seeds import derive_seed
 
 CURVE_COLUMNS = ("map_id", "strain", "true_mpa")
 ERROR_COLUMNS = (
@@ -48,6 +51,99 @@ class JudgedModel:
         """Whether each test map was named rightly, shape (n_test,)."""
         values: NDArray[np.bool_] = self.test["correct"].to_numpy(dtype=bool)
         return values
+
+
+@dataclass(frozen=True)
+class ReportInputs:
+    """What the earlier stages left for the report of one study and split; files are read once.
+
+    Attributes
+    ----------
+    study, split
+        What the report is about.
+    manifest_csv
+        The dataset's manifest.
+    results_dir
+        Folder that the manifest's column ``shard`` is relative to.
+    networks
+        Folder of each trained network, by its name ``<network>-seed<n>``.
+    ensemble, baseline, curves
+        Folders of those stages.
+    scalar
+        Scalar of the strain that the study's pictures show.
+    seed
+        The config's seed; every bootstrap derives its own from it.
+    resamples
+        Bootstrap samples of whole specimens.
+
+    Raises
+    ------
+    BadInputError
+        From each property: a table is missing or damaged, or tables do not fit together.
+    """
+
+    study: str
+    split: str
+    manifest_csv: Path
+    results_dir: Path
+    networks: Mapping[str, Path]
+    ensemble: Path
+    baseline: Path
+    curves: Path
+    scalar: str = "equivalent"
+    seed: int = 0
+    resamples: int = 2000
+
+    def __post_init__(self) -> None:
+        """Refuse a bootstrap too small for 95 % intervals."""
+        if self.resamples < 100:
+            raise BadInputError(f"resamples is {self.resamples}", allowed="100 or more")
+
+    @property
+    def about(self) -> dict[str, str]:
+        """Study and split by these names, for captions and manifests."""
+        return {"study": self.study, "split": self.split}
+
+    @cached_property
+    def manifest(self) -> pd.DataFrame:
+        """The dataset's manifest."""
+        return read_manifest(self.manifest_csv)
+
+    @cached_property
+    def models(self) -> list[JudgedModel]:
+        """Shape-only, baseline, each network and the ensemble, in this order."""
+        return read_judged_models(
+            self.manifest, networks=self.networks, ensemble=self.ensemble, baseline=self.baseline
+        )
+
+    @cached_property
+    def parts(self) -> pd.Series[str]:
+        """Part of every map, in manifest order."""
+        return part_of_maps(self.ensemble / "predictions.csv", self.manifest)
+
+    @property
+    def leading(self) -> str:
+        """Name of the network that figures show."""
+        return lead_network(list(self.networks))
+
+    @cached_property
+    def curve_table(self) -> pd.DataFrame:
+        """``curves.csv``: true and predicted stress-strain curves."""
+        return read_table(self.curves / "curves.csv", CURVE_COLUMNS)
+
+    @cached_property
+    def curve_errors(self) -> pd.DataFrame:
+        """``errors.csv``: errors of the predicted curves."""
+        return read_table(self.curves / "errors.csv", ERROR_COLUMNS)
+
+    @cached_property
+    def neighbours(self) -> pd.DataFrame:
+        """``neighbours.csv``: the training maps that each curve was predicted from."""
+        return read_table(self.curves / "neighbours.csv", NEIGHBOUR_COLUMNS)
+
+    def bootstrap_seed(self, purpose: str) -> int:
+        """Return the seed of one bootstrap of this study and split."""
+        return derive_seed(self.seed, "report", self.study, self.split, purpose)
 
 
 def read_table(path: str | Path, columns: Iterable[str]) -> pd.DataFrame:

@@ -16,6 +16,7 @@ import numpy as np
 from strainprint.report import paper
 from strainprint.report.statistics import Interval, wilson_interval
 from strainprint.report.wording import (
+    capital,
     class_label,
     counted,
     listed,
@@ -109,7 +110,7 @@ def comparison(row: Row, reference: Row) -> str:
     column = str(reference["model"]).replace("-", "_")
     difference = float(row[f"minus_{column}"])
     low, high = float(row[f"minus_{column}_low"]), float(row[f"minus_{column}_high"])
-    who, other = _capital(named(row["model"])), named(reference["model"])
+    who, other = capital(named(row["model"])), named(reference["model"])
     if math.isnan(low):
         return (
             f"{who} and {other} differ by {points(difference)} points, on too few specimens for an "
@@ -251,7 +252,7 @@ def split_leak(profile: Row, specimen: Row, profile_summary: Row) -> str:
         verdict = "the intervals do not overlap, and the split without siblings scores higher"
     return (
         f"Split by profile, {percent(share)} of the test maps have a sibling of the same specimen "
-        f"in training; split by specimen, none. {_capital(named(profile['model']))} reaches "
+        f"in training; split by specimen, none. {capital(named(profile['model']))} reaches "
         f"{percent(profile['accuracy'])} and {percent(specimen['accuracy'])} "
         f"({points(difference)} points); {verdict}."
     )
@@ -343,7 +344,3 @@ def reference_states(rows: Sequence[Row]) -> str:
         f"before the reload; {floored} of {counted(maps, 'map')} have a strain range so small that "
         f"their picture is nearly uniform.{quiet}"
     )
-
-
-def _capital(text: str) -> str:
-    return text[0].upper() + text[1:]

@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from strainprint.dataset.manifest import read_manifest
 from strainprint.dataset.splits import PARTS
 from strainprint.errors import BadInputError
 from strainprint.files import sha256_of_file, whole_directory, write_csv, write_json
 from strainprint.maps.store import MapShard
 from strainprint.report import paper
-from strainprint.report.inputs import (
-    ERROR_COLUMNS,
-    NEIGHBOUR_COLUMNS,
-    JudgedModel,
-    lead_network,
-    part_of_maps,
-    read_judged_models,
-    read_table,
-)
+from strainprint.report.inputs import JudgedModel, ReportInputs
 from strainprint.report.statistics import (
     FEWEST_SPECIMENS,
     NOT_KNOWN,
@@ -37,7 +28,6 @@ from strainprint.report.statistics import (
     specimen_resamples,
     wilson_interval,
 )
-from strainprint.seeds import derive_seed
 
 TABLES_FORMAT = "strainprint-tables"
 _GROUP = ["width_nm", "slip_systems", "label"]
@@ -49,88 +39,71 @@ _CURVE_MEASURES = (
 _log = logging.getLogger(__name__)
 
 
-def write_tables(
-    tables_dir: str | Path,
-    tables_json: str | Path,
-    *,
-    study: str,
-    split: str,
-    manifest_csv: str | Path,
-    results_dir: str | Path,
-    networks: Mapping[str, str | Path],
-    ensemble: str | Path,
-    baseline: str | Path,
-    curves: str | Path,
-    seed: int,
-    resamples: int = 2000,
-) -> None:
+def write_tables(tables_dir: str | Path, tables_json: str | Path, inputs: ReportInputs) -> None:
     """Write all tables of one study and split, and a manifest of their checksums.
 
     Parameters
     ----------
     tables_dir
-        Folder to write, whole or not at all: ``summary.csv``, ``specimens.csv``, ``table1.csv``,
-        ``table2.csv``, ``table3.csv``, ``confusion_{model}.csv``, ``curve_errors.csv``,
-        ``size_effect.csv``.
+        Folder to write, whole or not at all: every table of :data:`TABLES` as CSV.
     tables_json
         Manifest to write: file names and SHA-256.
-    study, split
-        What the tables are about; stored in ``summary.csv``.
-    manifest_csv
-        The dataset's manifest.
-    results_dir
-        Folder that the manifest's column ``shard`` is relative to.
-    networks
-        Folder of each trained network, by its name ``<network>-seed<n>``.
-    ensemble, baseline, curves
-        Folders of those stages.
-    seed
-        The config's seed; the bootstrap derives its own from it.
-    resamples
-        Bootstrap samples of whole specimens.
+    inputs
+        What the earlier stages left.
 
     Raises
     ------
     BadInputError
         A table is missing or damaged, or tables do not fit together.
     """
-    if resamples < 100:
-        raise BadInputError(f"resamples is {resamples}", allowed="100 or more")
-    manifest = read_manifest(manifest_csv)
-    models = read_judged_models(manifest, networks=networks, ensemble=ensemble, baseline=baseline)
-    parts = part_of_maps(Path(ensemble) / "predictions.csv", manifest)
-    errors = read_table(Path(curves) / "errors.csv", ERROR_COLUMNS)
-    neighbours = read_table(Path(curves) / "neighbours.csv", NEIGHBOUR_COLUMNS)
-    leading = lead_network(list(networks))
-    proposed = [n for n in networks if paper.model_family(n) == paper.model_family(leading)]
-
-    def purpose(name: str) -> int:
-        return derive_seed(seed, "report", study, split, name)
-
-    tables = {
-        "summary": summary_table(
-            manifest, parts, neighbours, study=study, split=split, seed=seed, resamples=resamples
-        ),
-        "specimens": specimen_table(manifest, results_dir),
-        "table1": accuracy_table(models, seed=purpose("accuracy"), resamples=resamples),
-        "table2": cell_table([m for m in models if m.name in {*proposed, "ensemble"}], manifest),
-        "table3": count_table(manifest, parts),
-        **{f"confusion_{model.name}": confusion_table(model) for model in models},
-        "curve_errors": curve_error_table(
-            errors, manifest, seed=purpose("curve errors"), resamples=resamples
-        ),
-        "size_effect": size_effect_table(errors, manifest),
-    }
+    tables = {name: table for make in TABLES for name, table in make(inputs).items()}
     with whole_directory(tables_dir) as folder:
         folder.mkdir()
         for name, table in tables.items():
             write_csv(folder / f"{name}.csv", table)
     files = {f"{name}.csv": sha256_of_file(Path(tables_dir) / f"{name}.csv") for name in tables}
-    write_json(
-        tables_json,
-        {"format": TABLES_FORMAT, "version": 1, "study": study, "split": split, "files": files},
-    )
-    _log.info("wrote %d tables for study %s, split %s", len(tables), study, split)
+    content = {"format": TABLES_FORMAT, "version": 1, **inputs.about, "files": files}
+    write_json(tables_json, content)
+    _log.info("wrote %d tables for study %s, split %s", len(tables), inputs.study, inputs.split)
+
+
+def _run_tables(inputs: ReportInputs) -> dict[str, pd.DataFrame]:
+    return {
+        "summary": summary_table(
+            inputs.manifest,
+            inputs.parts,
+            inputs.neighbours,
+            **inputs.about,
+            seed=inputs.seed,
+            resamples=inputs.resamples,
+        ),
+        "specimens": specimen_table(inputs.manifest, inputs.results_dir),
+    }
+
+
+def _accuracy_tables(inputs: ReportInputs) -> dict[str, pd.DataFrame]:
+    family = paper.model_family(inputs.leading)
+    led = [m for m in inputs.models if paper.model_family(m.name) in {family, "ensemble"}]
+    return {
+        "table1": accuracy_table(
+            inputs.models, seed=inputs.bootstrap_seed("accuracy"), resamples=inputs.resamples
+        ),
+        "table2": cell_table(led, inputs.manifest),
+        "table3": count_table(inputs.manifest, inputs.parts),
+        **{f"confusion_{model.name}": confusion_table(model) for model in inputs.models},
+    }
+
+
+def _curve_tables(inputs: ReportInputs) -> dict[str, pd.DataFrame]:
+    return {
+        "curve_errors": curve_error_table(
+            inputs.curve_errors,
+            inputs.manifest,
+            seed=inputs.bootstrap_seed("curve errors"),
+            resamples=inputs.resamples,
+        ),
+        "size_effect": size_effect_table(inputs.curve_errors, inputs.manifest),
+    }
 
 
 def summary_table(
@@ -452,3 +425,11 @@ def _share(values: pd.Series[Any] | NDArray[Any]) -> float:
     """Return the share of true values, nan where there are none to count."""
     counted = np.asarray(values, dtype=float)
     return float(counted.mean()) if counted.size else float("nan")
+
+
+TABLES: Final[tuple[Callable[[ReportInputs], dict[str, pd.DataFrame]], ...]] = (
+    _run_tables,
+    _accuracy_tables,
+    _curve_tables,
+)
+"""What makes the tables of a study and split; each gives one or more by the file's stem."""

@@ -110,3 +110,13 @@ def listed(items: list[str]) -> str:
 def counted(count: int, noun: str) -> str:
     """Return ``1 map``, ``2 maps``."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}".replace(",", " ")
+
+
+def lower(text: str) -> str:
+    """Return the text with a small first letter."""
+    return text[:1].lower() + text[1:]
+
+
+def capital(text: str) -> str:
+    """Return the text with a capital first letter."""
+    return text[:1].upper() + text[1:]

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
-
-import pandas as pd
+from typing import Final
 
 from strainprint.curves.neighbours import read_features
 from strainprint.curves.prediction import reload_curves
-from strainprint.dataset.manifest import classes_of, read_manifest
+from strainprint.dataset.manifest import classes_of
 from strainprint.files import sha256_of_file, whole_directory, write_json
 from strainprint.maps.scalars import scalar_field
 from strainprint.maps.store import MapShard
+from strainprint.networks.architectures import N_FEATURES
 from strainprint.report.figures.confusion import draw_confusion
 from strainprint.report.figures.curve_example import draw_curve_example
 from strainprint.report.figures.curve_neighbours import draw_curve_neighbours, neighbour_counts
@@ -23,15 +22,7 @@ from strainprint.report.figures.projection import draw_projection
 from strainprint.report.figures.strain_maps import ExampleMap, draw_strain_maps
 from strainprint.report.figures.stress_strain import draw_stress_strain
 from strainprint.report.figures.style import Plate, house_style, save_figure
-from strainprint.report.inputs import (
-    CURVE_COLUMNS,
-    ERROR_COLUMNS,
-    HISTORY_COLUMNS,
-    lead_network,
-    part_of_maps,
-    read_judged_models,
-    read_table,
-)
+from strainprint.report.inputs import HISTORY_COLUMNS, ReportInputs, read_table
 from strainprint.report.statistics import confusion_counts
 
 FIGURES_FORMAT = "strainprint-figures"
@@ -39,102 +30,29 @@ FIGURES_FORMAT = "strainprint-figures"
 _log = logging.getLogger(__name__)
 
 
-def write_figures(
-    figures_dir: str | Path,
-    figures_json: str | Path,
-    *,
-    study: str,
-    split: str,
-    manifest_csv: str | Path,
-    results_dir: str | Path,
-    networks: Mapping[str, str | Path],
-    ensemble: str | Path,
-    baseline: str | Path,
-    curves: str | Path,
-    scalar: str = "equivalent",
-    feature_channels: int = 64,
-) -> None:
+def write_figures(figures_dir: str | Path, figures_json: str | Path, inputs: ReportInputs) -> None:
     """Write all figures of one study and split, and a manifest with captions and checksums.
 
     Parameters
     ----------
     figures_dir
-        Folder to write, whole or not at all: ``{name}.svg`` and ``{name}.png``.
+        Folder to write, whole or not at all: ``{name}.svg`` and ``{name}.png`` of every figure of
+        :data:`FIGURES`.
     figures_json
         Manifest to write: name, title, caption, alternative text and SHA-256 of every figure.
-    study, split
-        For the captions.
-    manifest_csv
-        The dataset's manifest.
-    results_dir
-        Folder that the manifest's column ``shard`` is relative to.
-    networks
-        Folder of each trained network, by its name ``<network>-seed<n>``.
-    ensemble, baseline, curves
-        Folders of those stages.
-    scalar
-        Scalar of the strain that the study's pictures show.
-    feature_channels
-        Width of the networks' global-average-pooling layer.
+    inputs
+        What the earlier stages left.
 
     Raises
     ------
     BadInputError
         A table, map or feature file is missing or damaged, or they do not fit together.
     """
-    manifest = read_manifest(manifest_csv)
-    models = {
-        model.name: model
-        for model in read_judged_models(
-            manifest, networks=networks, ensemble=ensemble, baseline=baseline
-        )
-    }
-    leading = lead_network(list(networks))
-    histories = {
-        name: read_table(Path(folder) / "history.csv", HISTORY_COLUMNS)
-        for name, folder in networks.items()
-    }
-    curve_table = read_table(Path(curves) / "curves.csv", CURVE_COLUMNS)
-    errors = read_table(Path(curves) / "errors.csv", ERROR_COLUMNS)
-    counts = neighbour_counts(curve_table)
-    about = {"study": study, "split": split}
-    confusion = {
-        name: confusion_counts(
-            models[name].test["label"].to_numpy(),
-            models[name].test["named_label"].to_numpy(),
-            len(models[name].classes),
-        )
-        for name in ("shape-only", "baseline", leading, "ensemble")
-    }
-    draw: dict[str, Callable[[], Plate]] = {
-        "confusion": partial(draw_confusion, confusion, models[leading].classes, **about),
-        "projection": partial(
-            draw_projection,
-            read_features(Path(networks[leading]) / "features.npy", len(manifest)),
-            manifest,
-            part_of_maps(Path(networks[leading]) / "predictions.csv", manifest).to_numpy(),
-            network=leading,
-            channels=feature_channels,
-            **about,
-        ),
-        "histories": partial(draw_histories, histories, **about),
-        "curve_example": partial(
-            draw_curve_example,
-            curve_table,
-            errors,
-            manifest,
-            method=f"k{counts[len(counts) // 2]}" if counts else "k5",
-            **about,
-        ),
-        "curve_neighbours": partial(draw_curve_neighbours, curve_table, errors, manifest, **about),
-        "strain_maps": partial(_draw_examples, manifest, Path(results_dir), scalar=scalar, **about),
-        "stress_strain": partial(_draw_curves, manifest, Path(results_dir), **about),
-    }
     entries = []
     with whole_directory(figures_dir) as folder, house_style():
         folder.mkdir()
-        for name, make in draw.items():
-            plate = make()
+        for name, draw in FIGURES.items():
+            plate = draw(inputs)
             files = save_figure(plate.figure, folder, name)
             entries.append(
                 {
@@ -145,20 +63,70 @@ def write_figures(
                     "sha256": {path.suffix[1:]: sha256_of_file(path) for path in files},
                 }
             )
-            _log.info("drew %s for study %s, split %s", name, study, split)
-    write_json(figures_json, {"format": FIGURES_FORMAT, "version": 1, **about, "figures": entries})
+            _log.info("drew %s for study %s, split %s", name, inputs.study, inputs.split)
+    content = {"format": FIGURES_FORMAT, "version": 1, **inputs.about, "figures": entries}
+    write_json(figures_json, content)
 
 
-def _draw_examples(
-    manifest: pd.DataFrame, results_dir: Path, *, scalar: str, study: str, split: str
-) -> Plate:
+def _confusion(inputs: ReportInputs) -> Plate:
+    models = {model.name: model for model in inputs.models}
+    counts = {
+        name: confusion_counts(
+            models[name].test["label"].to_numpy(),
+            models[name].test["named_label"].to_numpy(),
+            len(models[name].classes),
+        )
+        for name in ("shape-only", "baseline", inputs.leading, "ensemble")
+    }
+    return draw_confusion(counts, models[inputs.leading].classes, **inputs.about)
+
+
+def _projection(inputs: ReportInputs) -> Plate:
+    folder = inputs.networks[inputs.leading]
+    return draw_projection(
+        read_features(folder / "features.npy", len(inputs.manifest)),
+        inputs.manifest,
+        inputs.parts.to_numpy(),
+        network=inputs.leading,
+        channels=N_FEATURES,
+        **inputs.about,
+    )
+
+
+def _histories(inputs: ReportInputs) -> Plate:
+    histories = {
+        name: read_table(folder / "history.csv", HISTORY_COLUMNS)
+        for name, folder in inputs.networks.items()
+    }
+    return draw_histories(histories, **inputs.about)
+
+
+def _curve_example(inputs: ReportInputs) -> Plate:
+    counts = neighbour_counts(inputs.curve_table)
+    return draw_curve_example(
+        inputs.curve_table,
+        inputs.curve_errors,
+        inputs.manifest,
+        method=f"k{counts[len(counts) // 2]}" if counts else "k5",
+        **inputs.about,
+    )
+
+
+def _curve_neighbours(inputs: ReportInputs) -> Plate:
+    return draw_curve_neighbours(
+        inputs.curve_table, inputs.curve_errors, inputs.manifest, **inputs.about
+    )
+
+
+def _strain_maps(inputs: ReportInputs) -> Plate:
     """Read the first specimen's map of every subset and class at the largest reload."""
+    manifest = inputs.manifest
     reload = str(manifest["reload"].iloc[int(manifest["reload_strain"].argmax())])
     shown = manifest[manifest["reload"] == reload].drop_duplicates(["subset", "label"])
     examples: dict[tuple[str, str], ExampleMap] = {}
     frame = ""
     for shard_name, group in shown.groupby("shard", sort=True):
-        shard = MapShard.open(results_dir / str(shard_name))
+        shard = MapShard.open(inputs.results_dir / str(shard_name))
         frame = shard.header.frame
         for index in group["shard_index"]:
             strain_map = shard.map(int(index))
@@ -167,7 +135,7 @@ def _draw_examples(
                 record.map_id,
                 shard.header.subset,
                 record.strain_path,
-                scalar_field(strain_map, scalar),
+                scalar_field(strain_map, inputs.scalar),
                 shard.header.pitch_nm,
             )
     subsets = manifest.drop_duplicates("subset").sort_values(["width_nm", "slip_systems"])
@@ -175,16 +143,27 @@ def _draw_examples(
         examples,
         list(subsets["subset"]),
         classes_of(manifest),
-        scalar=scalar,
+        scalar=inputs.scalar,
         reload=reload,
         frame=frame,
-        study=study,
-        split=split,
+        **inputs.about,
     )
 
 
-def _draw_curves(manifest: pd.DataFrame, results_dir: Path, **about: str) -> Plate:
+def _stress_strain(inputs: ReportInputs) -> Plate:
     """Read one reload curve for each specimen and prior strain."""
-    once = manifest.drop_duplicates(["specimen_id", "label"]).reset_index(drop=True)
-    strain, stress_mpa = reload_curves(once, results_dir)
-    return draw_stress_strain(strain, stress_mpa, once, **about)
+    once = inputs.manifest.drop_duplicates(["specimen_id", "label"]).reset_index(drop=True)
+    strain, stress_mpa = reload_curves(once, inputs.results_dir)
+    return draw_stress_strain(strain, stress_mpa, once, **inputs.about)
+
+
+FIGURES: Final[dict[str, Callable[[ReportInputs], Plate]]] = {
+    "confusion": _confusion,
+    "projection": _projection,
+    "histories": _histories,
+    "curve_example": _curve_example,
+    "curve_neighbours": _curve_neighbours,
+    "strain_maps": _strain_maps,
+    "stress_strain": _stress_strain,
+}
+"""What draws the figures of a study and split, by the file's stem."""

@@ -1,0 +1,53 @@
+"""Table 3: maps in each subset."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from strainprint.report.markup import Markup, Text, cell, joined, table
+from strainprint.report.sections.loadings import loading_label, loading_of, loading_order
+from strainprint.report.sections.section import ReportSection
+from strainprint.report.study_report import Report
+from strainprint.report.wording import width_label
+
+
+def _table3(report: Report) -> str:
+    sums = [row for row in report.tables["table3"] if row["prior_strain"] == "all"]
+    grid = {(loading_of(row), float(row["width_nm"])): row for row in sums}
+    widths = sorted({float(row["width_nm"]) for row in sums}, reverse=True)
+    loadings = sorted({loading_of(row) for row in sums}, key=loading_order)
+    rows: list[list[Text]] = [
+        [loading_label(*loading), *(_table3_cell(grid.get((loading, w))) for w in widths)]
+        for loading in loadings
+    ]
+    return table(
+        ["Width", *(width_label(width) for width in widths)],
+        rows,
+        caption=joined(
+            Markup(
+                "<b>Maps in each subset</b>, below them training / validation / test and the "
+                "paper’s number. "
+            ),
+            report.csv("table3"),
+        ),
+        label="Table 3",
+        kind="many",
+    )
+
+
+def _table3_cell(row: Mapping[str, Any] | None) -> Text:
+    if row is None:
+        return "none"
+    known = not math.isnan(row["paper_total"])
+    return cell(
+        str(row["total"]),
+        Markup(
+            f"{row['train']} / {row['validation']} / {row['test']}"
+            + (f"<br>paper {row['paper_total']:.0f}" if known else "")
+        ),
+    )
+
+
+SECTION = ReportSection("table3", "Table 3: maps in each subset", _table3)

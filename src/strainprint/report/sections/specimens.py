@@ -1,0 +1,70 @@
+"""The simulated specimens: what was left in them, how they look, how strong they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from strainprint.report import readings
+from strainprint.report.markup import Markup, Text, joined, paragraph, table
+from strainprint.report.study_report import Report, by_strictness
+from strainprint.report.wording import class_label, percent, slip_label, width_label
+
+
+def specimens(reports: Sequence[Report]) -> str:
+    """Return facts, maps and reload curves of the simulated specimens."""
+    strict = by_strictness(reports)[0]
+    facts = strict.tables["specimens"]
+    stress = {_group(row): row for row in strict.tables["size_effect"]}
+    rows: list[list[Text]] = []
+    for row in facts:
+        measured = stress.get(_group(row))
+        rows.append(
+            [
+                f"{width_label(row['width_nm'])}, {slip_label(row['slip_systems'])}, "
+                f"{class_label(row['prior_strain'])}",
+                str(row["specimens"]),
+                str(row["maps"]),
+                f"{row['dislocations_median']:g} "
+                f"({row['dislocations_p10']:.0f}–{row['dislocations_p90']:.0f})",
+                percent(row["relaxed_fraction"], 0),
+                str(row["range_floored_maps"]),
+                "–"
+                if measured is None
+                else f"{measured['yield_stress_median_mpa']:.0f} "
+                f"({measured['yield_stress_p10_mpa']:.0f}–{measured['yield_stress_p90_mpa']:.0f}; "
+                f"n = {measured['n']})",
+            ]
+        )
+    shown = list({report.study: report for report in reports}.values())
+    maps = "".join(report.figure("strain_maps") for report in shown)
+    curves = strict.figure("stress_strain")
+    return (
+        paragraph(readings.reference_states(facts))
+        + table(
+            [
+                "Width, slip, prior strain",
+                "Specimens",
+                "Maps",
+                "Retained dislocations",
+                "At rest",
+                "Nearly uniform maps",
+                "Yield stress on reload (MPa)",
+            ],
+            rows,
+            caption=joined(
+                Markup(
+                    "<b>What the simulation left behind</b>, at the reference state after "
+                    "unloading: median and 10–90 % range. Yield stress: true curves of the test "
+                    "maps. "
+                ),
+                strict.csv("specimens", "size_effect"),
+            ),
+            label="Facts of the simulated specimens",
+        )
+        + f'<div class="figures">{maps}</div><div class="figures">{curves}</div>'
+    )
+
+
+def _group(row: Mapping[str, Any]) -> tuple[float, int, str]:
+    return float(row["width_nm"]), int(row["slip_systems"]), str(row["prior_strain"])
