@@ -117,3 +117,36 @@ def crop_picture(
             crops[index], crops[index + 1] = np.asarray(centre), np.asarray(whole)
             index += 2
     return crops
+
+
+def crop_boxes(
+    rows: int,
+    columns: int,
+    *,
+    crop_px: int = PAPER_CROP_PX,
+    scales: Sequence[int] = PAPER_SCALES,
+    aspect: str = "1:3",
+) -> NDArray[np.float64]:
+    """Return the part of a picture that each of its crops shows, in the order of the crops.
+
+    Parameters
+    ----------
+    rows, columns
+        Size of the picture.
+    crop_px, scales, aspect
+        As for :func:`crop_picture`.
+
+    Returns
+    -------
+    Edges (top, bottom, left, right) in pixels of the picture, shape (n_crops, 4).
+    """
+    boxes: list[NDArray[np.float64]] = []
+    for short_side in proportional_scales(crop_px, scales):
+        _, length = resized_shape(rows, columns, short_side, aspect)
+        across, along = rows / short_side, columns / length
+        margin = (short_side - crop_px) // 2
+        for left in (0, (length - short_side) // 2, length - short_side):
+            for inset, side in ((margin, crop_px), (0, short_side)):
+                edges = (inset, inset + side, left + inset, left + inset + side)
+                boxes.append(np.multiply(edges, (across, across, along, along)))
+    return np.array(boxes)
