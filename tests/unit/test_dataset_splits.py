@@ -1,19 +1,27 @@
 """The two splits: proportions, strata, and that no specimen crosses."""
 
+import re
+
 import pandas as pd
 import pytest
 from small_study import CLASSES, write_small_maps
 
 from strainprint.dataset.manifest import build_manifest, read_manifest
-from strainprint.dataset.splits import build_split, deal_out, read_split
+from strainprint.dataset.splits import build_split, part_of_specimen, read_split
 from strainprint.errors import BadInputError
 
 FRACTIONS = {"test_fraction": 0.25, "train_fraction": 0.82}
 
 
-def counts(parts: dict[str, str]) -> tuple[int, int, int]:
-    dealt = list(parts.values())
-    return tuple(dealt.count(part) for part in ("train", "validation", "test"))
+def deal_out(count: int, *, stratum=("w0125-s2",), seed=0, **fractions) -> list[str]:
+    return [
+        part_of_specimen(number, stratum=stratum, seed=seed, **{**FRACTIONS, **fractions})
+        for number in range(count)
+    ]
+
+
+def counts(parts: list[str]) -> tuple[int, int, int]:
+    return tuple(parts.count(part) for part in ("train", "validation", "test"))
 
 
 @pytest.fixture(scope="module")
@@ -37,22 +45,62 @@ def study(tmp_path_factory):
     [(100, (61, 14, 25)), (12, (7, 2, 3)), (8, (5, 1, 2)), (4, (2, 1, 1)), (3, (1, 1, 1))],
 )
 def test_a_quarter_tests_and_the_rest_is_dealt_82_to_18(count, expected):
-    names = [f"specimen {index}" for index in range(count)]
-    assert counts(deal_out(names, seed=0, **FRACTIONS)) == expected
+    assert counts(deal_out(count)) == expected
 
 
-def test_parts_do_not_depend_on_the_order_of_names_but_on_the_seed():
-    names = [f"specimen {index}" for index in range(40)]
-    parts = deal_out(names, seed=1, **FRACTIONS)
-    assert deal_out(names[::-1], seed=1, **FRACTIONS) == parts
-    assert deal_out(names, seed=2, **FRACTIONS) != parts
+@pytest.mark.parametrize("test_fraction", [0.05, 0.25, 0.3, 0.8])
+@pytest.mark.parametrize("train_fraction", [0.1, 0.82, 0.95])
+def test_every_count_keeps_the_shares_to_within_a_block_and_lacks_no_part(
+    test_fraction, train_fraction
+):
+    fractions = {"test_fraction": test_fraction, "train_fraction": train_fraction}
+    parts = deal_out(400, **fractions)
+    for count in range(3, 401):
+        train, validation, test = counts(parts[:count])
+        # Both are rounded, at least one and never all; a block cut short may be two ahead.
+        assert abs(test - count * test_fraction) <= 2
+        assert abs(validation - (count - test) * (1 - train_fraction)) <= 2.5
+        if test_fraction <= 0.5:
+            assert min(train, validation, test) >= 1, count
 
 
-def test_more_specimens_move_few_of_those_there():
-    names = [f"specimen {index}" for index in range(60)]
-    before = deal_out(names[:50], seed=0, **FRACTIONS)
-    after = deal_out(names, seed=0, **FRACTIONS)
-    assert sum(before[name] != after[name] for name in before) <= 10
+def test_specimens_added_later_move_none_of_those_there(study, tmp_path):
+    _, manifest = study
+    table = read_manifest(manifest)
+    table[table["specimen"] < 6].to_csv(tmp_path / "fewer.csv", index=False)
+    for split in ("profile", "specimen"):
+        before = build_split(tmp_path / "fewer.csv", tmp_path / "f.csv", split=split, seed=0)
+        after = build_split(manifest, tmp_path / "m.csv", split=split, seed=0)
+        part_of = after.set_index("map_id")["part"]
+        assert (part_of[before["map_id"]].to_numpy() == before["part"].to_numpy()).all()
+
+
+def test_a_lost_specimen_moves_none_of_the_others(study, tmp_path):
+    _, manifest = study
+    table = read_manifest(manifest)
+    table[table["specimen"] != 5].to_csv(tmp_path / "without.csv", index=False)
+    for split in ("profile", "specimen"):
+        without = build_split(tmp_path / "without.csv", tmp_path / "w.csv", split=split, seed=0)
+        part_of = build_split(manifest, tmp_path / "m.csv", split=split, seed=0)
+        part_of = part_of.set_index("map_id")["part"]
+        assert (part_of[without["map_id"]].to_numpy() == without["part"].to_numpy()).all()
+
+
+def test_which_specimens_test_depends_on_seed_and_stratum():
+    parts = deal_out(40)
+    assert deal_out(40) == parts
+    assert deal_out(40, seed=2) != parts
+    assert deal_out(40, stratum=("w0250-s2",)) != parts
+    assert counts(deal_out(40, seed=2)) == counts(parts)
+
+
+def test_every_place_of_a_block_tests_about_as_often_as_the_others():
+    tests = [0] * 4
+    for seed in range(400):
+        for number, part in enumerate(deal_out(12, seed=seed)[8:]):
+            tests[number] += part == "test"
+    # 100 expected of 400 draws at each place; five standard deviations of a binomial are 43
+    assert all(57 <= count <= 143 for count in tests), tests
 
 
 def test_no_specimen_crosses_in_the_specimen_split(study):
@@ -102,8 +150,8 @@ def test_too_few_specimens_name_subset_class_part_and_way_out(tmp_path):
     for split in ("profile", "specimen"):
         with pytest.raises(BadInputError) as caught:
             build_split(manifest, tmp_path / "s.csv", split=split, seed=0)
-        for word in ("w0030-s2", "class 0.001", "validation", "per_subset"):
-            assert word in str(caught.value)
+        for words in (r"w0030-s2", r"class 0\.\d+ for (train|validation|test)", "per_subset"):
+            assert re.search(words, str(caught.value))
     assert not (tmp_path / "s.csv").exists()
 
 

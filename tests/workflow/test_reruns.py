@@ -61,7 +61,7 @@ def test_comments_checkouts_and_touched_files_run_nothing(done):
             {"forest", *REPORT},
         ),
         (
-            *("dataset.splits", "deal_out", "1 - train_fraction", "1.0 - train_fraction"),
+            *("dataset.splits", "_part_at", "1 - train_fraction", "1.0 - train_fraction"),
             {"split"},
             LEARNING,
         ),

@@ -5,15 +5,19 @@ validation (2253/504/891 of the paper's 3648). ``profile`` deals out single maps
 test map (same specimen, other prior strain or reload) may train; ``specimen`` deals out specimens,
 so none can.
 
-Maps and specimens are dealt out in the order of a hash of their names: the parts depend on the
-seed and on what is in the manifest, never on row order, and adding specimens moves few others.
+The part of a specimen (or of its map of one class and reload) follows from its number within the
+subset and the seed alone, never from what else is in the manifest: specimens added later move none
+of those there. Stratified permuted blocks, as clinical trials deal out patients who arrive one by
+one (Zelen, J. Chronic Dis. 27, 1974): the shares decide how many of each four consecutive numbers
+test and validate, a hash decides which. So every stratum keeps the shares to within one specimen,
+however many there are; specimens that the simulator lost leave their places empty.
 """
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -67,18 +71,15 @@ def build_split(
         if not 0 < value < 1:
             raise BadInputError(f"{name} is {value}", allowed="between 0 and 1, both excluded")
     manifest = read_manifest(manifest_csv)
-    if split == "profile":
-        dealt, strata = "map_id", ["subset", "label", "reload"]
-    else:
-        dealt, strata = "specimen_id", ["subset"]
-    part_of: dict[str, str] = {}
-    for _, stratum in manifest.groupby(strata, sort=True):
-        names = stratum[dealt].unique().tolist()
-        part_of |= deal_out(
-            names, seed=seed, test_fraction=test_fraction, train_fraction=train_fraction
-        )
+    strata = ["subset", "strain_path", "reload"] if split == "profile" else ["subset"]
+    deal = partial(
+        part_of_specimen, seed=seed, test_fraction=test_fraction, train_fraction=train_fraction
+    )
     table = manifest[["map_id", "specimen_id"]].copy()
-    table["part"] = manifest[dealt].map(part_of)
+    table["part"] = [
+        deal(number, stratum=tuple(stratum))
+        for number, *stratum in manifest[["specimen", *strata]].itertuples(index=False, name=None)
+    ]
     _check_every_class_in_every_part(manifest, table["part"], where=manifest_csv)
     write_csv(out_csv, table)
     counts = table["part"].value_counts()
@@ -118,20 +119,57 @@ def read_split(split_csv: str | Path, manifest: pd.DataFrame) -> NDArray[np.str_
     return table["part"].to_numpy(dtype=np.str_)
 
 
-def deal_out(
-    names: Sequence[str], *, seed: int, test_fraction: float, train_fraction: float
-) -> dict[str, str]:
-    """Return the part of each name of one stratum, dealt in the order of the names' hashes.
+def part_of_specimen(
+    number: int,
+    *,
+    stratum: tuple[str, ...],
+    seed: int,
+    test_fraction: float,
+    train_fraction: float,
+) -> str:
+    """Return the part of the specimen with this number (from 0) in one stratum.
 
-    The first ``test_fraction`` (rounded; at least one of three or more) test, the next
-    ``1 - train_fraction`` of the rest (rounded; at least one of two or more) validate.
+    Parameters
+    ----------
+    number
+        The specimen's number within its subset.
+    stratum
+        What is dealt out by itself: the subset, and for the split by profile class and reload.
+    seed, test_fraction, train_fraction
+        As in :func:`build_split`.
     """
-    ranked = sorted(names, key=lambda name: (derive_seed(seed, "split", name), name))
-    n_test = _share(len(ranked), test_fraction, least_of=3)
-    rest = len(ranked) - n_test
-    n_validation = _share(rest, 1 - train_fraction, least_of=2)
-    parts = ["test"] * n_test + ["validation"] * n_validation + ["train"] * (rest - n_validation)
-    return dict(zip(ranked, parts, strict=True))
+    start, stop = _block(number)
+    places = sorted(
+        range(start, stop), key=lambda place: derive_seed(seed, "split", *stratum, place)
+    )
+    return _part_at(places[number - start], test_fraction, train_fraction)
+
+
+def _block(number: int) -> tuple[int, int]:
+    """Return first and last (excluded) number of the block that holds ``number``.
+
+    Blocks of four, the first of them without its last place: three specimens have every part.
+    """
+    if number < 4:
+        return (0, 3) if number < 3 else (3, 4)
+    return number - number % 4, number - number % 4 + 4
+
+
+def _part_at(place: int, test_fraction: float, train_fraction: float) -> str:
+    """Return the part at a place of the sequence before blocks are shuffled.
+
+    The first n places hold ``test_fraction`` of n for the test part (rounded; at least one of
+    three or more) and ``1 - train_fraction`` of the rest (rounded; at least one of two or more)
+    for validation, for every n: each place takes the part whose count rises there.
+    """
+    before, after = (_share(count, test_fraction, least_of=3) for count in (place, place + 1))
+    if after > before:
+        return "test"
+    rest = place - before
+    validation = 1 - train_fraction
+    if _share(rest + 1, validation, least_of=2) > _share(rest, validation, least_of=2):
+        return "validation"
+    return "train"
 
 
 def _share(count: int, fraction: float, *, least_of: int) -> int:
