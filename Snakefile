@@ -18,6 +18,7 @@ include: "workflow/rules/dataset.smk"
 include: "workflow/rules/networks.smk"
 include: "workflow/rules/baseline.smk"
 include: "workflow/rules/curves.smk"
+include: "workflow/rules/experiments.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/calibration.smk"
 
@@ -29,10 +30,12 @@ wildcard_constraints:
 # Seconds each: not worth a place in a cluster's queue.
 localrules:
     all,
+    experiments,
     calibration,
     manifest,
     split,
     ensemble,
+    split_leaving_out,
 
 
 rule all:
@@ -40,6 +43,11 @@ rule all:
     input:
         Paths.page,
         PREDICTED_EXTERNAL,
+
+
+rule experiments:
+    input:
+        EXPERIMENT_SUMMARIES,
 
 
 rule calibration:

@@ -16,7 +16,9 @@ from strainprint.errors import BadInputError
 from strainprint.specimens.bounds import check_fit
 from strainprint.specimens.strain_path import strain_paths
 
-RESERVED_STUDIES = frozenset({"specimens", "logs", "benchmarks", "calibration", "external"})
+RESERVED_STUDIES = frozenset(
+    {"specimens", "logs", "benchmarks", "calibration", "external", "experiments"}
+)
 """Study names that would collide with other folders of the results."""
 
 
@@ -203,6 +205,14 @@ def _check_together(config: Mapping[str, Any]) -> None:
             where="config key specimens.per_subset",
             allowed=f"{count - count % size or size} or {count - count % size + size}",
             way_out="shards have one fixed size, so that adding specimens redoes none",
+        )
+    if "leave_out" in config["experiments"] and not (
+        len(specimens["widths_nm"]) > 1 or len(specimens["slip_systems"]) > 1
+    ):
+        raise BadInputError(
+            "leave_out has nothing to leave out",
+            where="config key experiments",
+            allowed="two or more widths or slip systems under specimens",
         )
     crystal = specimens["crystal"]
     check_fit(

@@ -27,6 +27,7 @@ _log = logging.getLogger(__name__)
 
 
 RESULTS = "results"
+_VARIANT = "results/experiments/{experiment}/networks/{variant}/{network}-seed{seed}"
 
 
 class Paths:
@@ -75,6 +76,16 @@ class Paths:
     figures_manifest = "results/{study}/{split}/report/figures.json"
     page = "results/report.html"
 
+    experiment_table = "results/experiments/{experiment}/table.csv"
+    experiment_summary = "results/experiments/{experiment}/summary.json"
+    variant_split = "results/experiments/{experiment}/splits/{variant}.csv"
+    variant_weights = f"{_VARIANT}/weights.safetensors"
+    variant_history = f"{_VARIANT}/history.csv"
+    variant_training = f"{_VARIANT}/training.json"
+    variant_predictions = f"{_VARIANT}/predictions.csv"
+    variant_features = f"{_VARIANT}/features.npy"
+    variant_metrics = f"{_VARIANT}/metrics.json"
+
     trial_states = "results/calibration/{trial}/specimens/{subset}/{shard}.h5"
     trial_states_manifest = "results/calibration/{trial}/specimens/{subset}/{shard}.json"
     trial_strengths = "results/calibration/{trial}/specimens.csv"
@@ -104,6 +115,8 @@ WILDCARDS = {
     "split": "profile|specimen",
     "network": "[a-z][a-z0-9-]*?",
     "seed": r"\d+",
+    "experiment": "[a-z][a-z_]*",
+    "variant": "[a-z][a-z0-9.-]*",
     "trial": r"(?!(?:tables|figures)/)[a-z][a-z0-9-]*",
 }
 
@@ -157,6 +170,21 @@ def lead_network(config: Mapping[str, Any]) -> str:
     """Return the network whose features find neighbours: ``proposed`` if listed, else the first."""
     networks: list[str] = config["run"]["networks"]
     return "proposed" if "proposed" in networks else networks[0]
+
+
+def strict_dataset(config: Mapping[str, Any]) -> dict[str, str]:
+    """Return the study and split of those run that allow the fewest shortcuts, for experiments."""
+    run = config["run"]
+    study = "audited" if "audited" in run["studies"] else run["studies"][0]
+    split = "specimen" if "specimen" in run["splits"] else run["splits"][0]
+    return {"study": study, "split": split}
+
+
+def groups_to_leave_out(config: Mapping[str, Any]) -> list[str]:
+    """Return the widths and slip systems to leave out in turn, ``["width-62.5", …, "slip-1"]``."""
+    specimens = config["specimens"]
+    values = {"width": specimens["widths_nm"], "slip": specimens["slip_systems"]}
+    return [f"{kind}-{value:g}" for kind, some in values.items() if len(some) > 1 for value in some]
 
 
 def simulate_minutes(config: Mapping[str, Any], subset: str) -> int:

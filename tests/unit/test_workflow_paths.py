@@ -15,6 +15,8 @@ EXAMPLES = {
     "split": "specimen",
     "network": "res4-l2",
     "seed": "3",
+    "experiment": "leave_out",
+    "variant": "width-62.5",
     "trial": "first-defaults",
 }
 

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from strainprint.config import checked_config, read_schema
+from strainprint.report.experiments import SHOWN
 from strainprint.workflow import shard_names, subset_names
 
 RULES = {
@@ -14,6 +15,7 @@ RULES = {
 }
 
 EXTERNAL = {"ingest", "classify"}
+EXPERIMENTS = {"split_leaving_out", "leave_out"}
 CALIBRATION = {"trial_simulate", "trial_measure", "trial_judge", "trial_compare", "trial_draw"}
 
 
@@ -33,7 +35,9 @@ def test_every_rule_runs_as_often_as_the_config_says(project, preset):
     datasets = run["studies"] * run["splits"]
     trainings = datasets * run["networks"] * run["seeds"]
 
-    assert project.plan(config=preset) == {
+    # The plan without experiments, which each have a test of their own.
+    plan = project.plan("--config", "experiments=[]", config=preset)
+    assert plan == {
         "simulate": shards,
         "measure": shards * run["studies"],
         **dict.fromkeys(["manifest", "crop", "correlate"], run["studies"]),
@@ -51,7 +55,7 @@ def test_smoke_exercises_every_rule(project):
 
 def test_every_rule_has_a_script_of_its_name_and_nothing_else_is_there(project):
     scripts = {path.stem for path in (project.root / "workflow/scripts").glob("*.py")}
-    assert scripts == RULES | CALIBRATION | EXTERNAL
+    assert scripts == RULES | CALIBRATION | EXTERNAL | EXPERIMENTS
 
 
 def test_peoples_maps_are_read_once_and_classified_for_every_study_and_split(project):
@@ -69,6 +73,30 @@ def test_a_table_of_maps_that_leads_away_stops_before_the_first_job(project):
     assert run.returncode == 1
     assert "'../secret.txt' leads out of the table's folder" in run.stdout + run.stderr
     assert "Traceback" not in run.stdout + run.stderr
+
+
+def test_every_experiment_of_the_schema_can_be_asked_for_and_is_shown(project):
+    schema = read_schema(project.root / "workflow/schemas/config.schema.yaml")
+    names = schema["properties"]["experiments"]["items"]["enum"]
+    assert set(names) == set(SHOWN)
+    paper = yaml.safe_load((project.root / "config/paper.yaml").read_text())
+    assert paper["experiments"] == names
+
+
+def test_leaving_out_trains_once_without_each_width_and_number_of_slip_systems(project):
+    plain = project.plan(config="config")
+    asked = project.plan("--config", "experiments=[leave_out]", config="config")
+    assert asked - plain == {
+        **dict.fromkeys(["split_leaving_out", "train_variant", "infer_variant"], 4),
+        "leave_out": 1,
+    }
+
+
+def test_experiments_run_without_the_report(project):
+    plan = project.plan("experiments", "--config", "experiments=[leave_out]", config="config")
+    assert plan["leave_out"] == 1
+    assert plan["train"] == 1
+    assert not set(plan) & {"tables", "figures", "page"}
 
 
 def test_the_calibration_is_a_target_of_its_own(project):

@@ -15,6 +15,7 @@ from strainprint.workflow import (
     Paths,
     benchmark_path,
     class_names,
+    groups_to_leave_out,
     installed_versions,
     lead_network,
     log_path,
@@ -23,6 +24,7 @@ from strainprint.workflow import (
     rule_digest,
     shard_names,
     simulate_minutes,
+    strict_dataset,
     subset_names,
 )
 

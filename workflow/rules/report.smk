@@ -85,6 +85,7 @@ rule page:
             study=config["run"]["studies"],
             split=config["run"]["splits"],
         ),
+        experiments=EXPERIMENT_SUMMARIES,
     output:
         page=Paths.page,
     log:

@@ -13,4 +13,5 @@ with job_log(snakemake):
         studies=snakemake.params.studies,
         assumptions=snakemake.params.assumptions,
         run_facts=snakemake.params.run_facts,
+        experiments=snakemake.input.get("experiments", []),
     )

@@ -9,6 +9,7 @@ from typing import Any, Final
 from strainprint.errors import BadInputError
 from strainprint.files import write_whole
 from strainprint.report import paper
+from strainprint.report.experiments import experiment_sections
 from strainprint.report.markup import bullets, escaped, paragraph, prose
 from strainprint.report.page_style import STYLE_SHEET
 from strainprint.report.sections import (
@@ -60,6 +61,7 @@ def write_page(
     studies: Mapping[str, Mapping[str, Any]],
     assumptions: Sequence[str],
     run_facts: Mapping[str, str] | None = None,
+    experiments: Sequence[str | Path] = (),
 ) -> None:
     """Write the page of all studies and splits.
 
@@ -77,6 +79,8 @@ def write_page(
         What is assumed rather than known, one text each; `` `code` `` and ``**strong**`` are set.
     run_facts
         Anything else to state about the run, such as versions or the config's name.
+    experiments
+        Summaries of the experiments that were run.
 
     Raises
     ------
@@ -97,6 +101,9 @@ def write_page(
         Section("specimens", "The simulated specimens", specimens(reports)),
         *(Section(report.anchor, report.title, "", _parts(report)) for report in reports),
     ]
+    if experiments:
+        asked = tuple(experiment_sections(experiments, folder))
+        sections.append(Section("experiments", "Experiments", "", asked))
     facts = {
         "training seeds": ", ".join(map(str, seeds)),
         "threads of each training": str(threads),

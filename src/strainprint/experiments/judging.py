@@ -1,0 +1,62 @@
+"""The columns that experiments share: accuracies with intervals, paired differences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from strainprint.report.statistics import (
+    FEWEST_SPECIMENS,
+    accuracy_interval,
+    bootstrap_difference,
+    mcnemar_exact,
+    specimen_resamples,
+)
+
+
+def accuracy_columns(
+    correct: ArrayLike, specimens: ArrayLike, *, seed: int, resamples: int
+) -> dict[str, Any]:
+    """Return accuracy, its 95 % interval and the interval's method, for maps of some specimens.
+
+    Parameters
+    ----------
+    correct, specimens
+        Whether each map was named rightly, and its specimen; shape (n_maps,).
+    seed, resamples
+        Of the bootstrap over whole specimens.
+    """
+    values, names = np.asarray(correct, dtype=bool), np.asarray(specimens)
+    weights = specimen_resamples(names, seed=seed, resamples=resamples)
+    interval, method = accuracy_interval(values, names, weights)
+    return {
+        "maps": values.size,
+        "specimens": np.unique(names).size,
+        "accuracy": float(values.mean()) if values.size else float("nan"),
+        "ci_low": interval.low,
+        "ci_high": interval.high,
+        "ci_method": method,
+    }
+
+
+def difference_columns(
+    correct_a: ArrayLike, correct_b: ArrayLike, specimens: ArrayLike, *, seed: int, resamples: int
+) -> dict[str, float]:
+    """Return accuracy(a) - accuracy(b) on the same maps, its 95 % interval and McNemar's p.
+
+    The interval comes from the bootstrap over whole specimens and is NaN for fewer than three.
+    """
+    a, b = np.asarray(correct_a, dtype=float), np.asarray(correct_b, dtype=float)
+    names = np.asarray(specimens)
+    low = high = float("nan")
+    if np.unique(names).size >= FEWEST_SPECIMENS:
+        weights = specimen_resamples(names, seed=seed, resamples=resamples)
+        low, high = bootstrap_difference(correct_a, correct_b, weights)
+    return {
+        "difference": float((a - b).mean()) if a.size else float("nan"),
+        "difference_low": low,
+        "difference_high": high,
+        "mcnemar_p": mcnemar_exact(correct_a, correct_b),
+    }

@@ -1,0 +1,224 @@
+"""The report's section of experiments: one entry for each, with its table and what it says.
+
+Adding one is an entry of :data:`SHOWN` here, its rules, its name in the schema, and its files by
+:func:`strainprint.experiment_record.write_experiment`.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from strainprint.errors import BadInputError
+from strainprint.experiment_record import ExperimentRecord, read_experiment
+from strainprint.report.markup import (
+    Text,
+    bullets,
+    cell,
+    escaped,
+    joined,
+    link,
+    paragraph,
+    prose,
+    table,
+)
+from strainprint.report.sections.section import Section
+from strainprint.report.wording import (
+    counted,
+    p_value,
+    percent,
+    percent_range,
+    points,
+    points_range,
+    slip_label,
+    width_label,
+)
+
+Row = Mapping[str, Any]
+
+_NOUNS = {
+    "maps": "map",
+    "specimens": "specimen",
+    "test_maps": "test map",
+    "test_specimens": "test specimen",
+    "validation_maps": "validation map",
+    "validation_specimens": "validation specimen",
+    "trainings": "training",
+}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How the page shows one experiment.
+
+    Attributes
+    ----------
+    title
+        Heading.
+    caption
+        What was asked and done, a sentence or two; `` `code` `` and ``**strong**`` are set.
+    columns
+        Head of each column, and its cell written from a row of the experiment's table.
+    reading
+        What the numbers say, one sentence or two each, from the experiment's record.
+    """
+
+    title: str
+    caption: str
+    columns: Mapping[str, Callable[[Row], Text]]
+    reading: Callable[[ExperimentRecord], list[str]]
+
+
+def experiment_sections(summaries: Sequence[str | Path], folder: str | Path) -> list[Section]:
+    """Return the pieces of the page for experiments, in the order given.
+
+    Parameters
+    ----------
+    summaries
+        The summaries of the experiments.
+    folder
+        The page's folder; links are relative to it.
+
+    Raises
+    ------
+    BadInputError
+        A file is missing or altered, or an experiment is unknown.
+    """
+    parts = []
+    for path in summaries:
+        record = read_experiment(path)
+        if record.name not in SHOWN:
+            raise BadInputError(
+                f"experiment {record.name!r}", where=path, allowed=", ".join(sorted(SHOWN))
+            )
+        shown = SHOWN[record.name]
+        csv = os.path.relpath(record.table_csv, folder)
+        content = (
+            paragraph(prose(shown.caption))
+            + table(
+                list(shown.columns),
+                [[write(row) for write in shown.columns.values()] for row in record.rows],
+                caption=joined(f"{shown.title} (", link(csv, "CSV"), ")"),
+                label=shown.title,
+            )
+            + bullets([prose(text) for text in shown.reading(record)])
+            + paragraph(prose(_rests_on(record)), kind="note")
+        )
+        anchor = escaped(f"experiment-{record.name.replace('_', '-')}")
+        parts.append(Section(anchor, shown.title, content))
+    return parts
+
+
+def _rests_on(record: ExperimentRecord) -> str:
+    counts = ", ".join(
+        counted(count, _NOUNS.get(what, what.replace("_", " "))) for what, count in record.n.items()
+    )
+    chosen = ", ".join(
+        f"{key.replace('_', ' ')} {_plain(value)}" for key, value in record.settings.items()
+    )
+    return f"It rests on {counts}. Settings: {chosen}."
+
+
+def _plain(value: Any) -> str:
+    return ", ".join(map(_plain, value)) if isinstance(value, list) else f"`{value}`"
+
+
+# ---- cells and words -----------------------------------------------------------------------------
+
+
+def accuracy_cell(row: Row) -> Text:
+    """Return an accuracy with its interval below it."""
+    return cell(percent(row["accuracy"]), percent_range(row["ci_low"], row["ci_high"]))
+
+
+def maps_cell(row: Row) -> Text:
+    """Return the number of maps with that of specimens below it."""
+    return cell(str(int(row["maps"])), counted(int(row["specimens"]), "specimen"))
+
+
+def difference_cell(row: Row) -> Text:
+    """Return a difference of accuracies in points with its interval below it."""
+    return cell(
+        points(row["difference"]), points_range(row["difference_low"], row["difference_high"])
+    )
+
+
+def is_apart(row: Row) -> bool:
+    """Tell whether the interval of a row's difference leaves out 0; False where there is none."""
+    low, high = row["difference_low"], row["difference_high"]
+    return not (math.isnan(low) or math.isnan(high)) and (low > 0 or high < 0)
+
+
+def difference_in_words(row: Row, one: str, other: str) -> str:
+    """Say which of two models named more maps rightly, and whether that is more than chance."""
+    low, high = row["difference_low"], row["difference_high"]
+    size = abs(row["difference"])
+    if size == 0:
+        return f"{one} and {other} named equally many maps rightly."
+    more, less = (one, other) if row["difference"] > 0 else (other, one)
+    lead = f"{more} was {percent(size)} of the maps ahead of {less}"
+    if math.isnan(low) or math.isnan(high):
+        return f"{lead}; too few specimens for an interval."
+    apart = (
+        "the interval leaves out no difference"
+        if is_apart(row)
+        else "no difference lies within the interval"
+    )
+    return f"{lead} ({points_range(low, high)} points): {apart}."
+
+
+def _group_label(row: Row) -> str:
+    if row["left_out"] == "width_nm":
+        return width_label(row["value"])
+    return slip_label(int(row["value"]))
+
+
+# ---- the experiments -----------------------------------------------------------------------------
+
+
+def _leave_out_reading(record: ExperimentRecord) -> list[str]:
+    said = []
+    for row in record.rows:
+        label = _group_label(row)
+        if row["ci_low"] > row["chance"]:
+            verdict = "what it learned elsewhere holds there in part"
+        elif row["ci_high"] < row["chance"]:
+            verdict = "worse than naming the commonest class"
+        else:
+            verdict = "not to be told from naming the commonest class"
+        said.append(
+            f"**{label}.** Trained without it, the network named {percent(row['accuracy'])} of its "
+            f"maps rightly, where the commonest class makes {percent(row['chance'])}: {verdict}. "
+            + difference_in_words(
+                row, "the network that never saw it", "the one trained on everything"
+            )
+        )
+    return said
+
+
+SHOWN: dict[str, Shown] = {
+    "leave_out": Shown(
+        title="Widths and slip systems never seen",
+        caption=(
+            "The lead network is trained without one width, or without one number of slip "
+            "systems, and tested on all maps of that group. On the test maps that it shares with "
+            "the network trained on everything, the two are compared map by map."
+        ),
+        columns={
+            "left out": _group_label,
+            "maps": maps_cell,
+            "accuracy": accuracy_cell,
+            "commonest class": lambda row: percent(row["chance"]),
+            "shared maps": lambda row: str(int(row["shared_maps"])),
+            "unseen": lambda row: percent(row["accuracy_unseen"]),
+            "seen": lambda row: percent(row["accuracy_seen"]),
+            "difference": difference_cell,
+            "McNemar p": lambda row: p_value(row["mcnemar_p"]),
+        },
+        reading=_leave_out_reading,
+    ),
+}

@@ -1,0 +1,130 @@
+"""Experiments: costlier questions that the config asks for by name, each with a table of its own.
+
+snakemake --cores all experiments makes them without the report. They are asked of the strictest
+study and split that the config runs. A {variant} is a training that differs from the usual one in
+its split or its settings.
+
+train_variant        as train → results/experiments/{experiment}/networks/{variant}/…
+infer_variant        as infer, into the same folder
+split_leaving_out    table → results/experiments/leave_out/splits/{variant}.csv
+leave_out            predictions without each group → results/experiments/leave_out/table.csv + .json
+"""
+
+STRICT = strict_dataset(config)
+LEAD = lead_network(config)
+EXPERIMENT_SUMMARIES = expand(
+    Paths.experiment_summary, experiment=config["experiments"]
+)
+# Experiments whose variants have splits of their own.
+OWN_SPLITS = {"leave_out"}
+
+
+def of_strict(pattern, **wildcards):
+    """Return a file of the study and split that experiments are asked of."""
+    return expand(pattern, **STRICT, **wildcards, allow_missing=True)[0]
+
+
+def of_experiment(pattern, experiment, **wildcards):
+    """Return a file of one experiment."""
+    return expand(pattern, experiment=experiment, **wildcards, allow_missing=True)[0]
+
+
+def split_of_variant(wildcards):
+    """Return the split table that a variant trains on."""
+    if wildcards.experiment in OWN_SPLITS:
+        return Paths.variant_split.format(**wildcards)
+    return of_strict(Paths.split)
+
+
+use rule train as train_variant with:
+    input:
+        manifest=of_strict(Paths.manifest),
+        split=split_of_variant,
+        crops=of_strict(Paths.crops),
+        crops_manifest=of_strict(Paths.crops_manifest),
+        external=TRAINING_EXTERNAL,
+    output:
+        weights=Paths.variant_weights,
+        history=Paths.variant_history,
+        training=Paths.variant_training,
+    log:
+        log_path("train_variant", "experiment", "variant", "network", "seed"),
+    benchmark:
+        benchmark_path("train_variant", "experiment", "variant", "network", "seed")
+
+
+use rule infer as infer_variant with:
+    input:
+        manifest=of_strict(Paths.manifest),
+        split=split_of_variant,
+        crops=of_strict(Paths.crops),
+        crops_manifest=of_strict(Paths.crops_manifest),
+        weights=Paths.variant_weights,
+        training=Paths.variant_training,
+    output:
+        predictions=Paths.variant_predictions,
+        features=Paths.variant_features,
+        metrics=Paths.variant_metrics,
+    log:
+        log_path("infer_variant", "experiment", "variant", "network", "seed"),
+    benchmark:
+        benchmark_path("infer_variant", "experiment", "variant", "network", "seed")
+
+
+rule split_leaving_out:
+    input:
+        manifest=of_strict(Paths.manifest),
+    output:
+        split=of_experiment(Paths.variant_split, "leave_out"),
+    log:
+        log_path("split_leaving_out", "variant"),
+    benchmark:
+        benchmark_path("split_leaving_out", "variant")
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code("split_leaving_out"),
+        seed=config["seed"],
+        train_fraction=config["dataset"]["train_fraction"],
+    script:
+        "../scripts/split_leaving_out.py"
+
+
+rule leave_out:
+    input:
+        manifest=of_strict(Paths.manifest),
+        groups=expand(
+            Paths.variant_predictions,
+            experiment="leave_out",
+            variant=groups_to_leave_out(config),
+            network=LEAD,
+            seed=config["run"]["seeds"][0],
+        ),
+        standard=of_strict(
+            Paths.network_predictions, network=LEAD, seed=config["run"]["seeds"][0]
+        ),
+    output:
+        table=of_experiment(Paths.experiment_table, "leave_out"),
+        summary=of_experiment(Paths.experiment_summary, "leave_out"),
+    log:
+        log_path("leave_out"),
+    benchmark:
+        benchmark_path("leave_out")
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code("leave_out"),
+        groups=groups_to_leave_out(config),
+        seed=config["seed"],
+        resamples=config["report"]["bootstrap_samples"],
+        settings={**STRICT, "network": LEAD, "seed": config["run"]["seeds"][0]},
+    script:
+        "../scripts/leave_out.py"
