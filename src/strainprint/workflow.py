@@ -180,6 +180,23 @@ def strict_dataset(config: Mapping[str, Any]) -> dict[str, str]:
     return {"study": study, "split": split}
 
 
+def filled(pattern: str, **wildcards: str | int) -> str:
+    """Return a pattern with some wildcards filled in and the others left as they are."""
+    for name, value in wildcards.items():
+        pattern = pattern.replace(f"{{{name}}}", str(value))
+    return pattern
+
+
+_WITH_OWN_SPLITS = frozenset({"leave_out"})
+
+
+def split_of_variant(config: Mapping[str, Any], *, experiment: str, **wildcards: str) -> str:
+    """Return the split table that a variant of an experiment trains on."""
+    if experiment in _WITH_OWN_SPLITS:
+        return filled(Paths.variant_split, experiment=experiment, **wildcards)
+    return filled(Paths.split, **strict_dataset(config))
+
+
 def groups_to_leave_out(config: Mapping[str, Any]) -> list[str]:
     """Return the widths and slip systems to leave out in turn, ``["width-62.5", …, "slip-1"]``."""
     specimens = config["specimens"]

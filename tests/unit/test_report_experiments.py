@@ -36,20 +36,20 @@ SAYS = {
 }
 
 
-def write(folder, name, **changes):
+def write(folder, experiment, **changes):
     write_experiment(
-        folder / name / "table.csv",
-        folder / name / "summary.json",
+        folder / experiment / "table.csv",
+        folder / experiment / "summary.json",
         **{
-            "name": name,
-            "table": pd.DataFrame([ROWS[name]]),
+            "name": experiment,
+            "table": pd.DataFrame([ROWS[experiment]]),
             "n": {"maps": 72},
             "settings": {"study": "<audited>"},
-            "results": RESULTS.get(name),
+            "results": RESULTS.get(experiment),
             **changes,
         },
     )
-    return folder / name / "summary.json"
+    return folder / experiment / "summary.json"
 
 
 @pytest.mark.parametrize("name", sorted(SHOWN))

@@ -15,6 +15,7 @@ from strainprint.workflow import (
     Paths,
     benchmark_path,
     class_names,
+    filled,
     groups_to_leave_out,
     installed_versions,
     lead_network,
@@ -24,6 +25,7 @@ from strainprint.workflow import (
     rule_digest,
     shard_names,
     simulate_minutes,
+    split_of_variant,
     strict_dataset,
     subset_names,
 )

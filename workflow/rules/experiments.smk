@@ -15,31 +15,15 @@ LEAD = lead_network(config)
 EXPERIMENT_SUMMARIES = expand(
     Paths.experiment_summary, experiment=config["experiments"]
 )
-# Experiments whose variants have splits of their own.
-OWN_SPLITS = {"leave_out"}
-
-
-def of_strict(pattern, **wildcards):
-    """Return a file of the study and split that experiments are asked of."""
-    return expand(pattern, **STRICT, **wildcards, allow_missing=True)[0]
-
-
-def of_experiment(pattern, experiment, **wildcards):
-    """Return a file of one experiment."""
-    return expand(pattern, experiment=experiment, **wildcards, allow_missing=True)[0]
-
-
-def split_of_variant(wildcards):
-    """Return the split table that a variant trains on."""
-    if wildcards.experiment in OWN_SPLITS:
-        return Paths.variant_split.format(**wildcards)
-    return of_strict(Paths.split)
+# Called with a pattern: the file of the study and split that experiments are asked of.
+of_strict = partial(filled, **STRICT)
+of_leave_out = partial(filled, experiment="leave_out")
 
 
 use rule train as train_variant with:
     input:
         manifest=of_strict(Paths.manifest),
-        split=split_of_variant,
+        split=lambda wildcards: split_of_variant(config, **wildcards),
         crops=of_strict(Paths.crops),
         crops_manifest=of_strict(Paths.crops_manifest),
         external=TRAINING_EXTERNAL,
@@ -56,7 +40,7 @@ use rule train as train_variant with:
 use rule infer as infer_variant with:
     input:
         manifest=of_strict(Paths.manifest),
-        split=split_of_variant,
+        split=lambda wildcards: split_of_variant(config, **wildcards),
         crops=of_strict(Paths.crops),
         crops_manifest=of_strict(Paths.crops_manifest),
         weights=Paths.variant_weights,
@@ -75,7 +59,7 @@ rule split_leaving_out:
     input:
         manifest=of_strict(Paths.manifest),
     output:
-        split=of_experiment(Paths.variant_split, "leave_out"),
+        split=of_leave_out(Paths.variant_split),
     log:
         log_path("split_leaving_out", "variant"),
     benchmark:
@@ -108,8 +92,8 @@ rule leave_out:
             Paths.network_predictions, network=LEAD, seed=config["run"]["seeds"][0]
         ),
     output:
-        table=of_experiment(Paths.experiment_table, "leave_out"),
-        summary=of_experiment(Paths.experiment_summary, "leave_out"),
+        table=of_leave_out(Paths.experiment_table),
+        summary=of_leave_out(Paths.experiment_summary),
     log:
         log_path("leave_out"),
     benchmark:
