@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from strainprint.dataset.manifest import read_manifest
-from strainprint.dataset.splits import deal_out
+from strainprint.dataset.splits import part_of_specimen
 from strainprint.errors import BadInputError
 from strainprint.experiment_record import write_experiment
 from strainprint.experiments.judging import accuracy_columns, difference_columns
@@ -72,20 +73,26 @@ def split_leaving_out(
             allowed="some, but not all",
             way_out="list two or more widths or slip systems, or take leave_out off experiments",
         )
-    part_of: dict[str, str] = {}
-    for _, stratum in manifest[~tests].groupby("subset", sort=True):
-        dealt = deal_out(
-            stratum["specimen_id"].unique().tolist(),
-            seed=seed,
-            test_fraction=1 - train_fraction,
-            train_fraction=train_fraction,
-        )
-        # The group tests already: those dealt to test validate, all others train.
-        part_of |= {one: "validation" if part == "test" else "train" for one, part in dealt.items()}
     table = manifest[["map_id", "specimen_id"]].copy()
-    table["part"] = manifest["specimen_id"].map(part_of).where(~tests, "test")
+    dealt = [
+        _train_or_validate(number, subset, seed=seed, train_fraction=train_fraction)
+        for number, subset in zip(manifest["specimen"], manifest["subset"], strict=True)
+    ]
+    table["part"] = np.where(tests, "test", dealt)
     write_csv(out_csv, table)
     return table
+
+
+def _train_or_validate(number: int, subset: str, *, seed: int, train_fraction: float) -> str:
+    dealt = part_of_specimen(
+        number,
+        stratum=(subset,),
+        seed=seed,
+        test_fraction=1 - train_fraction,
+        train_fraction=train_fraction,
+    )
+    # Another group tests: who would have been dealt to test validates instead.
+    return "validation" if dealt == "test" else "train"
 
 
 def leave_out(
