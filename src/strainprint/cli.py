@@ -132,6 +132,13 @@ def _parser() -> argparse.ArgumentParser:
         help="grid on the deformed body as the paper's, or on the reference body "
         "(default published)",
     )
+    measure.add_argument(
+        "--instrument",
+        nargs="+",
+        metavar="KEY=VALUE",
+        help="measure as a digital image correlation would, its pixel being the grid's 2 nm: "
+        "subset_px, step_px, window_points and, if wanted, noise_px and lost_step_px",
+    )
     measure.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     measure.set_defaults(run=_measure)
 
@@ -240,12 +247,17 @@ def _draw(options: argparse.Namespace) -> int:
 
 
 def _measure(options: argparse.Namespace) -> int:
+    from strainprint.maps.instrument import Instrument
     from strainprint.maps.measure import measure_to_folder
     from strainprint.specimens.naming import RELOADS
 
     reloads = RELOADS if options.reload == "both" else (options.reload,)
     written = measure_to_folder(
-        options.specimens, options.out, study=options.study, reloads=reloads
+        options.specimens,
+        options.out,
+        study=options.study,
+        reloads=reloads,
+        instrument=Instrument.from_texts(options.instrument) if options.instrument else None,
     )
     print(f"{len(written)} maps in {options.out}, listed in {options.out / 'maps.csv'}")
     return DONE

@@ -178,6 +178,38 @@ def _default(schema: Mapping[str, Any]) -> Any:
     return schema.get("default", {} if schema.get("type") == "object" else None)
 
 
+def _check_instruments(config: Mapping[str, Any]) -> None:
+    """Refuse correlations that find fewer than three subsets across the narrowest specimen."""
+    instruments = config["maps"]["instruments"]
+    pitch_nm = config["maps"]["pitch_nm"]
+    width_nm = min(config["specimens"]["widths_nm"])
+    for name, settings in instruments.items():
+        where = f"config key maps.instruments.{name}"
+        for key in ("subset_px", "window_points"):
+            value = settings[key]
+            if value % 2 == 0:
+                raise BadInputError(
+                    f"the value {value} is even",
+                    where=f"{where}.{key}",
+                    allowed=f"{value - 1} or {value + 1}",
+                )
+        needed = settings["subset_px"] + 2 * settings["step_px"]
+        if needed * pitch_nm > width_nm:
+            raise BadInputError(
+                f"three subsets need {needed} px of {pitch_nm:g} nm, the narrowest specimen has "
+                f"{width_nm:g} nm",
+                where=where,
+                way_out="a smaller subset_px or step_px, or a finer maps.pitch_nm",
+            )
+    for name, study in config["studies"].items():
+        if study["instrument"] and study["instrument"] not in instruments:
+            raise BadInputError(
+                f"the instrument {study['instrument']!r} is not described under 'maps.instruments'",
+                where=f"config key studies.{name}.instrument",
+                allowed=", ".join(instruments) or "none: describe one under 'maps.instruments'",
+            )
+
+
 def _check_together(config: Mapping[str, Any]) -> None:
     """Check what no schema can say: values that must fit each other."""
     run, specimens, dataset = config["run"], config["specimens"], config["dataset"]
@@ -214,6 +246,7 @@ def _check_together(config: Mapping[str, Any]) -> None:
             where="config key experiments",
             allowed="two or more widths or slip systems under specimens",
         )
+    _check_instruments(config)
     crystal = specimens["crystal"]
     check_fit(
         min(specimens["widths_nm"]),

@@ -54,7 +54,7 @@ def write_small_maps(
     for width_nm in widths_nm:
         subset = subset_name(width_nm, 2)
         rows = round(width_nm / 2)
-        header = ShardHeader(study, subset, width_nm, 4 * width_nm, 2, 2.0, "reference")
+        header = ShardHeader(study, subset, width_nm, 4 * width_nm, 2, 2.0, "reference", 4.0)
         for shard, first in enumerate(range(0, specimens, per_shard)):
             entries = []
             for specimen in range(first, min(first + per_shard, specimens)):

@@ -117,7 +117,7 @@ def _write_shard(results: Path, study: str, width: float, slip: int, count: int)
     folder = results / study / "maps" / subset
     folder.mkdir(parents=True, exist_ok=True)
     pitch = max(2.0, width / 60)
-    header = ShardHeader(study, subset, width, 3 * width, slip, pitch, "reference")
+    header = ShardHeader(study, subset, width, 3 * width, slip, pitch, "reference", 2 * pitch)
     entries = []
     for specimen in range(count):
         name = specimen_name(subset, specimen)

@@ -108,7 +108,7 @@ def test_labels_follow_the_order_given_and_not_the_alphabet(tmp_path):
 
 def write_lost(root, shard, count):
     """A shard of the small study of which every specimen was lost."""
-    header = ShardHeader("audited", "w0030-s2", 30.0, 120.0, 2, 2.0, "reference")
+    header = ShardHeader("audited", "w0030-s2", 30.0, 120.0, 2, 2.0, "reference", 4.0)
     path = root / "audited/maps/w0030-s2" / f"{shard:04d}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     lost = {f"w0030-s2-{index:05d}": "sources multiply" for index in range(900, 900 + count)}

@@ -121,7 +121,7 @@ def test_store_and_json_that_disagree_are_refused(store, tmp_path):
     other.write_text(json.dumps({**content, "count": 71}))
     with pytest.raises(BadInputError, match="count"):
         read_crops(store[0], other)
-    other.write_text(json.dumps({**content, "version": 2}))
+    other.write_text(json.dumps({**content, "version": 1}))
     with pytest.raises(BadInputError, match="version"):
         read_crops(store[0], other)
     other.write_text(json.dumps({key: content[key] for key in content if key != "sha256"}))

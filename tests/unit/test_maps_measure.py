@@ -4,6 +4,7 @@ import pytest
 
 from strainprint.cli import main
 from strainprint.errors import BadInputError
+from strainprint.maps.instrument import Instrument
 from strainprint.maps.map_file import read_map_h5, read_picture_png
 from strainprint.maps.measure import measure_shard, reload_curve
 from strainprint.maps.picture import grey_picture
@@ -66,6 +67,30 @@ def test_a_simulated_specimen_gives_six_maps(specimens_h5, tmp_path, frame):
         assert shard.columns[-1] == pytest.approx(125 * 0.9, abs=3)
 
 
+def test_a_correlation_measures_the_same_specimen_at_its_own_pitch(specimens_h5, tmp_path):
+    instrument = Instrument(subset_px=5, step_px=2, window_points=3, lost_step_px=100)
+    for name, how in (("known", None), ("seen", instrument)):
+        measure_shard(
+            specimens_h5,
+            tmp_path / f"{name}.zarr",
+            tmp_path / f"{name}.json",
+            study="some",
+            frame="reference",
+            instrument=how,
+        )
+    known, seen = (MapShard.open(tmp_path / f"{name}.json") for name in ("known", "seen"))
+    assert (seen.header.pitch_nm, seen.header.gauge_nm) == (4.0, 2.0 * (2 * 2 + 5))
+    assert known.header.gauge_nm == 4.0
+    for coarse, fine in zip(seen, known, strict=True):
+        assert coarse.shape == ((31 - 5) // 2 + 1, (125 - 5) // 2 + 1)
+        # The mean axial strain inside is nearly that of the whole body, the peaks are lower.
+        assert np.nanmean(coarse.eyy) == pytest.approx(np.nanmean(fine.eyy), rel=0.25)
+        peak, known_peak = (np.nanmax(np.abs(one.eyy)) for one in (coarse, fine))
+        assert peak <= known_peak * (1 + 1e-5)
+        # where anything moved, its slip step is spread over the gauge
+        assert known_peak < 0.011 or peak < 0.6 * known_peak
+
+
 def test_the_command_line_measures_the_same_maps(specimens_h5, tmp_path):
     out = tmp_path / "maps"
     assert main(["measure", str(specimens_h5), "--reload", "large", "--out", str(out)]) == 0
@@ -94,3 +119,19 @@ def test_unknown_reloads_and_missing_specimens_are_refused(tmp_path, capsys):
         )  # fmt: skip
     assert main(["measure", str(tmp_path / "none.h5"), "--out", str(tmp_path / "maps")]) == 2
     assert "none.h5" in capsys.readouterr().err
+
+
+def test_the_command_line_measures_as_a_correlation_would(specimens_h5, tmp_path):
+    out = tmp_path / "maps"
+    how = ["--instrument", "subset_px=5", "step_px=2", "window_points=3", "noise_px=0.01"]
+    assert main(["measure", str(specimens_h5), "--out", str(out), *how]) == 0
+    single = read_map_h5(out / pd.read_csv(out / "maps.csv")["file"][0])
+    assert single.pitch_nm == 4
+    assert single.attributes["gauge_nm"] == 18
+
+
+@pytest.mark.parametrize("wrong", ["subset=5", "subset_px=five", "subset_px"])
+def test_a_wrong_instrument_is_refused(specimens_h5, tmp_path, capsys, wrong):
+    how = ["--instrument", "step_px=2", "window_points=3", wrong]
+    assert main(["measure", str(specimens_h5), "--out", str(tmp_path / "maps"), *how]) == 2
+    assert wrong in capsys.readouterr().err

@@ -16,7 +16,7 @@ from strainprint.maps.store import (
 )
 from strainprint.maps.strain_map import COMPONENTS, StrainMap
 
-HEADER = ShardHeader("audited", "w0062.5-s2", 62.5, 250.0, 2, 2.0, "reference")
+HEADER = ShardHeader("audited", "w0062.5-s2", 62.5, 250.0, 2, 2.0, "reference", 4.0)
 CURVE = np.linspace(0, 0.01, 5)
 
 

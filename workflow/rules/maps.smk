@@ -41,6 +41,9 @@ rule measure:
         code=code("measure"),
         pitch_nm=config["maps"]["pitch_nm"],
         frame=lambda wildcards: config["studies"][wildcards.study]["frame"],
+        instrument=lambda wildcards: config["maps"]["instruments"].get(
+            config["studies"][wildcards.study]["instrument"]
+        ),
     script:
         "../scripts/measure.py"
 

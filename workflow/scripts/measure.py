@@ -1,5 +1,6 @@
 """Measure one shard of specimens as a study says."""
 
+from strainprint.maps.instrument import Instrument
 from strainprint.maps.measure import measure_shard
 from strainprint.workflow import job_log
 
@@ -11,4 +12,5 @@ with job_log(snakemake):
         study=snakemake.wildcards.study,
         frame=snakemake.params.frame,
         pitch_nm=snakemake.params.pitch_nm,
+        instrument=Instrument.from_settings(snakemake.params.instrument),
     )

@@ -27,7 +27,7 @@ from strainprint.errors import BadInputError
 from strainprint.files import read_json, sha256_of_arrays, whole_directory, write_json
 
 FORMAT = "strainprint-crops"
-VERSION = 1
+VERSION = 2
 MAPS_PER_SHARD = 32
 _WAY_OUT = "delete the store and re-run the rule `crop`"
 
@@ -88,14 +88,15 @@ def write_crops(
     Raises
     ------
     BadInputError
-        A map is not what the manifest says, maps differ in pitch or frame, or a setting is not
-        allowed.
+        A map is not what the manifest says, maps differ in pitch, frame or strain gauge, or a
+        setting is not allowed.
     """
     manifest = read_manifest(manifest_csv)
     count, n_crops = len(manifest), crops_per_picture(scales)
     pitch_nm = _shared(manifest["pitch_nm"].tolist(), "pitch_nm", manifest_csv)
     length_over_width = manifest["columns"] / manifest["rows"]
     frames: list[str] = []
+    gauges_nm: list[float] = []
     checksums: list[str] = []
     with whole_directory(out_zarr) as partial:
         array = zarr.open_group(partial, mode="w").create_array(
@@ -114,10 +115,12 @@ def write_crops(
             block[place] = crop_picture(picture, crop_px=crop_px, scales=scales, aspect=aspect)
             checksums.append(sha256_of_arrays(block[place]))
             frames.append(strain_map.frame)
+            gauges_nm.append(float(strain_map.attributes["gauge_nm"]))
             if place + 1 == MAPS_PER_SHARD or row + 1 == count:
                 array[row - place : row + 1] = block[: place + 1]
                 _log.info("cropped %d of %d maps", row + 1, count)
         frame = _shared(frames, "frame", manifest_csv)
+        gauge_nm = _shared(gauges_nm, "gauge_nm", manifest_csv)
     write_json(
         out_json,
         {
@@ -134,6 +137,7 @@ def write_crops(
             "range_floor": range_floor,
             "frame": frame,
             "pitch_nm": pitch_nm,
+            "gauge_nm": gauge_nm,
             "aspect_range": [float(length_over_width.min()), float(length_over_width.max())],
             "map_ids": manifest["map_id"].tolist(),
             "sha256": checksums,

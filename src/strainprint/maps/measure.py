@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from strainprint.errors import BadInputError
+from strainprint.maps.instrument import Instrument
 from strainprint.maps.map_file import (
     table_row,
     write_map_h5,
@@ -22,9 +23,13 @@ from strainprint.maps.picture import grey_picture
 from strainprint.maps.render import lay_grid, render_on_grid
 from strainprint.maps.store import MapEntry, MapRecord, ShardHeader, write_map_shard
 from strainprint.maps.studies import PITCH_NM, study_of
+from strainprint.seeds import generator
 from strainprint.specimens.naming import RELOADS, map_name
 from strainprint.specimens.record import Shard, read_shard
 from strainprint.specimens.rendering import displacement_on_mesh_nm
+
+# Central differences reach over two pitches.
+_POINTWISE_GAUGE = 2
 
 _log = logging.getLogger(__name__)
 
@@ -67,10 +72,12 @@ def measured_maps(
     pitch_nm: float,
     reloads: Sequence[str],
     curve_strain: NDArray[np.float64],
+    instrument: Instrument | None = None,
 ) -> Iterator[MapEntry]:
     """Measure specimen by specimen, strain paths in the shard's order, reloads in the order given.
 
-    The grid is laid once for all reloads after a path.
+    The grid is laid once for all reloads after a path. ``pitch_nm`` is that of the grid: the
+    pixel of the ``instrument`` where there is one.
     """
     for specimen in tqdm(shard.specimens, "measure", disable=None):
         displacement = partial(displacement_on_mesh_nm, specimen.crystal, shard.material)
@@ -103,13 +110,24 @@ def measured_maps(
                     dislocations=len(path.reference.plane),
                 )
                 loaded = path.small if reload == "small" else path.large
-                yield MapEntry(record, render_on_grid(displacement, grid, loaded), curve)
+                strain_map = render_on_grid(displacement, grid, loaded)
+                if instrument is not None:
+                    noise = generator(specimen.seed, record.map_id, "displacement noise")
+                    strain_map = instrument.measure(
+                        strain_map.with_attributes(map_id=record.map_id), noise
+                    )
+                yield MapEntry(record, strain_map, curve)
         _log.info("measured %s", specimen.specimen_id)
 
 
 def _check_reloads(reloads: Sequence[str]) -> None:
     if not reloads or not set(reloads) <= set(RELOADS) or len(set(reloads)) < len(reloads):
         raise BadInputError(f"reloads are {list(reloads)}", allowed="small, large or both")
+
+
+def _gauge_nm(pitch_nm: float, instrument: Instrument | None) -> float:
+    """Return the length over which strain is taken."""
+    return pitch_nm * (_POINTWISE_GAUGE if instrument is None else instrument.gauge_px)
 
 
 def measure_shard(
@@ -122,6 +140,7 @@ def measure_shard(
     pitch_nm: float = PITCH_NM,
     reloads: Sequence[str] = RELOADS,
     curve_points: int = 101,
+    instrument: Instrument | None = None,
 ) -> None:
     """Measure a shard of specimens into a map shard (:func:`write_map_shard`).
 
@@ -138,6 +157,9 @@ def measure_shard(
     curve_points
         Points of the common strain grid of the reload curves, 0 to the largest reload strain; by
         default those that the simulator records, 1e-4 apart.
+    instrument
+        The correlation to measure with, whose pixel is the grid's pitch; None takes the strain that
+        the simulator knows at the points of the grid.
 
     Raises
     ------
@@ -156,12 +178,18 @@ def measure_shard(
             width_nm=shard.width_nm,
             height_nm=shard.height_nm,
             slip_systems=shard.slip_systems,
-            pitch_nm=pitch_nm,
+            pitch_nm=pitch_nm * (1 if instrument is None else instrument.step_px),
             frame=frame,
+            gauge_nm=_gauge_nm(pitch_nm, instrument),
         ),
         curve_strain,
         measured_maps(
-            shard, frame=frame, pitch_nm=pitch_nm, reloads=reloads, curve_strain=curve_strain
+            shard,
+            frame=frame,
+            pitch_nm=pitch_nm,
+            reloads=reloads,
+            curve_strain=curve_strain,
+            instrument=instrument,
         ),
         lost={specimen.specimen_id: specimen.reason for specimen in shard.lost},
     )
@@ -174,10 +202,12 @@ def measure_to_folder(
     study: str,
     pitch_nm: float = PITCH_NM,
     reloads: Sequence[str] = RELOADS,
+    instrument: Instrument | None = None,
 ) -> list[Path]:
     """Measure specimens into single files: one HDF5 and one PNG for each map, and ``maps.csv``.
 
     The PNG of a map carries its name and the suffix ``.png``. Returns the HDF5 files.
+    ``instrument`` as in :func:`measure_shard`.
     """
     _check_reloads(reloads)
     how = study_of(study)
@@ -187,7 +217,12 @@ def measure_to_folder(
     written: list[Path] = []
     rows = []
     for entry in measured_maps(
-        shard, frame=how.frame, pitch_nm=pitch_nm, reloads=reloads, curve_strain=curve_strain
+        shard,
+        frame=how.frame,
+        pitch_nm=pitch_nm,
+        reloads=reloads,
+        curve_strain=curve_strain,
+        instrument=instrument,
     ):
         record = entry.record
         strain_map = entry.strain_map.with_attributes(
@@ -196,6 +231,7 @@ def measure_to_folder(
             width_nm=shard.width_nm,
             height_nm=shard.height_nm,
             slip_systems=shard.slip_systems,
+            gauge_nm=_gauge_nm(pitch_nm, instrument),
             **vars(record),
         )
         picture, floored = grey_picture(strain_map, how.scalar, how.range_floor)

@@ -24,7 +24,7 @@ from strainprint.files import read_json, sha256_of_arrays, whole_directory, writ
 from strainprint.maps.strain_map import COMPONENTS, StrainMap
 
 FORMAT = "strainprint-maps"
-VERSION = 2
+VERSION = 3
 _RAGGED: dict[str, str] = {**dict.fromkeys(COMPONENTS, "float32"), "valid": "bool"}
 _DENSE = ("rows", "columns", "offset", "curve_strain", "curve_stress_mpa")
 # One file holds 2^20 values; within it blocks of 2^16 are read on their own, so that fetching a
@@ -36,7 +36,11 @@ _REDO = "delete both files of this shard and run the rule again"
 
 @dataclass(frozen=True)
 class ShardHeader:
-    """What all maps of a shard share. Lengths in nm."""
+    """What all maps of a shard share. Lengths in nm.
+
+    ``gauge_nm`` is the length over which strain was taken: the virtual strain gauge of the
+    instrument, two pitches where the maps are as the simulator knows them.
+    """
 
     study: str
     subset: str
@@ -45,6 +49,7 @@ class ShardHeader:
     slip_systems: int
     pitch_nm: float
     frame: str
+    gauge_nm: float
 
 
 @dataclass(frozen=True)
