@@ -35,6 +35,8 @@ localrules:
     manifest,
     split,
     ensemble,
+    calibrate,
+    gather_calibrations,
     split_leaving_out,
 
 

@@ -58,6 +58,8 @@ class Paths:
     ensemble_predictions = "results/{study}/{split}/ensemble/predictions.csv"
     ensemble_metrics = "results/{study}/{split}/ensemble/metrics.json"
 
+    calibration = "results/{study}/{split}/ensemble/calibration.json"
+
     correlations = "results/{study}/correlations/correlations.zarr"
     correlations_manifest = "results/{study}/correlations/correlations.json"
     baseline_predictions = "results/{study}/{split}/baseline/predictions.csv"

@@ -26,6 +26,13 @@ def at(pattern, **wildcards):
     return pattern.format(study=STUDY, split=SPLIT, **wildcards)
 
 
+def experiment_outputs(name):
+    return {
+        "table": Paths.experiment_table.format(experiment=name),
+        "summary": Paths.experiment_summary.format(experiment=name),
+    }
+
+
 NETWORKS = [{"network": "proposed", "seed": "0"}, {"network": "res4", "seed": "0"}]
 DATASET = {"manifest": at(Paths.manifest), "split": at(Paths.split)}
 CROPS = {"crops": at(Paths.crops), "crops_manifest": at(Paths.crops_manifest)}
@@ -142,6 +149,22 @@ def chain(tmp_path_factory):
             },
             wildcards=WILDCARDS,
         )
+        logs["calibrate"] = run_script(
+            "calibrate",
+            input={
+                "predictions": at(Paths.ensemble_predictions),
+                "manifest": DATASET["manifest"],
+            },
+            output={"calibration": at(Paths.calibration)},
+            params={"level": 0.8},
+            wildcards=WILDCARDS,
+        )
+        logs["gather_calibrations"] = run_script(
+            "gather_calibrations",
+            input={"calibrations": [at(Paths.calibration)]},
+            output=experiment_outputs("calibration"),
+            params={"names": [[STUDY, SPLIT]]},
+        )
         logs["correlate"] = run_script(
             "correlate",
             input={"manifest": DATASET["manifest"]},
@@ -204,7 +227,11 @@ def chain(tmp_path_factory):
         )
         logs["page"] = run_script(
             "page",
-            input={"tables": [at(Paths.tables_manifest)], "figures": [at(Paths.figures_manifest)]},
+            input={
+                "tables": [at(Paths.tables_manifest)],
+                "figures": [at(Paths.figures_manifest)],
+                "experiments": [experiment_outputs("calibration")["summary"]],
+            },
             output={"page": Paths.page},
             params={
                 "seeds": [0],
@@ -224,11 +251,12 @@ def test_every_script_makes_its_outputs(chain):
     made = [
         pattern
         for name, pattern in Paths.patterns().items()
-        if not name.startswith(("states", "maps", "trial", "calibration"))
+        if not name.startswith(("states", "maps", "trial", "calibration_", "variant"))
     ]
     for pattern in made:
         for network in NETWORKS:
-            assert (folder / at(pattern, **network)).exists(), pattern
+            file = folder / at(pattern, experiment="calibration", **network)
+            assert file.exists(), pattern
 
 
 def test_nothing_half_written_is_left(chain):
@@ -264,6 +292,12 @@ def test_a_named_strain_path_is_a_class_from_the_manifest_to_the_page(chain):
     assert table["prior_strain"].tolist() == list(CLASSES)
     page = (folder / Paths.page).read_text()
     assert "2\u00a0%, 10\u00a0% and there-and-back" in page
+
+
+def test_experiments_stand_on_the_page(chain):
+    page = (chain[0] / Paths.page).read_text()
+    assert 'id="experiment-calibration"' in page
+    assert "experiments/calibration/table.csv" in page
 
 
 def test_peoples_maps_train_and_are_classified(chain):

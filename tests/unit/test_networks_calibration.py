@@ -4,13 +4,19 @@ import math
 
 import numpy as np
 import pytest
+from synthetic_results import build_results
 
 from strainprint.errors import BadInputError
+from strainprint.experiment_record import read_experiment
+from strainprint.experiments.calibration import gather_calibrations
+from strainprint.files import read_json
 from strainprint.networks.calibration import (
     COLDEST,
+    calibrate_ensemble,
     conformal_set,
     conformal_threshold,
     expected_calibration_error,
+    read_calibration,
     reliability,
     temperature,
     tempered,
@@ -121,3 +127,27 @@ def test_a_set_holds_the_classes_within_the_threshold():
 def test_what_cannot_be_calibrated_is_refused(wrong):
     with pytest.raises(BadInputError):
         wrong()
+
+
+def test_an_ensemble_is_calibrated_on_validation_and_judged_on_test(tmp_path):
+    """Study by files: over-confident predictions of 40 made-up specimens."""
+    results = build_results(
+        tmp_path, widths_nm=(62.5,), slip_systems=(1,), per_subset=40, accuracy={"ensemble": 0.7}
+    )
+    folder = results / "audited" / "specimen" / "ensemble"
+    manifest = results / "audited" / "dataset" / "manifest.csv"
+    out = folder / "calibration.json"
+    calibrate_ensemble(folder / "predictions.csv", manifest, out, level=0.8)
+    found = read_calibration(out)
+    parts = read_json(out)["parts"]
+    assert found.classes == ("0.001", "0.01", "0.1")
+    assert parts["test"]["maps"] == 6 * parts["test"]["specimens"] == 60
+    assert parts["validation"]["after"]["log_loss"] <= parts["validation"]["before"]["log_loss"]
+    assert 0.6 < parts["test"]["coverage"] <= 1
+    summary = tmp_path / "experiment" / "summary.json"
+    gather_calibrations({("audited", "specimen"): out}, summary.parent / "table.csv", summary)
+    (row,) = read_experiment(summary).rows
+    assert row["temperature"] == pytest.approx(found.temperature)
+    out.write_text("{}")
+    with pytest.raises(BadInputError):
+        read_calibration(out)

@@ -21,6 +21,22 @@ SHARED = {
     "chance": 1 / 3,
 }
 ROWS = {
+    "calibration": {
+        "study": "audited",
+        "split": "specimen",
+        "validation_maps": 6,
+        "validation_specimens": 1,
+        "maps": 12,
+        "specimens": 2,
+        "temperature": 2.5,
+        "ece_before": 0.3,
+        "ece_after": 0.1,
+        "log_loss_before": 1.5,
+        "log_loss_after": 0.9,
+        "threshold": float("nan"),
+        "coverage": 1.0,
+        "classes_named": 3.0,
+    },
     "leave_out": {
         **SHARED,
         "left_out": "width_nm",
@@ -30,8 +46,18 @@ ROWS = {
         "accuracy_seen": 1.0,
     },
 }
-RESULTS = {}
+BIN = {"study": "audited", "split": "specimen", "low": 0.6, "high": 0.7, "maps": 12}
+RESULTS = {
+    "calibration": {
+        "reliability": [
+            {**BIN, "when": when, "confidence": 0.65, "accuracy": 0.5}
+            for when in ("before", "after")
+        ]
+    }
+}
+SETTINGS = {"calibration": {"level": 0.8}}
 SAYS = {
+    "calibration": ["too sure (temperature 2.50)", "every class stays possible", "<img"],
     "leave_out": ["62.5\u00a0nm", "ahead of the network that never saw it"],
 }
 
@@ -44,7 +70,7 @@ def write(folder, experiment, **changes):
             "name": experiment,
             "table": pd.DataFrame([ROWS[experiment]]),
             "n": {"maps": 72},
-            "settings": {"study": "<audited>"},
+            "settings": {"study": "<audited>", **SETTINGS.get(experiment, {})},
             "results": RESULTS.get(experiment),
             **changes,
         },

@@ -11,7 +11,16 @@ from strainprint.workflow import shard_names, subset_names
 
 RULES = {
     *("simulate", "measure", "manifest", "crop", "split", "train", "infer", "ensemble"),
-    *("correlate", "forest", "neighbours", "tables", "figures", "page"),
+    *(
+        "calibrate",
+        "gather_calibrations",
+        "correlate",
+        "forest",
+        "neighbours",
+        "tables",
+        "figures",
+        "page",
+    ),
 }
 
 EXTERNAL = {"ingest", "classify"}
@@ -43,9 +52,10 @@ def test_every_rule_runs_as_often_as_the_config_says(project, preset):
         **dict.fromkeys(["manifest", "crop", "correlate"], run["studies"]),
         **dict.fromkeys(["train", "infer"], trainings),
         **dict.fromkeys(
-            ["split", "forest", "ensemble", "neighbours", "tables", "figures"], datasets
+            ["split", "forest", "ensemble", "calibrate", "neighbours", "tables", "figures"],
+            datasets,
         ),
-        "page": 1,
+        **dict.fromkeys(["gather_calibrations", "page"], 1),
     }
 
 
@@ -78,7 +88,7 @@ def test_a_table_of_maps_that_leads_away_stops_before_the_first_job(project):
 def test_every_experiment_of_the_schema_can_be_asked_for_and_is_shown(project):
     schema = read_schema(project.root / "workflow/schemas/config.schema.yaml")
     names = schema["properties"]["experiments"]["items"]["enum"]
-    assert set(names) == set(SHOWN)
+    assert {*names, "calibration"} == set(SHOWN)  # which is always made
     paper = yaml.safe_load((project.root / "config/paper.yaml").read_text())
     assert paper["experiments"] == names
 

@@ -8,7 +8,8 @@ import pytest
 from strainprint.digest import reached_names
 
 REPORT = {"tables", "figures", "page"}
-LEARNING = {"split", "train", "infer", "ensemble", "forest", "neighbours", *REPORT}
+ENSEMBLE = {"ensemble", "calibrate", "gather_calibrations"}
+LEARNING = {"split", "train", "infer", *ENSEMBLE, "forest", "neighbours", *REPORT}
 DATASET = {"manifest", "crop", "correlate", *LEARNING}
 
 

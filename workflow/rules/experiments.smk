@@ -4,6 +4,7 @@ snakemake --cores all experiments makes them without the report. They are asked 
 study and split that the config runs. A {variant} is a training that differs from the usual one in
 its split or its settings.
 
+gather_calibrations  every study's and split's → results/experiments/calibration/ (always made)
 train_variant        as train → results/experiments/{experiment}/networks/{variant}/…
 infer_variant        as infer, into the same folder
 split_leaving_out    table → results/experiments/leave_out/splits/{variant}.csv
@@ -12,12 +13,43 @@ leave_out            predictions without each group → results/experiments/leav
 
 STRICT = strict_dataset(config)
 LEAD = lead_network(config)
+# The calibration costs nothing and is always there.
 EXPERIMENT_SUMMARIES = expand(
-    Paths.experiment_summary, experiment=config["experiments"]
+    Paths.experiment_summary, experiment=["calibration", *config["experiments"]]
 )
+RUN = [
+    [study, split]
+    for study in config["run"]["studies"]
+    for split in config["run"]["splits"]
+]
 # Called with a pattern: the file of the study and split that experiments are asked of.
 of_strict = partial(filled, **STRICT)
 of_leave_out = partial(filled, experiment="leave_out")
+
+
+rule gather_calibrations:
+    input:
+        calibrations=[
+            filled(Paths.calibration, study=study, split=split) for study, split in RUN
+        ],
+    output:
+        table=filled(Paths.experiment_table, experiment="calibration"),
+        summary=filled(Paths.experiment_summary, experiment="calibration"),
+    log:
+        log_path("gather_calibrations"),
+    benchmark:
+        benchmark_path("gather_calibrations")
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code("gather_calibrations"),
+        names=RUN,
+    script:
+        "../scripts/gather_calibrations.py"
 
 
 use rule train as train_variant with:

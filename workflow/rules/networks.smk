@@ -3,6 +3,7 @@
 train       crops, split → weights.safetensors, history.csv, training.json
 infer       weights, crops → predictions.csv, features.npy, metrics.json
 ensemble    predictions of every network and seed → results/{study}/{split}/ensemble/
+calibrate   the ensemble's validation maps → results/{study}/{split}/ensemble/calibration.json
 classify    people's own maps, all networks and seeds as one ensemble
             → results/{study}/{split}/external/predictions.csv
 """
@@ -111,6 +112,29 @@ rule ensemble:
         code=code("ensemble"),
     script:
         "../scripts/ensemble.py"
+
+
+rule calibrate:
+    input:
+        predictions=Paths.ensemble_predictions,
+        manifest=Paths.manifest,
+    output:
+        calibration=Paths.calibration,
+    log:
+        log_path("calibrate", "study", "split"),
+    benchmark:
+        benchmark_path("calibrate", "study", "split")
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code("calibrate"),
+        level=config["report"]["conformal_level"],
+    script:
+        "../scripts/calibrate.py"
 
 
 rule classify:

@@ -6,6 +6,7 @@ Adding one is an entry of :data:`SHOWN` here, its rules, its name in the schema,
 
 from __future__ import annotations
 
+import io
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -15,11 +16,14 @@ from typing import Any
 
 from strainprint.errors import BadInputError
 from strainprint.experiment_record import ExperimentRecord, read_experiment
+from strainprint.report.figures.experiments import draw_reliability
+from strainprint.report.figures.style import Plate, house_style
 from strainprint.report.markup import (
     Text,
     bullets,
     cell,
     escaped,
+    figure,
     joined,
     link,
     paragraph,
@@ -29,6 +33,7 @@ from strainprint.report.markup import (
 from strainprint.report.sections.section import Section
 from strainprint.report.wording import (
     counted,
+    number,
     p_value,
     percent,
     percent_range,
@@ -65,12 +70,15 @@ class Shown:
         Head of each column, and its cell written from a row of the experiment's table.
     reading
         What the numbers say, one sentence or two each, from the experiment's record.
+    figure
+        Draws the record, where a picture says more than the table.
     """
 
     title: str
     caption: str
     columns: Mapping[str, Callable[[Row], Text]]
     reading: Callable[[ExperimentRecord], list[str]]
+    figure: Callable[[ExperimentRecord], Plate] | None = None
 
 
 def experiment_sections(summaries: Sequence[str | Path], folder: str | Path) -> list[Section]:
@@ -105,12 +113,29 @@ def experiment_sections(summaries: Sequence[str | Path], folder: str | Path) -> 
                 caption=joined(f"{shown.title} (", link(csv, "CSV"), ")"),
                 label=shown.title,
             )
+            + _drawn(shown, record)
             + bullets([prose(text) for text in shown.reading(record)])
             + paragraph(prose(_rests_on(record)), kind="note")
         )
         anchor = escaped(f"experiment-{record.name.replace('_', '-')}")
         parts.append(Section(anchor, shown.title, content))
     return parts
+
+
+def _drawn(shown: Shown, record: ExperimentRecord) -> str:
+    if shown.figure is None:
+        return ""
+    drawn = io.BytesIO()
+    with house_style():
+        plate = shown.figure(record)
+        plate.figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None})
+    return figure(
+        drawn.getvalue(),
+        "image/svg+xml",
+        title=plate.title,
+        caption=plate.caption,
+        alternative=plate.alternative,
+    )
 
 
 def _rests_on(record: ExperimentRecord) -> str:
@@ -200,7 +225,57 @@ def _leave_out_reading(record: ExperimentRecord) -> list[str]:
     return said
 
 
+def _calibration_reading(record: ExperimentRecord) -> list[str]:
+    level = record.settings["level"]
+    said = []
+    for row in record.rows:
+        sure = "too sure" if row["temperature"] > 1 else "not sure enough"
+        text = (
+            f"**Study {row['study']}, split {row['split']}.** On its validation maps the ensemble "
+            f"was {sure} (temperature {number(row['temperature'])}). With that temperature its "
+            f"probabilities of test maps miss by {percent(row['ece_after'])} instead of "
+            f"{percent(row['ece_before'])} (ECE)."
+        )
+        if math.isnan(row["threshold"]):
+            text += (
+                f" With {counted(int(row['validation_specimens']), 'validation specimen')}, too "
+                f"few to promise {percent(level, 0)}, every class stays possible."
+            )
+        else:
+            text += (
+                f" Sets that are to hold the true class of {percent(level, 0)} of the maps of new "
+                f"specimens held it for {percent(row['coverage'])} of the test maps, and named "
+                f"{number(row['classes_named'], 1)} classes each."
+            )
+        said.append(text)
+    return said
+
+
 SHOWN: dict[str, Shown] = {
+    "calibration": Shown(
+        title="Can the probabilities be believed?",
+        caption=(
+            "The temperature and the threshold of the conformal sets are fitted on the validation "
+            "maps of each ensemble and judged on its test maps. The threshold weighs specimens, "
+            "not maps. ECE is the mean gap between confidence and accuracy; with few maps it is "
+            "above zero even for honest probabilities."
+        ),
+        columns={
+            "study, split": lambda row: cell(row["study"], f"split by {row['split']}"),
+            "test maps": maps_cell,
+            "temperature": lambda row: number(row["temperature"]),
+            "ECE": lambda row: cell(
+                percent(row["ece_after"]), f"{percent(row['ece_before'])} before"
+            ),
+            "log loss": lambda row: cell(
+                number(row["log_loss_after"]), f"{number(row['log_loss_before'])} before"
+            ),
+            "sets hold the truth": lambda row: percent(row["coverage"]),
+            "classes named": lambda row: number(row["classes_named"]),
+        },
+        reading=_calibration_reading,
+        figure=draw_reliability,
+    ),
     "leave_out": Shown(
         title="Widths and slip systems never seen",
         caption=(

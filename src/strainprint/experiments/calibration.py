@@ -1,0 +1,74 @@
+"""How far the ensembles' probabilities can be believed, for every study and split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from strainprint.experiment_record import write_experiment
+from strainprint.files import read_json
+from strainprint.networks.calibration import BINS, FORMAT
+
+
+def gather_calibrations(
+    calibrations: Mapping[tuple[str, str], str | Path],
+    table_csv: str | Path,
+    summary_json: str | Path,
+) -> None:
+    """Write the calibration of every study and split as one experiment.
+
+    Parameters
+    ----------
+    calibrations
+        The ``calibration.json`` of each ensemble, by study and split.
+    table_csv, summary_json
+        Outputs, see :func:`strainprint.experiment_record.write_experiment`; the summary's results
+        hold the reliability of the test maps before and after the temperature.
+
+    Raises
+    ------
+    BadInputError
+        A file is missing or damaged.
+    """
+    rows: list[dict[str, Any]] = []
+    diagrams: list[dict[str, Any]] = []
+    level = 0.0
+    for (study, split), path in calibrations.items():
+        content = read_json(path, expected_format=FORMAT)
+        level, test = content["level"], content["parts"]["test"]
+        validation = content["parts"]["validation"]
+        rows.append(
+            {
+                "study": study,
+                "split": split,
+                "validation_maps": validation["maps"],
+                "validation_specimens": validation["specimens"],
+                "maps": test["maps"],
+                "specimens": test["specimens"],
+                "temperature": content["temperature"],
+                "ece_before": test["before"]["ece"],
+                "ece_after": test["after"]["ece"],
+                "log_loss_before": test["before"]["log_loss"],
+                "log_loss_after": test["after"]["log_loss"],
+                "threshold": content["threshold"],
+                "coverage": test["coverage"],
+                "classes_named": test["classes_named"],
+            }
+        )
+        diagrams += [
+            {"study": study, "split": split, "when": when, **one}
+            for when in ("before", "after")
+            for one in test[when]["reliability"]
+        ]
+    write_experiment(
+        table_csv,
+        summary_json,
+        name="calibration",
+        table=pd.DataFrame(rows),
+        n={"test_maps": sum(row["maps"] for row in rows)},
+        settings={"level": level, "bins": BINS},
+        results={"reliability": diagrams},
+    )
