@@ -49,7 +49,7 @@ rule all:
 
 rule experiments:
     input:
-        EXPERIMENT_SUMMARIES,
+        expand(Paths.experiment_summary, experiment=config["experiments"]),
 
 
 rule calibration:
