@@ -42,11 +42,11 @@ def shard_file(zarr_path, number):
 def test_crops_read_back_are_those_of_every_map(dataset, store):
     root, _, table = dataset
     read = read_crops(*store)
-    assert read.crops.shape == (72, 24, 28, 28)
+    assert read.shape == (72, 24, 28, 28)
     assert list(read.map_ids) == table["map_id"].tolist()
     assert read.study == "audited"
     for row, (_, picture) in enumerate(manifest_pictures(table, root, **DRAWING)):
-        np.testing.assert_array_equal(read.crops[row], crop_picture(picture, **CROPPING))
+        np.testing.assert_array_equal(read.kept[row], crop_picture(picture, **CROPPING))
 
 
 def test_store_has_the_measured_layout(store):

@@ -104,7 +104,7 @@ def test_training_json_tells_what_was_trained_on_what(dataset, directory):
 def test_predictions_features_and_metrics_agree_with_the_arrays(dataset, directory):
     store = read_crops(dataset["crops_zarr"], dataset["crops_json"])
     network = load_network(directory).network
-    probabilities, features = predict_crops(network, store.crops)
+    probabilities, features = predict_crops(network, store)
     table = read_predictions(directory / "predictions.csv")
     np.testing.assert_allclose(table.probabilities, probabilities, rtol=0, atol=1e-9)
     assert tuple(table.frame["map_id"]) == store.map_ids

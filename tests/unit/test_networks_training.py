@@ -249,7 +249,7 @@ def test_an_empty_part_is_named(crops, part):
 
 def test_a_class_missing_from_training_is_named(crops):
     parts = np.where((LABELS == 1) & (PARTS == "train"), "test", PARTS)
-    with pytest.raises(BadInputError, match=r"no training map has prior strain 0\.01"):
+    with pytest.raises(BadInputError, match=r"no map of train is of class 0\.01"):
         train(crops, LABELS, parts, SETTINGS, classes=CLASSES, device=CPU)
 
 

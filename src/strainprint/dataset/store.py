@@ -8,7 +8,9 @@ each map, and reading compares them all.
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,21 +40,91 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class CropStore:
-    """Every crop of a dataset in memory, in manifest order.
+    """The crops of a dataset in manifest order, and after them those of added maps.
 
     Attributes
     ----------
-    crops
-        Grey levels, shape (n_maps, n_crops, crop_px, crop_px), uint8.
+    kept
+        Grey levels of the maps in memory, shape (n_kept, n_crops, crop_px, crop_px), uint8.
+    kept_at
+        Place of each map in ``kept``, -1 where it is read from the store, shape (n_maps,).
     map_ids
-        The map of each row.
+        The map of each row of the store.
     study
         The study whose maps these are.
+    checksums
+        SHA-256 of each map of the store.
+    array, where
+        The store; None where all is in memory.
     """
 
-    crops: NDArray[np.uint8]
-    map_ids: tuple[str, ...]
-    study: str
+    kept: NDArray[np.uint8]
+    kept_at: NDArray[np.int64]
+    map_ids: tuple[str, ...] = ()
+    study: str = ""
+    checksums: tuple[str, ...] = ()
+    array: zarr.Array[Any] | None = None
+    where: str = ""
+
+    @classmethod
+    def of_array(cls, crops: NDArray[np.uint8]) -> CropStore:
+        """Return crops (n_maps, n_crops, crop_px, crop_px) that are in memory, not copied."""
+        return cls(crops, np.arange(len(crops)))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n_maps, n_crops, crop_px, crop_px)."""
+        return (len(self.kept_at), *self.kept.shape[1:])
+
+    def maps(self, rows: NDArray[np.integer]) -> NDArray[np.uint8]:
+        """Return all crops of maps, shape (n, n_crops, crop_px, crop_px).
+
+        Raises
+        ------
+        BadInputError
+            Crops were altered after they were proved.
+        """
+        places = self.kept_at[rows]
+        if (places >= 0).all():
+            kept: NDArray[np.uint8] = self.kept[places]
+            return kept
+        crops = np.empty((len(rows), *self.kept.shape[1:]), dtype=np.uint8)
+        crops[places >= 0] = self.kept[places[places >= 0]]
+        assert self.array is not None
+        for place in np.flatnonzero(places < 0):
+            row, one = int(rows[place]), crops[place : place + 1]
+            unreadable = _read_rows(self.array, one, np.array([row]), 0, 1)
+            if unreadable or sha256_of_arrays(one[0]) != self.checksums[row]:
+                refuse_damaged(
+                    "crops", [self.map_ids[row]], len(self), where=self.where, way_out=_WAY_OUT
+                )
+        return crops
+
+    def take(self, numbers: NDArray[np.integer]) -> NDArray[np.uint8]:
+        """Return single crops, counted over all maps, shape (n, crop_px, crop_px)."""
+        n_crops = self.shape[1]
+        rows, of_map = np.divmod(numbers, n_crops)
+        places = self.kept_at[rows]
+        here = places >= 0
+        if here.all():
+            kept: NDArray[np.uint8] = self.kept[places, of_map]
+            return kept
+        crops = np.empty((len(numbers), *self.shape[2:]), dtype=np.uint8)
+        crops[here] = self.kept[places[here], of_map[here]]
+        for row in np.unique(rows[~here]):
+            crops[rows == row] = self.maps(np.array([row]))[0, of_map[rows == row]]
+        return crops
+
+    def digest(self) -> str:
+        """Return a SHA-256 over every map's crops."""
+        of_kept = (
+            sha256_of_arrays(self.kept[place]) for place in self.kept_at[len(self.checksums) :]
+        )
+        return hashlib.sha256(" ".join([*self.checksums, *of_kept]).encode()).hexdigest()
+
+    def __len__(self) -> int:
+        """Return the number of maps."""
+        return len(self.kept_at)
 
 
 def write_crops(
@@ -145,10 +217,29 @@ def write_crops(
     )
 
 
-def read_crops(zarr_path: str | Path, json_path: str | Path) -> CropStore:
-    """Read the whole store into one array and prove every map's crops against its checksum.
+def read_crops(
+    zarr_path: str | Path,
+    json_path: str | Path,
+    *,
+    wanted: NDArray[np.bool_] | None = None,
+    added: NDArray[np.uint8] | None = None,
+    memory_bytes: float = math.inf,
+) -> CropStore:
+    """Prove every map's crops against its checksum, and keep those that fit into memory.
 
-    Memory is that of the crops plus one shard; train from this array, not from the store.
+    Memory is ``memory_bytes`` and one shard. What is not kept is read again, and proved again,
+    whenever it is asked for.
+
+    Parameters
+    ----------
+    zarr_path, json_path
+        The store and its JSON.
+    wanted
+        Maps that will be asked for, shape (n_maps,); only these are kept. None means all.
+    added
+        Crops (n, n_crops, px, px) of further maps, which follow those of the store; always kept.
+    memory_bytes
+        Most bytes of crops to keep; the first wanted maps are kept.
 
     Raises
     ------
@@ -184,19 +275,31 @@ def read_crops(zarr_path: str | Path, json_path: str | Path) -> CropStore:
             allowed=f"shape {shape} and type uint8, as {json_path} says",
             way_out=_WAY_OUT,
         )
-    crops = np.empty(shape, dtype=np.uint8)
+    added = np.empty((0, *shape[1:]), dtype=np.uint8) if added is None else added
+    rows = np.arange(count) if wanted is None else np.flatnonzero(wanted[:count])
+    room = max(0.0, memory_bytes - added.nbytes) // math.prod(shape[1:])
+    if room < len(rows):
+        _log.info("%d of %d maps fit into memory, the others are streamed", room, len(rows))
+        rows = rows[: int(room)]
+    kept_at = np.full(count + len(added), -1)
+    kept_at[rows] = np.arange(len(rows))
+    kept_at[count:] = np.arange(len(rows), len(rows) + len(added))
+    kept = np.empty((len(rows) + len(added), *shape[1:]), dtype=np.uint8)
+    kept[len(rows) :] = added
     damaged: list[str] = []
     for start in range(0, count, MAPS_PER_SHARD):
-        for row in _read_rows(array, crops, start, min(start + MAPS_PER_SHARD, count)):
-            crops[row] = 0
-            damaged.append(map_ids[row])
+        block = np.arange(start, min(start + MAPS_PER_SHARD, count))
+        crops = np.empty((len(block), *shape[1:]), dtype=np.uint8)
+        unreadable = _read_rows(array, crops, block, 0, len(block))
         damaged += [
             map_ids[row]
-            for row in range(start, min(start + MAPS_PER_SHARD, count))
-            if map_ids[row] not in damaged and sha256_of_arrays(crops[row]) != checksums[row]
+            for place, row in enumerate(block)
+            if place in unreadable or sha256_of_arrays(crops[place]) != checksums[row]
         ]
+        keep = kept_at[block] >= 0
+        kept[kept_at[block[keep]]] = crops[keep]
     refuse_damaged("crops", damaged, count, where=zarr_path, way_out=_WAY_OUT)
-    return CropStore(crops, tuple(map_ids), study)
+    return CropStore(kept, kept_at, tuple(map_ids), study, tuple(checksums), array, str(zarr_path))
 
 
 def refuse_damaged(
@@ -225,13 +328,22 @@ def _shared(values: Sequence[Value], what: str, where: str | Path) -> Value:
 
 
 def _read_rows(
-    array: zarr.Array[Any], crops: NDArray[np.uint8], start: int, stop: int
+    array: zarr.Array[Any],
+    crops: NDArray[np.uint8],
+    rows: NDArray[np.integer],
+    start: int,
+    stop: int,
 ) -> list[int]:
-    """Read rows start … stop into ``crops``; return those that could not be read."""
+    """Read ``rows`` (consecutive) start … stop into the same places of ``crops``.
+
+    Return the places that could not be read.
+    """
     try:
-        crops[start:stop] = array[start:stop]
+        crops[start:stop] = array[int(rows[start]) : int(rows[stop - 1]) + 1]
     except Exception:  # Zarr's codecs raise what they like on damaged bytes
         if stop - start == 1:
             return [start]
-        return [row for n in range(start, stop) for row in _read_rows(array, crops, n, n + 1)]
+        return [
+            place for n in range(start, stop) for place in _read_rows(array, crops, rows, n, n + 1)
+        ]
     return []

@@ -17,6 +17,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from strainprint.errors import BadInputError
 
+FIRST_CHANNELS = 16
 N_FEATURES = 64
 _EPS = 1e-3  # Keras' BatchNormalization
 
@@ -137,11 +138,11 @@ class ResidualNetwork(nn.Module):
         self.architecture = architecture
         momentum = batch_norm_momentum
         layers: list[nn.Module] = [
-            NormalizedConvolution(1, 16, 3, momentum),
+            NormalizedConvolution(1, FIRST_CHANNELS, 3, momentum),
             nn.ReLU(),
             SamePool(),
         ]
-        c_in = 16
+        c_in = FIRST_CHANNELS
         for c_out in (32, N_FEATURES):
             for _ in range(architecture.modules_per_stage):
                 convolutions = architecture.convolutions_per_module

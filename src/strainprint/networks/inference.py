@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from strainprint.dataset.manifest import classes_of, read_manifest
 from strainprint.dataset.splits import read_split
-from strainprint.dataset.store import read_crops
+from strainprint.dataset.store import CropStore, read_crops
 from strainprint.errors import BadInputError
 from strainprint.files import write_json, write_whole
 from strainprint.networks.architectures import N_FEATURES, ResidualNetwork, folded
@@ -37,13 +37,14 @@ def infer_network(
     crops_json: str | Path,
     manifest_csv: str | Path,
     split_csv: str | Path,
+    crops_memory_gb: float = 4.0,
     device: str = "auto",
     threads: int = 1,
 ) -> None:
     """Classify every map of a dataset with the network of a directory.
 
     Writes ``predictions.csv``, ``features.npy`` (float32, (n_maps, n_crops·64), manifest order)
-    and ``metrics.json`` into ``directory``.
+    and ``metrics.json`` into ``directory``. Of the crops at most ``crops_memory_gb`` are in memory.
 
     Raises
     ------
@@ -55,7 +56,7 @@ def infer_network(
     trained = load_network(directory)
     manifest = read_manifest(manifest_csv)
     parts = read_split(split_csv, manifest)
-    store = read_crops(crops_zarr, crops_json)
+    store = read_crops(crops_zarr, crops_json, memory_bytes=crops_memory_gb * 1e9)
     if store.map_ids != tuple(manifest["map_id"]):
         raise BadInputError("maps are not those of the manifest, in its order", where=crops_json)
     if classes_of(manifest) != trained.classes:
@@ -64,7 +65,7 @@ def infer_network(
             where=manifest_csv,
             allowed=f"{trained.classes}, those of {directory}",
         )
-    n_crops, crop_px = store.crops.shape[1:3]
+    n_crops, crop_px = store.shape[1:3]
     expected = (trained.crops["crops_per_map"], trained.crops["crop_px"])
     if (n_crops, crop_px) != expected:
         raise BadInputError(
@@ -72,7 +73,7 @@ def infer_network(
             where=crops_json,
             allowed=f"{expected[0]} of {expected[1]} px, as {directory} was trained on",
         )
-    probabilities, features = predict_crops(trained.network.to(chosen_device), store.crops)
+    probabilities, features = predict_crops(trained.network.to(chosen_device), store)
     table = write_predictions(
         directory / "predictions.csv", manifest, parts, probabilities, trained.classes
     )
@@ -87,7 +88,7 @@ def infer_network(
 
 
 def predict_crops(
-    network: ResidualNetwork, crops: NDArray[np.uint8]
+    network: ResidualNetwork, crops: CropStore | NDArray[np.uint8]
 ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
     """Return the class probabilities and features of maps.
 
@@ -105,23 +106,40 @@ def predict_crops(
     features
         The 64 globally averaged channels of each crop side by side, shape (n_maps, n_crops·64).
     """
-    if crops.ndim != 4 or crops.dtype != np.uint8 or crops.shape[1] == 0:
-        raise BadInputError(
-            f"crops of shape {crops.shape} and type {crops.dtype}",
-            allowed="(n_maps, n_crops, px, px), uint8",
-        )
+    if not isinstance(crops, CropStore):
+        if crops.ndim != 4 or crops.dtype != np.uint8 or crops.shape[1] == 0:
+            raise BadInputError(
+                f"crops of shape {crops.shape} and type {crops.dtype}",
+                allowed="(n_maps, n_crops, px, px), uint8",
+            )
+        crops = CropStore.of_array(crops)
     n_maps, n_crops = crops.shape[:2]
     device = network.classifier.weight.device
     ready = folded(network)
     probabilities = np.empty((n_maps, network.classifier.out_features))
     features = np.empty((n_maps, n_crops * N_FEATURES), dtype=np.float32)
-    step = _MAPS_PER_BATCH[device.type]
-    with torch.inference_mode():
-        for start in tqdm(range(0, n_maps, step), "classify", unit="batch", disable=None):
-            rows = slice(start, start + step)
-            pixels = torch.from_numpy(crops[rows]).to(device).flatten(0, 1).unsqueeze(1)
-            of_crop = ready.features(pixels.float())  # (n·n_crops, 64)
+    step, start = _MAPS_PER_BATCH[device.type], 0
+    with (
+        torch.inference_mode(),
+        tqdm(desc="classify", total=n_maps, unit="map", disable=None) as bar,
+    ):
+        while start < n_maps:
+            rows = np.arange(start, min(start + step, n_maps))
+            try:
+                pixels = torch.from_numpy(crops.maps(rows)).to(device).flatten(0, 1).unsqueeze(1)
+                of_crop = ready.features(pixels.float())  # (n·n_crops, 64)
+            except torch.cuda.OutOfMemoryError as error:
+                if step == 1:
+                    raise BadInputError(
+                        f"the GPU has too little memory for the {n_crops} crops of one map",
+                        way_out="set training.device to cpu",
+                    ) from error
+                step //= 2  # features are those of single crops, whatever the batch, up to rounding
+                _log.warning("the GPU has too little memory: %d maps at once from here", step)
+                continue
             per_crop = ready.classifier(of_crop).double().softmax(dim=1)
             features[rows] = of_crop.reshape(-1, n_crops * N_FEATURES).cpu().numpy()
             probabilities[rows] = per_crop.unflatten(0, (-1, n_crops)).mean(dim=1).cpu().numpy()
+            start += step
+            bar.update(len(rows))
     return probabilities, features

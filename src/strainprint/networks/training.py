@@ -6,6 +6,7 @@ goes on from its last epoch and ends with the same bytes as one that was not.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import logging
@@ -26,17 +27,22 @@ from tqdm import tqdm
 from strainprint.dataset.manifest import classes_of, read_manifest
 from strainprint.dataset.splits import PARTS, read_split
 from strainprint.dataset.store import FORMAT as CROPS_FORMAT
-from strainprint.dataset.store import read_crops
+from strainprint.dataset.store import CropStore, read_crops
 from strainprint.errors import BadInputError
 from strainprint.files import read_json, write_csv
-from strainprint.networks.architectures import ResidualNetwork, architecture_of, folded
+from strainprint.networks.architectures import (
+    FIRST_CHANNELS,
+    ResidualNetwork,
+    architecture_of,
+    folded,
+)
 from strainprint.networks.checkpoints import (
     Progress,
     load_checkpoint,
     remove_checkpoint,
     save_checkpoint,
 )
-from strainprint.networks.devices import prepare_device
+from strainprint.networks.devices import chosen_precision, prepare_device
 from strainprint.networks.external import external_crops
 from strainprint.networks.storage import save_network
 from strainprint.seeds import derive_seed, generator
@@ -66,6 +72,9 @@ class TrainingSettings:
         In Keras' sense (0.99 is torch's 0.01).
     crops_per_map_per_epoch
         How many of a map's crops an epoch draws, anew each epoch.
+    precision
+        ``fp32``, or ``bf16`` for the products of convolutions (autocast); weights, normalisation,
+        loss and validation are fp32 in both.
     """
 
     architecture: str
@@ -77,10 +86,13 @@ class TrainingSettings:
     patience: int = 20
     batch_norm_momentum: float = 0.99
     crops_per_map_per_epoch: int = 24
+    precision: str = "fp32"
 
     def __post_init__(self) -> None:
         """Refuse values that cannot be trained with."""
         architecture_of(self.architecture)
+        if self.precision not in ("fp32", "bf16"):
+            raise BadInputError(f"precision {self.precision!r}", allowed="fp32 or bf16")
         for name in ("batch_size", "max_epochs", "patience", "crops_per_map_per_epoch"):
             if getattr(self, name) < 1:
                 raise BadInputError(f"{name} is {getattr(self, name)}", allowed="1 or more")
@@ -121,6 +133,8 @@ def train_network(
     patience: int = 20,
     batch_norm_momentum: float = 0.99,
     crops_per_map_per_epoch: int = 24,
+    precision: str = "auto",
+    crops_memory_gb: float = 4.0,
     device: str = "auto",
     threads: int = 1,
 ) -> None:
@@ -139,6 +153,11 @@ def train_network(
     architecture, config_seed, seed, batch_size, learning_rate, max_epochs, patience, \
 batch_norm_momentum, crops_per_map_per_epoch
         See :class:`TrainingSettings`.
+    precision
+        See :func:`strainprint.networks.devices.chosen_precision`.
+    crops_memory_gb
+        Memory for crops; those beyond are read from the store when a batch needs them, which
+        changes no weight.
     device, threads
         See :func:`strainprint.networks.devices.prepare_device`.
 
@@ -148,7 +167,10 @@ batch_norm_momentum, crops_per_map_per_epoch
         A setting or file cannot be used, a part of the split is empty, a class is missing from
         training, or the loss is not finite.
     """
-    chosen_device = prepare_device(device, threads)
+    cropped = crop_description(crops_json)
+    chosen_device = prepare_device(
+        device, threads, FIRST_CHANNELS * 4 * batch_size * int(cropped.get("crop_px", 0)) ** 2
+    )
     settings = TrainingSettings(
         architecture=architecture,
         config_seed=config_seed,
@@ -159,28 +181,33 @@ batch_norm_momentum, crops_per_map_per_epoch
         patience=patience,
         batch_norm_momentum=batch_norm_momentum,
         crops_per_map_per_epoch=crops_per_map_per_epoch,
+        precision=chosen_precision(precision, chosen_device),
     )
     manifest = read_manifest(manifest_csv)
     parts = read_split(split_csv, manifest)
-    store = read_crops(crops_zarr, crops_json)
+    classes = classes_of(manifest)
+    labels, added, external_ids = manifest["label"].to_numpy(), None, list[str]()
+    if external_json is not None and external_dir is not None:
+        added, added_labels, external_ids = external_crops(
+            external_json, external_dir, classes=classes, cropped=cropped
+        )
+        labels = np.concatenate([labels, added_labels])
+        parts = np.concatenate([parts, np.full(len(added), "train")])
+    store = read_crops(
+        crops_zarr,
+        crops_json,
+        wanted=parts != "test",
+        added=added,
+        memory_bytes=crops_memory_gb * 1e9,
+    )
     if store.map_ids != tuple(manifest["map_id"]):
         raise BadInputError(
             "maps are not those of the manifest, in its order",
             where=crops_json,
             way_out="re-run the rule `crop`",
         )
-    classes = classes_of(manifest)
-    cropped = crop_description(crops_json)
-    crops, labels, external_ids = store.crops, manifest["label"].to_numpy(), list[str]()
-    if external_json is not None and external_dir is not None:
-        added, added_labels, external_ids = external_crops(
-            external_json, external_dir, classes=classes, cropped=cropped
-        )
-        crops = np.concatenate([crops, added])
-        labels = np.concatenate([labels, added_labels])
-        parts = np.concatenate([parts, np.full(len(added), "train")])
     training = train(
-        crops,
+        store,
         labels,
         parts,
         settings,
@@ -218,7 +245,7 @@ def crop_description(crops_json: str | Path) -> dict[str, Any]:
 
 
 def train(
-    crops: NDArray[np.uint8],
+    crops: CropStore | NDArray[np.uint8],
     labels: NDArray[np.integer],
     parts: NDArray[np.str_],
     settings: TrainingSettings,
@@ -232,7 +259,8 @@ def train(
     Parameters
     ----------
     crops
-        Grey levels, shape (n_maps, n_crops, px, px), uint8; all are put on the device.
+        Grey levels, shape (n_maps, n_crops, px, px), uint8. A GPU holds all that are in memory
+        if it has room.
     labels
         Class index of each map.
     parts
@@ -252,6 +280,8 @@ def train(
         A part is empty, a class is missing from training, more crops are asked for than a map
         has, or the loss is not finite.
     """
+    if not isinstance(crops, CropStore):
+        crops = CropStore.of_array(crops)
     _check(crops, labels, parts, settings, classes)
     n_crops = crops.shape[1]
     network = ResidualNetwork(
@@ -267,8 +297,7 @@ def train(
         fingerprint = training_fingerprint(crops, labels, parts, settings, device)
         progress = load_checkpoint(checkpoint_dir, fingerprint, network, optimizer)
 
-    pixels = torch.from_numpy(crops).flatten(0, 1).unsqueeze(1).to(device)  # (all crops, 1, px, px)
-    targets = torch.from_numpy(np.repeat(labels.astype(np.int64), n_crops)).to(device)
+    feed = Feed(crops, labels, device)
     of_validation = crops_of_maps(np.flatnonzero(parts == "validation"), n_crops)
 
     def stopped_early() -> bool:
@@ -277,11 +306,28 @@ def train(
     while progress.epochs < settings.max_epochs and not stopped_early():
         epoch, start = progress.epochs + 1, time.perf_counter()
         of_epoch = draw_crops(np.flatnonzero(parts == "train"), n_crops, settings, epoch)
-        train_loss, train_accuracy = _train_epoch(
-            network, optimizer, pixels, targets, of_epoch, settings.batch_size, epoch
-        )
-        trained = time.perf_counter()
-        loss, accuracy = _validate(network, pixels, targets, of_validation)
+        kept = ""
+        if checkpoint_dir is not None and progress.epochs > 0:
+            kept = f"; the weights of epoch {progress.epochs} are kept in {checkpoint_dir}"
+        before = copy.deepcopy((network.state_dict(), optimizer.state_dict()))
+        try:
+            train_loss, train_accuracy = _train_epoch(
+                network, optimizer, feed, of_epoch, settings, epoch
+            )
+            trained = time.perf_counter()
+            loss, accuracy = _validate(network, feed, of_validation)
+        except torch.cuda.OutOfMemoryError as error:
+            if not feed.leave_device():
+                raise BadInputError(
+                    f"the GPU has too little memory for steps of {settings.batch_size} crops",
+                    where=f"{settings.architecture}, seed {settings.seed}, epoch {epoch}",
+                    way_out="lower training.batch_size (normalisation is over the whole batch, so "
+                    f"a step is not divided), or set training.device to cpu{kept}",
+                ) from error
+            _log.warning("the GPU has too little memory for all crops: epoch %d again", epoch)
+            network.load_state_dict(before[0])
+            optimizer.load_state_dict(before[1])
+            continue
         # As in Keras, the losses of the history include the L2 penalty.
         penalty = l2_penalty(network)
         row = {
@@ -296,7 +342,7 @@ def train(
                 f"loss is not finite after epoch {epoch}: training {row['train_loss']}, "
                 f"validation {row['validation_loss']}",
                 where=f"{settings.architecture}, seed {settings.seed}",
-                way_out="lower training.learning_rate or look at the crops",
+                way_out=f"lower training.learning_rate or look at the crops{kept}",
             )
         progress.history.append(row)
         if progress.best_epoch == 0 or row["validation_loss"] < progress.best_loss:
@@ -367,7 +413,7 @@ def draw_crops(
 
 
 def training_fingerprint(
-    crops: NDArray[np.uint8],
+    crops: CropStore,
     labels: NDArray[np.integer],
     parts: NDArray[np.str_],
     settings: TrainingSettings,
@@ -376,54 +422,87 @@ def training_fingerprint(
     """Return a SHA-256 over all that decides the weights bit for bit."""
     about = {
         **asdict(settings),
-        "shape": crops.shape,
         "labels": labels.tolist(),
         "parts": parts.tolist(),
         "device": device.type,
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
+        "crops": crops.digest(),
     }
-    digest = hashlib.sha256(json.dumps(about).encode())
-    for of_map in crops:
-        digest.update(np.ascontiguousarray(of_map).data)
-    return digest.hexdigest()
+    return hashlib.sha256(json.dumps(about).encode()).hexdigest()
+
+
+class Feed:
+    """Hands out batches: from the device if all crops fit there, else from memory or the store."""
+
+    def __init__(self, crops: CropStore, labels: NDArray[np.integer], device: torch.device) -> None:
+        """Put the crops on the device if they are all in memory and leave it half of its own."""
+        self.device = device
+        self._crops = crops
+        self._targets = torch.from_numpy(labels.astype(np.int64)).to(device)
+        self._resident: Tensor | None = None
+        if device.type == "cuda" and (crops.kept_at >= 0).all():
+            free_bytes, _ = torch.cuda.mem_get_info(device)
+            if crops.kept.nbytes < free_bytes / 2:
+                self._resident = torch.from_numpy(crops.kept).to(device).flatten(0, 1)
+
+    def leave_device(self) -> bool:
+        """Take the crops from the device; True if they were there."""
+        was_resident = self._resident is not None
+        self._resident = None
+        return was_resident
+
+    def batches(
+        self, numbers: NDArray[np.int64], size: int, title: str
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield grey levels (n, 1, px, px), float32, and class indices (n,) of numbered crops."""
+        rows = self._targets[torch.from_numpy(numbers // self._crops.shape[1]).to(self.device)]
+        of_device = (
+            torch.from_numpy(numbers).to(self.device) if self._resident is not None else None
+        )
+        starts = range(0, len(numbers), size)
+        for start in tqdm(starts, title, unit="batch", leave=False, disable=None):
+            batch = slice(start, start + size)
+            if self._resident is not None and of_device is not None:
+                grey = self._resident[of_device[batch]]
+            else:
+                grey = torch.from_numpy(self._crops.take(numbers[batch])).to(self.device)
+            yield grey.unsqueeze(1).float(), rows[batch]
 
 
 def _train_epoch(
     network: ResidualNetwork,
     optimizer: torch.optim.Adam,
-    pixels: Tensor,
-    targets: Tensor,
+    feed: Feed,
     order: NDArray[np.int64],
-    batch_size: int,
+    settings: TrainingSettings,
     epoch: int,
 ) -> tuple[float, float]:
     """Take one step for each batch; return mean loss and accuracy over the crops as they came."""
     network.train()
-    totals = torch.zeros(2, dtype=torch.float64, device=pixels.device)
-    for batch in _batches(order, batch_size, pixels.device, f"epoch {epoch}"):
-        target = targets[batch]
-        scores = network(pixels[batch].float())
-        loss = nn.functional.cross_entropy(scores, target)
+    totals = torch.zeros(2, dtype=torch.float64, device=feed.device)  # read once, at the end
+    for grey, target in feed.batches(order, settings.batch_size, f"epoch {epoch}"):
+        with torch.autocast(feed.device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
+            scores = network(grey)
+        loss = nn.functional.cross_entropy(scores.float(), target)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         right = (scores.argmax(dim=1) == target).sum()
-        totals += torch.stack((loss.detach().double() * len(batch), right.double()))
+        totals += torch.stack((loss.detach().double() * len(target), right.double()))
     loss_sum, n_right = totals.tolist()
     return loss_sum / len(order), n_right / len(order)
 
 
 def _validate(
-    network: ResidualNetwork, pixels: Tensor, targets: Tensor, crops: NDArray[np.int64]
+    network: ResidualNetwork, feed: Feed, crops: NDArray[np.int64]
 ) -> tuple[float, float]:
     """Return mean cross-entropy and accuracy over single crops."""
     ready = folded(network)
-    totals = torch.zeros(2, dtype=torch.float64, device=pixels.device)
+    totals = torch.zeros(2, dtype=torch.float64, device=feed.device)
     with torch.inference_mode():
-        for batch in _batches(crops, _CROPS_PER_VALIDATION_BATCH, pixels.device, "validation"):
-            target = targets[batch]
-            scores = ready(pixels[batch].float())
+        for grey, target in feed.batches(crops, _CROPS_PER_VALIDATION_BATCH, "validation"):
+            scores = ready(grey)
             loss = nn.functional.cross_entropy(scores, target, reduction="sum")
             right = (scores.argmax(dim=1) == target).sum()
             totals += torch.stack((loss.double(), right.double()))
@@ -431,16 +510,8 @@ def _validate(
     return loss_sum / len(crops), n_right / len(crops)
 
 
-def _batches(
-    crops: NDArray[np.int64], size: int, device: torch.device, title: str
-) -> Iterator[Tensor]:
-    numbers = torch.from_numpy(crops).to(device)
-    batches = torch.split(numbers, size)  # type: ignore[no-untyped-call]
-    yield from tqdm(batches, title, unit="batch", leave=False, disable=None)
-
-
 def _check(
-    crops: NDArray[np.uint8],
+    crops: CropStore,
     labels: NDArray[np.integer],
     parts: NDArray[np.str_],
     settings: TrainingSettings,
@@ -460,11 +531,12 @@ def _check(
         raise BadInputError(
             f"no map is in {' and '.join(empty)}", where="split", way_out="make more specimens"
         )
-    present = set(labels[parts == "train"].tolist())
-    missing = [name for label, name in enumerate(classes) if label not in present]
-    if missing:
-        raise BadInputError(
-            f"no training map has prior strain {' or '.join(missing)}",
-            where="split",
-            way_out="make more specimens",
-        )
+    for part in ("train", "validation"):
+        present = set(labels[parts == part].tolist())
+        missing = [name for label, name in enumerate(classes) if label not in present]
+        if missing:
+            raise BadInputError(
+                f"no map of {part} is of class {' or '.join(missing)}",
+                where="split",
+                way_out="make more specimens",
+            )
