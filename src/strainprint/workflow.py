@@ -231,13 +231,20 @@ def crop_store_mb(config: Mapping[str, Any]) -> int:
     return int(crops * dataset["crop_px"] ** 2 / 1e6)
 
 
+def crops_mb(config: Mapping[str, Any]) -> int:
+    """Return the memory in MB that the crops of one training or prediction may take."""
+    crops_memory_gb: float = config["training"]["crops_memory_gb"]
+    return round(1000 * crops_memory_gb)
+
+
 def network_mb(config: Mapping[str, Any]) -> int:
-    """Return the memory a training asks for in MB: libraries, all crops, one batch's activations.
+    """Return the memory a training asks for in MB: libraries, crops, one batch's activations.
 
     ASSUME: the widest layers keep some 400 float32 values per input pixel for the backward pass.
     """
+    crops = min(crop_store_mb(config), crops_mb(config))
     batch: int = config["training"]["batch_size"] * config["dataset"]["crop_px"] ** 2
-    return int(1500 + 1.2 * crop_store_mb(config) + 400 * 4 * batch / 1e6)
+    return int(1500 + crops + 400 * 4 * batch / 1e6)
 
 
 def published_weights() -> list[str]:

@@ -48,7 +48,7 @@ def run_script(
         Params(fromdict=dict(params or {})),
         Wildcards(fromdict=dict(wildcards or {})),
         1,
-        ResourceList(fromdict={"gpu": 0}),
+        ResourceList(fromdict={"gpu": 0, "crops_mb": 1}),
         Log([log]),
         {},
         rule,

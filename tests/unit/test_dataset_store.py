@@ -49,6 +49,38 @@ def test_crops_read_back_are_those_of_every_map(dataset, store):
         np.testing.assert_array_equal(read.kept[row], crop_picture(picture, **CROPPING))
 
 
+def test_maps_beyond_the_memory_are_read_when_asked_for(store):
+    whole = read_crops(*store)
+    added = np.full((2, 24, 28, 28), 7, dtype=np.uint8)
+    wanted = np.arange(74) % 3 != 0
+    part = read_crops(*store, wanted=wanted, added=added, memory_bytes=(10 + 2) * added[0].nbytes)
+    assert len(part.kept) == 12
+    assert part.shape == (74, 24, 28, 28)
+    assert np.flatnonzero(part.kept_at >= 0).tolist() == [
+        *np.flatnonzero(wanted)[:10], 72, 73
+    ]  # fmt: skip
+    everything = np.concatenate([whole.kept, added])
+    rows = np.array([73, 5, 71, 0, 5, 1])
+    np.testing.assert_array_equal(part.maps(rows), everything[rows])
+    numbers = np.random.default_rng(0).integers(0, 74 * 24, 200)
+    np.testing.assert_array_equal(part.take(numbers), everything.reshape(-1, 28, 28)[numbers])
+    assert part.digest() == read_crops(*store, added=added).digest() != whole.digest()
+
+
+def test_crops_altered_after_they_were_proved_are_named(store):
+    part = read_crops(*store, memory_bytes=0)
+    array = zarr.open_group(store[0], mode="r+")["crops"]
+    crops = array[5]
+    crops[3, 4, 5] ^= 1
+    array[5] = crops
+    part.take(np.arange(24))
+    with pytest.raises(BadInputError, match="1 of 72 maps are missing or altered"):
+        part.take(np.array([5 * 24]))
+    shard_file(store[0], 2).unlink()
+    with pytest.raises(BadInputError, match="1 of 72"):
+        part.maps(np.array([70]))
+
+
 def test_store_has_the_measured_layout(store):
     array = zarr.open_group(store[0], mode="r")["crops"]
     assert array.chunks == (1, 24, 28, 28)

@@ -30,12 +30,12 @@ def some_crops(count=4, px=32, seed=0):
 
 
 @pytest.mark.parametrize(
-    ("name", "parameters", "l2"),
-    [("proposed", 258_403, 0.0), ("res4-l2", 165_667, 1e-4), ("res4", 165_667, 0.0)],
+    ("name", "parameters", "penalized"),
+    [("proposed", 258_403, False), ("res4-l2", 165_667, True), ("res4", 165_667, False)],
 )
-def test_parameter_counts_and_penalties_of_the_paper(name, parameters, l2):
+def test_parameter_counts_and_penalties_of_the_paper(name, parameters, penalized):
     assert count_parameters(a_network(name)) == parameters
-    assert architecture_of(name).l2_penalty == l2
+    assert architecture_of(name).penalized is penalized
 
 
 def test_an_unknown_network_is_refused_with_the_known_ones():

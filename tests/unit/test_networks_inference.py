@@ -11,6 +11,7 @@ from strainprint.dataset.manifest import build_manifest
 from strainprint.dataset.splits import build_split
 from strainprint.dataset.store import read_crops, write_crops
 from strainprint.errors import BadInputError
+from strainprint.networks import inference
 from strainprint.networks.architectures import ARCHITECTURES, ResidualNetwork
 from strainprint.networks.inference import infer_network, predict_crops
 from strainprint.networks.predictions import read_predictions
@@ -88,6 +89,18 @@ def test_a_network_directory_repeats_byte_for_byte(dataset, directory, tmp_path)
     assert not (tmp_path / "again-checkpoint").exists()
 
 
+def test_streamed_crops_give_the_same_bytes(dataset, directory, tmp_path):
+    """Half of the maps in memory, and none."""
+    told = json.loads(dataset["crops_json"].read_text())
+    map_bytes = told["crops_per_map"] * told["crop_px"] ** 2
+    for kept in (told["count"] // 2, 0):
+        memory = {"crops_memory_gb": (kept + 0.5) * map_bytes / 1e9}
+        streamed = trained(dataset, tmp_path / str(kept), **memory)
+        infer_network(**dataset, directory=streamed, device="cpu", threads=1, **memory)
+        for path in directory.iterdir():
+            assert (streamed / path.name).read_bytes() == path.read_bytes(), path.name
+
+
 def test_training_json_tells_what_was_trained_on_what(dataset, directory):
     told = json.loads((directory / "training.json").read_text())
     assert told["architecture"] == "res4"
@@ -140,6 +153,27 @@ def test_a_map_is_classified_alike_whoever_its_neighbours_are():
     alone = predict_crops(network, crops[1:2])
     np.testing.assert_array_equal(together[0][1:2], alone[0])
     np.testing.assert_array_equal(together[1][1:2], alone[1])
+
+
+def test_a_gpu_too_small_for_many_maps_takes_fewer(monkeypatch):
+    network = ResidualNetwork(ARCHITECTURES["res4"], seed=2)
+    crops = np.random.default_rng(0).integers(0, 256, (5, 2, 20, 20), dtype=np.uint8)
+    expected = predict_crops(network, crops)
+    monkeypatch.setitem(inference._MAPS_PER_BATCH, "cpu", 4)
+    forward = ResidualNetwork.features
+    most = 2 * 2
+
+    def features(network, pixels):
+        if len(pixels) > most:
+            raise torch.cuda.OutOfMemoryError
+        return forward(network, pixels)
+
+    monkeypatch.setattr(ResidualNetwork, "features", features)
+    for given, known in zip(predict_crops(network, crops), expected, strict=True):
+        np.testing.assert_allclose(given, known, rtol=1e-4, atol=1e-5)
+    most = 1
+    with pytest.raises(BadInputError, match="2 crops of one map"):
+        predict_crops(network, crops)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from strainprint.networks.training import (
     adam,
     crops_of_maps,
     draw_crops,
-    l2_penalty,
+    l2_loss,
     train,
 )
 
@@ -190,7 +190,7 @@ def test_training_learns_what_is_plain_to_see(crops):
 
 def test_l2_is_twice_lambda_on_convolution_kernels_only():
     network = ResidualNetwork(ARCHITECTURES["res4-l2"])
-    decayed, free = adam(network, 1e-3).param_groups
+    decayed, free = adam(network, SETTINGS).param_groups
     assert decayed["weight_decay"] == 2e-4
     assert free["weight_decay"] == 0
     names = {id(p): n for n, p in network.named_parameters()}
@@ -204,7 +204,7 @@ def test_l2_is_twice_lambda_on_convolution_kernels_only():
 def test_adam_sees_the_gradient_of_keras_penalty():
     network = ResidualNetwork(ARCHITECTURES["res4-l2"], seed=4)
     x, y = torch.rand(4, 1, 16, 16) * 255, torch.tensor([0, 1, 2, 0])
-    optimizer = adam(network, 1e-3)
+    optimizer = adam(network, SETTINGS)
     loss = nn.functional.cross_entropy(network(x), y)
     penalty = 1e-4 * sum(kernel.square().sum() for kernel in network.kernels())
     of_keras = torch.autograd.grad(loss + penalty, list(network.parameters()), retain_graph=True)
@@ -218,8 +218,8 @@ def test_adam_sees_the_gradient_of_keras_penalty():
 def test_penalty_of_the_history_is_lambda_times_the_squares():
     network = ResidualNetwork(ARCHITECTURES["res4-l2"])
     squares = sum(float((k.detach().double() ** 2).sum()) for k in network.kernels())
-    assert l2_penalty(network) == pytest.approx(1e-4 * squares, rel=1e-12)
-    assert l2_penalty(ResidualNetwork(ARCHITECTURES["res4"])) == 0
+    assert l2_loss(network, 1e-4) == pytest.approx(1e-4 * squares, rel=1e-12)
+    assert l2_loss(ResidualNetwork(ARCHITECTURES["res4"]), 1e-4) == 0
 
 
 def test_an_epoch_draws_distinct_crops_of_every_training_map():
@@ -253,6 +253,74 @@ def test_a_class_missing_from_training_is_named(crops):
         train(crops, LABELS, parts, SETTINGS, classes=CLASSES, device=CPU)
 
 
+def test_a_class_missing_from_validation_is_named(crops):
+    parts = np.where((LABELS == 2) & (PARTS == "validation"), "test", PARTS)
+    with pytest.raises(BadInputError, match=r"no map of validation is of class 0\.1"):
+        train(crops, LABELS, parts, SETTINGS, classes=CLASSES, device=CPU)
+
+
+def test_a_gpu_too_small_for_all_crops_takes_them_batch_by_batch(
+    crops, uninterrupted, monkeypatch, caplog
+):
+    """The second step of an epoch fails once, while the crops are on the device."""
+    monkeypatch.setattr(training.Feed, "leave_device", lambda feed, left=[True]: left.pop())
+    failing(monkeypatch, at_calls=[2])
+    assert weights_of(run(crops)) == weights_of(uninterrupted)
+    assert "too little memory for all crops: epoch 1 again" in caplog.text
+
+
+def test_a_gpu_too_small_for_one_step_is_named_and_the_last_epoch_kept(
+    crops, uninterrupted, tmp_path, monkeypatch
+):
+    with monkeypatch.context() as patch:
+        failing(patch, at_calls=[5])
+        with pytest.raises(BadInputError, match=r"steps of 5 crops") as caught:
+            run(crops, tmp_path)
+    assert "lower training.batch_size" in str(caught.value)
+    assert f"epoch 1 are kept in {tmp_path}" in str(caught.value)
+    assert weights_of(run(crops, tmp_path)) == weights_of(uninterrupted)
+
+
+def failing(patch, at_calls):
+    """Let some of the forward passes in training run out of memory, after they changed state."""
+    forward, calls = ResidualNetwork.forward, []
+
+    def forward_or_fail(network, grey):
+        scores = forward(network, grey)
+        calls.append(1)
+        if network.training and len(calls) in at_calls:
+            raise torch.cuda.OutOfMemoryError
+        return scores
+
+    patch.setattr(ResidualNetwork, "forward", forward_or_fail)
+
+
+def test_low_precision_trains_and_keeps_weights_and_validation_in_fp32(crops, uninterrupted):
+    result = run(crops, precision="bf16")
+    assert all(t.dtype == torch.float32 for t in result.network.parameters())
+    assert weights_of(result) != weights_of(uninterrupted)
+    np.testing.assert_allclose(
+        result.history["train_loss"][0], uninterrupted.history["train_loss"][0], rtol=0.02
+    )
+    assert weights_of(run(crops, precision="bf16")) == weights_of(result)
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [("fpu avx2 fma", "fp32"), ("avx512f avx512_bf16", "bf16"), ("avx512f amx_bf16", "bf16")],
+)
+def test_low_precision_follows_from_what_the_cpu_is(monkeypatch, tmp_path, flags, expected):
+    made = tmp_path / "cpuinfo"
+    made.write_text(f"processor: 0\nflags\t\t: {flags}\nprocessor: 1\nflags\t\t: {flags}\n")
+    monkeypatch.setattr(devices, "Path", lambda _: made)
+    assert devices.chosen_precision("auto", CPU) == expected
+    assert devices.chosen_precision("fp32", CPU) == "fp32"
+    made.unlink()
+    assert devices.chosen_precision("auto", CPU) == "fp32"
+    with pytest.raises(BadInputError, match="fp16"):
+        devices.chosen_precision("fp16", CPU)
+
+
 def test_more_crops_than_there_are_is_refused(crops):
     with pytest.raises(BadInputError, match="crops_per_map_per_epoch is 24"):
         run(crops, crops_per_map_per_epoch=24)
@@ -260,7 +328,16 @@ def test_more_crops_than_there_are_is_refused(crops):
 
 @pytest.mark.parametrize(
     "change",
-    [{"batch_size": 0}, {"learning_rate": 0.0}, {"batch_norm_momentum": 1.0}, {"patience": 0}],
+    [
+        {"batch_size": 0},
+        {"learning_rate": 0.0},
+        {"batch_norm_momentum": 1.0},
+        {"patience": 0},
+        {"adam_beta1": 1.0},
+        {"adam_epsilon": 0.0},
+        {"l2_penalty": -1.0},
+        {"precision": "fp16"},
+    ],
 )
 def test_settings_that_cannot_be_trained_with_are_refused(change):
     with pytest.raises(BadInputError, match=next(iter(change))):
@@ -275,6 +352,16 @@ def test_device_and_threads_are_checked():
     if not torch.cuda.is_available():
         with pytest.raises(BadInputError, match="no CUDA"):
             devices.prepare_device("cuda", 1)
+
+
+def test_freed_memory_is_kept_only_where_that_is_faster(monkeypatch):
+    """The default is restored where nothing is gained."""
+    if devices.platform.libc_ver()[0] != "glibc":
+        pytest.skip("not glibc")
+    for seconds, kept in (([1.0, 0.1], True), ([1.0, 0.99], False)):
+        times = iter(seconds)
+        monkeypatch.setattr(devices, "_seconds_to_write", lambda _, times=times: next(times))
+        assert devices.keep_freed_memory() is kept
 
 
 @pytest.mark.parametrize("other", [("Darwin", ""), ("Linux", "musl")])

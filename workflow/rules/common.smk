@@ -15,6 +15,7 @@ from strainprint.workflow import (
     Paths,
     benchmark_path,
     class_names,
+    crops_mb,
     filled,
     groups_to_leave_out,
     installed_versions,

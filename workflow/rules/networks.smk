@@ -43,6 +43,8 @@ rule train:
     resources:
         gpu=1,
         mem_mb=network_mb(config),
+        # A resource: it changes no result, so another value trains nothing again.
+        crops_mb=crops_mb(config),
         runtime=24 * 60,
     params:
         code=code("train"),
@@ -52,6 +54,11 @@ rule train:
         max_epochs=config["training"]["max_epochs"],
         patience=config["training"]["patience"],
         batch_norm_momentum=config["training"]["batch_norm_momentum"],
+        l2_penalty=config["training"]["l2_penalty"],
+        adam_beta1=config["training"]["adam_beta1"],
+        adam_beta2=config["training"]["adam_beta2"],
+        adam_epsilon=config["training"]["adam_epsilon"],
+        precision=config["training"]["precision"],
         crops_per_map_per_epoch=config["training"]["crops_per_map_per_epoch"],
         device=config["training"]["device"],
         # Other counts give other rounding, so it is a parameter and not only a resource.
@@ -82,6 +89,8 @@ rule infer:
     resources:
         gpu=1,
         mem_mb=network_mb(config),
+        # A resource: it changes no result, so another value trains nothing again.
+        crops_mb=crops_mb(config),
         runtime=120,
     params:
         code=code("infer"),

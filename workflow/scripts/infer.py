@@ -12,6 +12,7 @@ with job_log(snakemake):
         crops_json=snakemake.input.crops_manifest,
         manifest_csv=snakemake.input.manifest,
         split_csv=snakemake.input.split,
+        crops_memory_gb=snakemake.resources.crops_mb / 1000,
         device=granted_device(snakemake),
         threads=snakemake.params.threads,
     )

@@ -25,7 +25,13 @@ with job_log(snakemake):
         max_epochs=snakemake.params.max_epochs,
         patience=snakemake.params.patience,
         batch_norm_momentum=snakemake.params.batch_norm_momentum,
+        l2_penalty=snakemake.params.l2_penalty,
+        adam_beta1=snakemake.params.adam_beta1,
+        adam_beta2=snakemake.params.adam_beta2,
+        adam_epsilon=snakemake.params.adam_epsilon,
+        precision=snakemake.params.precision,
         crops_per_map_per_epoch=snakemake.params.crops_per_map_per_epoch,
+        crops_memory_gb=snakemake.resources.crops_mb / 1000,
         device=granted_device(snakemake),
         threads=snakemake.params.threads,
     )

@@ -34,22 +34,22 @@ class Architecture:
         Residual modules at 32 channels, and again at 64.
     convolutions_per_module
         3×3 convolutions in each residual module.
-    l2_penalty
-        λ of λΣw² over all convolution kernels, added to the loss (Keras' ``l2(λ)``).
+    penalized
+        The loss has Keras' ``l2(λ)``: λΣw² over all convolution kernels, 1e-4 in the paper.
     """
 
     name: str
     modules_per_stage: int
     convolutions_per_module: int
-    l2_penalty: float
+    penalized: bool
 
 
 ARCHITECTURES = {
     architecture.name: architecture
     for architecture in (
-        Architecture("proposed", 2, 3, 0.0),
-        Architecture("res4-l2", 1, 4, 1e-4),
-        Architecture("res4", 1, 4, 0.0),
+        Architecture("proposed", 2, 3, False),
+        Architecture("res4-l2", 1, 4, True),
+        Architecture("res4", 1, 4, False),
     )
 }
 

@@ -70,6 +70,10 @@ class TrainingSettings:
         Most epochs, and epochs without a lower validation loss after which training stops.
     batch_norm_momentum
         In Keras' sense (0.99 is torch's 0.01).
+    l2_penalty
+        λ of the loss term λΣw² over the kernels of an architecture that has one.
+    adam_beta1, adam_beta2, adam_epsilon
+        Adam's.
     crops_per_map_per_epoch
         How many of a map's crops an epoch draws, anew each epoch.
     precision
@@ -85,6 +89,10 @@ class TrainingSettings:
     max_epochs: int = 200
     patience: int = 20
     batch_norm_momentum: float = 0.99
+    l2_penalty: float = 1e-4
+    adam_beta1: float = 0.9
+    adam_beta2: float = 0.999
+    adam_epsilon: float = 1e-7
     crops_per_map_per_epoch: int = 24
     precision: str = "fp32"
 
@@ -98,9 +106,13 @@ class TrainingSettings:
                 raise BadInputError(f"{name} is {getattr(self, name)}", allowed="1 or more")
         if not 0 < self.learning_rate < math.inf:
             raise BadInputError(f"learning_rate is {self.learning_rate}", allowed="above 0")
-        if not 0 <= self.batch_norm_momentum < 1:
+        for name in ("batch_norm_momentum", "adam_beta1", "adam_beta2"):
+            if not 0 <= getattr(self, name) < 1:
+                raise BadInputError(f"{name} is {getattr(self, name)}", allowed="0 to below 1")
+        if not (self.adam_epsilon > 0 <= self.l2_penalty < math.inf):
             raise BadInputError(
-                f"batch_norm_momentum is {self.batch_norm_momentum}", allowed="0 to below 1"
+                f"adam_epsilon is {self.adam_epsilon} and l2_penalty {self.l2_penalty}",
+                allowed="above 0, and 0 or more",
             )
 
 
@@ -132,6 +144,10 @@ def train_network(
     max_epochs: int = 200,
     patience: int = 20,
     batch_norm_momentum: float = 0.99,
+    l2_penalty: float = 1e-4,
+    adam_beta1: float = 0.9,
+    adam_beta2: float = 0.999,
+    adam_epsilon: float = 1e-7,
     crops_per_map_per_epoch: int = 24,
     precision: str = "auto",
     crops_memory_gb: float = 4.0,
@@ -151,7 +167,7 @@ def train_network(
     checkpoint_dir
         Folder of this training alone, outside the rule's outputs; removed at the end.
     architecture, config_seed, seed, batch_size, learning_rate, max_epochs, patience, \
-batch_norm_momentum, crops_per_map_per_epoch
+batch_norm_momentum, l2_penalty, adam_beta1, adam_beta2, adam_epsilon, crops_per_map_per_epoch
         See :class:`TrainingSettings`.
     precision
         See :func:`strainprint.networks.devices.chosen_precision`.
@@ -180,6 +196,10 @@ batch_norm_momentum, crops_per_map_per_epoch
         max_epochs=max_epochs,
         patience=patience,
         batch_norm_momentum=batch_norm_momentum,
+        l2_penalty=l2_penalty,
+        adam_beta1=adam_beta1,
+        adam_beta2=adam_beta2,
+        adam_epsilon=adam_epsilon,
         crops_per_map_per_epoch=crops_per_map_per_epoch,
         precision=chosen_precision(precision, chosen_device),
     )
@@ -290,7 +310,7 @@ def train(
         seed=derive_seed(settings.config_seed, "network", settings.seed, "weights"),
         batch_norm_momentum=settings.batch_norm_momentum,
     ).to(device)
-    optimizer = adam(network, settings.learning_rate)
+    optimizer = adam(network, settings)
     fingerprint = ""
     progress = Progress()
     if checkpoint_dir is not None:
@@ -329,7 +349,7 @@ def train(
             optimizer.load_state_dict(before[1])
             continue
         # As in Keras, the losses of the history include the L2 penalty.
-        penalty = l2_penalty(network)
+        penalty = l2_loss(network, settings.l2_penalty)
         row = {
             "epoch": epoch,
             "train_loss": train_loss + penalty,
@@ -366,7 +386,7 @@ def train(
     )
 
 
-def adam(network: ResidualNetwork, learning_rate: float) -> torch.optim.Adam:
+def adam(network: ResidualNetwork, settings: TrainingSettings) -> torch.optim.Adam:
     """Return Keras' Adam with the network's L2 penalty.
 
     Keras adds λΣw² of the convolution kernels to the loss, whose gradient is 2λw: that is torch's
@@ -375,23 +395,24 @@ def adam(network: ResidualNetwork, learning_rate: float) -> torch.optim.Adam:
     kernels = network.kernels()
     among_kernels = {id(kernel) for kernel in kernels}
     others = [p for p in network.parameters() if id(p) not in among_kernels]
+    penalty = settings.l2_penalty if network.architecture.penalized else 0.0
     return torch.optim.Adam(
         [
-            {"params": kernels, "weight_decay": 2 * network.architecture.l2_penalty},
+            {"params": kernels, "weight_decay": 2 * penalty},
             {"params": others, "weight_decay": 0.0},
         ],
-        lr=learning_rate,
-        betas=(0.9, 0.999),
-        eps=1e-7,
+        lr=settings.learning_rate,
+        betas=(settings.adam_beta1, settings.adam_beta2),
+        eps=settings.adam_epsilon,
     )
 
 
-def l2_penalty(network: ResidualNetwork) -> float:
-    """Return λΣw² over the convolution kernels."""
-    if network.architecture.l2_penalty == 0:
+def l2_loss(network: ResidualNetwork, penalty: float) -> float:
+    """Return λΣw² over the convolution kernels; 0 where the architecture has no penalty λ."""
+    if not network.architecture.penalized:
         return 0.0
     squares = [float(kernel.detach().double().square().sum()) for kernel in network.kernels()]
-    return network.architecture.l2_penalty * math.fsum(squares)
+    return penalty * math.fsum(squares)
 
 
 def crops_of_maps(rows: NDArray[np.integer], n_crops: int) -> NDArray[np.int64]:
