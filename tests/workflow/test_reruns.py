@@ -63,7 +63,7 @@ def test_comments_checkouts_and_touched_files_run_nothing(done):
         ),
         (
             *("dataset.splits", "_part_at", "1 - train_fraction", "1.0 - train_fraction"),
-            {"split"},
+            {"split", "split_leaving_out"},
             LEARNING,
         ),
         (
