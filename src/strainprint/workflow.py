@@ -59,6 +59,10 @@ class Paths:
     ensemble_metrics = "results/{study}/{split}/ensemble/metrics.json"
 
     calibration = "results/{study}/{split}/ensemble/calibration.json"
+    explanations = "results/{study}/{split}/explanations/explanations.json"
+    explained_pictures = "results/{study}/{split}/explanations/pictures.safetensors"
+    randomization = "results/{study}/{split}/explanations/randomization.csv"
+    deletion = "results/{study}/{split}/explanations/deletion.csv"
 
     correlations = "results/{study}/correlations/correlations.zarr"
     correlations_manifest = "results/{study}/correlations/correlations.json"
@@ -204,6 +208,13 @@ def groups_to_leave_out(config: Mapping[str, Any]) -> list[str]:
     specimens = config["specimens"]
     values = {"width": specimens["widths_nm"], "slip": specimens["slip_systems"]}
     return [f"{kind}-{value:g}" for kind, some in values.items() if len(some) > 1 for value in some]
+
+
+def explanations_of(config: Mapping[str, Any], study: str, split: str) -> list[str]:
+    """Return the file of filters and saliency, empty where the config asks for none."""
+    if split not in config["report"]["explained_splits"]:
+        return []
+    return [Paths.explanations.format(study=study, split=split)]
 
 
 def simulate_minutes(config: Mapping[str, Any], subset: str) -> int:

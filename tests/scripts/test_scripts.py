@@ -208,6 +208,25 @@ def chain(tmp_path_factory):
             params={"youngs_modulus_gpa": 70.0, "poissons_ratio": 0.33, "neighbours": [1, 2]},
             wildcards=WILDCARDS,
         )
+        logs["explain"] = run_script(
+            "explain",
+            input={**DATASET, **CROPS, "weights": [at(Paths.weights, **NETWORKS[0])]},
+            output={
+                "pictures": at(Paths.explained_pictures),
+                "randomization": at(Paths.randomization),
+                "deletion": at(Paths.deletion),
+                "manifest": at(Paths.explanations),
+            },
+            params={
+                "config_seed": 0,
+                "maps": 2,
+                "filter_px": 16,
+                "filter_steps": 2,
+                "device": "auto",
+                "threads": 1,
+            },
+            wildcards=WILDCARDS,
+        )
         judged = {
             "manifest": DATASET["manifest"],
             "predictions": PREDICTIONS,
@@ -215,6 +234,7 @@ def chain(tmp_path_factory):
             "baseline": at(Paths.baseline_predictions),
             "curves": at(Paths.curves),
             "curve_errors": at(Paths.curve_errors),
+            "explanations": [at(Paths.explanations)],
         }
         logs["tables"] = run_script(
             "tables",

@@ -13,13 +13,20 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 from strainprint.dataset.manifest import build_manifest
 from strainprint.dataset.splits import build_split
-from strainprint.files import write_csv
+from strainprint.files import sha256_of_file, write_csv, write_json
 from strainprint.maps.store import MapEntry, MapRecord, ShardHeader, write_map_shard
 from strainprint.maps.strain_map import StrainMap
+from strainprint.networks.architectures import ResidualNetwork, architecture_of
+from strainprint.networks.explain import FORMAT
+from strainprint.networks.filters import excite_filters
 from strainprint.networks.predictions import write_predictions
+from strainprint.networks.saliency import KINDS, saliency
+from strainprint.networks.saliency_checks import deletion_test, randomization_test
+from strainprint.networks.storage import write_tensors
 from strainprint.report.inputs import ReportInputs
 from strainprint.seeds import generator
 from strainprint.specimens.naming import map_name, specimen_name, subset_name
@@ -81,6 +88,7 @@ def report_inputs(results: Path, study: str, split: str, **changes: Any) -> Repo
         ensemble=base / "ensemble",
         baseline=base / "baseline",
         curves=base / "curves",
+        explanations_dir=base / "explanations" if split == "specimen" else None,
         resamples=200,
     )
     return replace(inputs, **changes)
@@ -185,6 +193,46 @@ def _write_split(
     predict(base / "baseline" / "predictions.csv", "baseline", 0.62)
     predict(base / "baseline" / "shape_predictions.csv", "shape-only", 0.45)
     _write_curves(base / "curves", manifest, parts)
+    _write_explanations(base, manifest, parts)
+
+
+def _write_explanations(base: Path, manifest: pd.DataFrame, parts: np.ndarray) -> None:
+    """What a network of made-up weights answers to, on crops of noise."""
+    folder = base / "explanations"
+    network = ResidualNetwork(architecture_of("proposed"), seed=1).eval()
+    crops = generator(0, "crops").integers(0, 256, (2, 24, 24), dtype=np.uint8)
+    map_ids = manifest["map_id"].to_numpy()[parts == "test"][:2]
+    crops = crops[: len(map_ids)]
+    labels = np.zeros(len(map_ids), dtype=np.int64)
+    filters = excite_filters(network, px=16, steps=2)
+    tensors = {"filters": filters.pictures, "crops": crops}
+    tensors |= {f"saliency_{kind}": saliency(network, crops, labels, kind=kind) for kind in KINDS}
+    write_tensors(
+        folder / "pictures.safetensors",
+        {name: torch.from_numpy(array) for name, array in tensors.items()},
+    )
+    checks = {
+        "randomization.csv": randomization_test(network, crops, labels, seed=2),
+        "deletion.csv": deletion_test(network, crops, labels, seed=2),
+    }
+    for name, table in checks.items():
+        table["crop"] = map_ids[table["crop"]]
+        write_csv(folder / name, table.rename(columns={"crop": "map_id"}))
+    write_json(
+        folder / "explanations.json",
+        {
+            "format": FORMAT,
+            "network": NETWORKS[0],
+            "map_ids": map_ids.tolist(),
+            "classes_named": [CLASSES[0]] * len(map_ids),
+            "filter_steps": 2,
+            "filters": filters.filters.tolist(),
+            "filters_of_layer": filters.n_filters,
+            "sha256": {
+                name: sha256_of_file(folder / name) for name in ("pictures.safetensors", *checks)
+            },
+        },
+    )
 
 
 def _write_curves(folder: Path, manifest: pd.DataFrame, parts: np.ndarray) -> None:

@@ -17,6 +17,7 @@ RULES = {
         "correlate",
         "forest",
         "neighbours",
+        "explain",
         "tables",
         "figures",
         "page",
@@ -56,6 +57,7 @@ def test_every_rule_runs_as_often_as_the_config_says(project, preset):
             datasets,
         ),
         **dict.fromkeys(["gather_calibrations", "page"], 1),
+        "explain": run["studies"] * len(config["report"]["explained_splits"]),
     }
 
 

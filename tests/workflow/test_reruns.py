@@ -9,7 +9,7 @@ from strainprint.digest import reached_names
 
 REPORT = {"tables", "figures", "page"}
 ENSEMBLE = {"ensemble", "calibrate", "gather_calibrations"}
-LEARNING = {"split", "train", "infer", *ENSEMBLE, "forest", "neighbours", *REPORT}
+LEARNING = {"split", "train", "infer", *ENSEMBLE, "forest", "neighbours", "explain", *REPORT}
 DATASET = {"manifest", "crop", "correlate", *LEARNING}
 
 
@@ -68,7 +68,7 @@ def test_comments_checkouts_and_touched_files_run_nothing(done):
         ),
         (
             *("networks.inference", "predict_crops", ".mean(dim=1)", ".sum(dim=1)"),
-            {"infer", "classify", "trial_judge"},
+            {"infer", "classify", "explain", "trial_judge"},
             LEARNING - {"split", "train", "forest"},
         ),
     ],

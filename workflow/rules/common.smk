@@ -16,6 +16,7 @@ from strainprint.workflow import (
     benchmark_path,
     class_names,
     crops_mb,
+    explanations_of,
     filled,
     groups_to_leave_out,
     installed_versions,

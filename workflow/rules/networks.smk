@@ -4,11 +4,16 @@ train       crops, split → weights.safetensors, history.csv, training.json
 infer       weights, crops → predictions.csv, features.npy, metrics.json
 ensemble    predictions of every network and seed → results/{study}/{split}/ensemble/
 calibrate   the ensemble's validation maps → results/{study}/{split}/ensemble/calibration.json
+explain     weights and crops of the lead network's first seed, where the config says so
+            → results/{study}/{split}/explanations/
 classify    people's own maps, all networks and seeds as one ensemble
             → results/{study}/{split}/external/predictions.csv
 """
 
 TRAINED = {"network": config["run"]["networks"], "seed": config["run"]["seeds"]}
+
+# The one network that figures show and whose features find neighbours.
+LEAD_TRAINING = {"network": lead_network(config), "seed": config["run"]["seeds"][0]}
 
 # Asked for only where the config names people's maps.
 PREDICTED_EXTERNAL = (
@@ -144,6 +149,43 @@ rule calibrate:
         level=config["report"]["conformal_level"],
     script:
         "../scripts/calibrate.py"
+
+
+rule explain:
+    input:
+        manifest=Paths.manifest,
+        split=Paths.split,
+        crops=Paths.crops,
+        crops_manifest=Paths.crops_manifest,
+        weights=expand(Paths.weights, **LEAD_TRAINING, allow_missing=True),
+        training=expand(Paths.training, **LEAD_TRAINING, allow_missing=True),
+    output:
+        pictures=Paths.explained_pictures,
+        randomization=Paths.randomization,
+        deletion=Paths.deletion,
+        manifest=Paths.explanations,
+    log:
+        log_path("explain", "study", "split"),
+    benchmark:
+        benchmark_path("explain", "study", "split")
+    conda:
+        ENVIRONMENT
+    threads: config["training"]["threads"]
+    resources:
+        gpu=1,
+        mem_mb=network_mb(config),
+        runtime=120,
+    params:
+        code=code("explain"),
+        config_seed=config["seed"],
+        maps=config["report"]["explained_maps"],
+        filter_px=config["report"]["filter_px"],
+        filter_steps=config["report"]["filter_steps"],
+        device=config["training"]["device"],
+        # Other counts give other rounding, so it is a parameter and not only a resource.
+        threads=config["training"]["threads"],
+    script:
+        "../scripts/explain.py"
 
 
 rule classify:

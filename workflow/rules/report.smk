@@ -18,6 +18,7 @@ rule tables:
         shape=Paths.shape_predictions,
         curve_errors=Paths.curve_errors,
         neighbours=Paths.neighbours,
+        explanations=lambda wildcards: explanations_of(config, **wildcards),
     output:
         tables=directory(Paths.tables),
         manifest=Paths.tables_manifest,
@@ -53,6 +54,7 @@ rule figures:
         shape=Paths.shape_predictions,
         curves=Paths.curves,
         curve_errors=Paths.curve_errors,
+        explanations=lambda wildcards: explanations_of(config, **wildcards),
     output:
         figures=directory(Paths.figures),
         manifest=Paths.figures_manifest,

@@ -8,6 +8,7 @@ from strainprint.workflow import RESULTS, job_log
 
 with job_log(snakemake):
     folders = [Path(file).parent for file in snakemake.input.predictions]
+    explained = snakemake.input.get("explanations")
     inputs = ReportInputs(
         study=snakemake.wildcards.study,
         split=snakemake.wildcards.split,
@@ -17,6 +18,7 @@ with job_log(snakemake):
         ensemble=Path(snakemake.input.ensemble).parent,
         baseline=Path(snakemake.input.baseline).parent,
         curves=Path(snakemake.input.curve_errors).parent,
+        explanations_dir=Path(explained[0]).parent if explained else None,
         seed=snakemake.params.seed,
         resamples=snakemake.params.bootstrap_samples,
     )

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from strainprint.dataset.manifest import read_manifest
 from strainprint.errors import BadInputError
+from strainprint.networks.explain import Explanations, read_explanations
 from strainprint.networks.predictions import read_predictions
 from strainprint.seeds import derive_seed
 
@@ -69,6 +70,8 @@ class ReportInputs:
         Folder of each trained network, by its name ``<network>-seed<n>``.
     ensemble, baseline, curves
         Folders of those stages.
+    explanations_dir
+        Folder of the lead network's filters and saliency, None where it was not looked into.
     scalar
         Scalar of the strain that the study's pictures show.
     seed
@@ -90,6 +93,7 @@ class ReportInputs:
     ensemble: Path
     baseline: Path
     curves: Path
+    explanations_dir: Path | None = None
     scalar: str = "equivalent"
     seed: int = 0
     resamples: int = 2000
@@ -140,6 +144,11 @@ class ReportInputs:
     def neighbours(self) -> pd.DataFrame:
         """``neighbours.csv``: the training maps that each curve was predicted from."""
         return read_table(self.curves / "neighbours.csv", NEIGHBOUR_COLUMNS)
+
+    @cached_property
+    def explanations(self) -> Explanations | None:
+        """Filters and saliency of the lead network, None where it was not looked into."""
+        return None if self.explanations_dir is None else read_explanations(self.explanations_dir)
 
     def bootstrap_seed(self, purpose: str) -> int:
         """Return the seed of one bootstrap of this study and split."""

@@ -17,6 +17,7 @@ from strainprint.report.sections import (
     confusion,
     counts,
     curves,
+    explanations,
     features,
     loading_cells,
 )
@@ -34,6 +35,7 @@ SECTIONS: Final[tuple[ReportSection, ...]] = (
     loading_cells.SECTION,
     features.SECTION,
     curves.SECTION,
+    explanations.SECTION,
     counts.SECTION,
 )
 """What is shown of every study and split, in the paper's order."""

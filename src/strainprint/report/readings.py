@@ -344,3 +344,51 @@ def reference_states(rows: Sequence[Row]) -> str:
         f"before the reload; {floored} of {counted(maps, 'map')} have a strain range so small that "
         f"their picture is nearly uniform.{quiet}"
     )
+
+
+def saliency_reading(randomization: Sequence[Row], deletion: Sequence[Row]) -> str:
+    """Return what the two checks allow to say about saliency maps.
+
+    Parameters
+    ----------
+    randomization, deletion
+        Rows of ``saliency_randomization.csv`` and ``saliency_deletion.csv``.
+    """
+    if not deletion:
+        return "No test map: saliency could not be checked."
+    said = []
+    for kind in dict.fromkeys(str(row["kind"]) for row in randomization):
+        last = [row for row in randomization if row["kind"] == kind][-1]
+        left = float(last["rank_correlation_median"])
+        fate = (
+            "much of it shows the picture and not what was learned"
+            if left > 0.5
+            else "it hangs on what was learned"
+            if left < 0.2
+            else "part of it shows the picture and not what was learned"
+        )
+        said.append(
+            f"With every parameter drawn anew, {kind} saliency keeps a rank correlation of "
+            f"{number(left)} with that of the trained network: {fate}."
+        )
+    areas = {str(row["order"]): row for row in deletion}
+    for order, row in areas.items():
+        if order in {"random", "brightness"}:
+            continue
+        high, low = float(row["minus_random_high"]), float(row["minus_random_low"])
+        verdict = (
+            "by an amount that so few specimens leave open"
+            if math.isnan(high)
+            else "sooner than in a random order"
+            if high < 0
+            else "later than in a random order"
+            if low > 0
+            else "not told apart from a random order"
+        )
+        said.append(f"Blanked by {order} saliency, answers fade {verdict}.")
+    plain = min(("plain", "rectified"), key=lambda order: float(areas[order]["median_area"]))
+    if float(areas["brightness"]["median_area"]) <= float(areas[plain]["median_area"]):
+        said.append(
+            "Blanking the brightest pixels first does at least as much, and needs no network."
+        )
+    return " ".join(said)

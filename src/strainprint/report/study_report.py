@@ -18,7 +18,7 @@ from strainprint.report.tables import TABLES_FORMAT
 
 _BASELINES = ("chance", "shape-only", "baseline")
 # Compact as a picture of pixels, not as vectors.
-_DRAWN_AS_PNG = frozenset({"strain_maps"})
+_DRAWN_AS_PNG = frozenset({"strain_maps", "filters", "saliency"})
 
 Rows = list[dict[str, Any]]
 

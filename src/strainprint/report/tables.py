@@ -16,6 +16,7 @@ from strainprint.errors import BadInputError
 from strainprint.files import sha256_of_file, whole_directory, write_csv, write_json
 from strainprint.maps.store import MapShard
 from strainprint.report import paper
+from strainprint.report.explanation_tables import explanation_tables
 from strainprint.report.inputs import JudgedModel, ReportInputs
 from strainprint.report.statistics import (
     FEWEST_SPECIMENS,
@@ -431,5 +432,6 @@ TABLES: Final[tuple[Callable[[ReportInputs], dict[str, pd.DataFrame]], ...]] = (
     _run_tables,
     _accuracy_tables,
     _curve_tables,
+    explanation_tables,
 )
 """What makes the tables of a study and split; each gives one or more by the file's stem."""

@@ -17,8 +17,11 @@ from strainprint.networks.architectures import N_FEATURES
 from strainprint.report.figures.confusion import draw_confusion
 from strainprint.report.figures.curve_example import draw_curve_example
 from strainprint.report.figures.curve_neighbours import draw_curve_neighbours, neighbour_counts
+from strainprint.report.figures.filters import draw_filters
 from strainprint.report.figures.histories import draw_histories
 from strainprint.report.figures.projection import draw_projection
+from strainprint.report.figures.saliency import draw_saliency
+from strainprint.report.figures.saliency_checks import draw_saliency_checks
 from strainprint.report.figures.strain_maps import ExampleMap, draw_strain_maps
 from strainprint.report.figures.stress_strain import draw_stress_strain
 from strainprint.report.figures.style import Plate, house_style, save_figure
@@ -53,6 +56,8 @@ def write_figures(figures_dir: str | Path, figures_json: str | Path, inputs: Rep
         folder.mkdir()
         for name, draw in FIGURES.items():
             plate = draw(inputs)
+            if plate is None:
+                continue
             files = save_figure(plate.figure, folder, name)
             entries.append(
                 {
@@ -157,13 +162,33 @@ def _stress_strain(inputs: ReportInputs) -> Plate:
     return draw_stress_strain(strain, stress_mpa, once, **inputs.about)
 
 
-FIGURES: Final[dict[str, Callable[[ReportInputs], Plate]]] = {
+def _filters(inputs: ReportInputs) -> Plate | None:
+    explained = inputs.explanations
+    return None if explained is None else draw_filters(explained, **inputs.about)
+
+
+def _saliency(inputs: ReportInputs) -> Plate | None:
+    explained = inputs.explanations
+    if explained is None:
+        return None
+    return draw_saliency(explained, inputs.manifest, **inputs.about)
+
+
+def _saliency_checks(inputs: ReportInputs) -> Plate | None:
+    explained = inputs.explanations
+    return None if explained is None else draw_saliency_checks(explained, **inputs.about)
+
+
+FIGURES: Final[dict[str, Callable[[ReportInputs], Plate | None]]] = {
     "confusion": _confusion,
     "projection": _projection,
     "histories": _histories,
     "curve_example": _curve_example,
     "curve_neighbours": _curve_neighbours,
+    "filters": _filters,
+    "saliency": _saliency,
+    "saliency_checks": _saliency_checks,
     "strain_maps": _strain_maps,
     "stress_strain": _stress_strain,
 }
-"""What draws the figures of a study and split, by the file's stem."""
+"""What draws the figures of a study and split, by the file's stem; None where it has none."""
