@@ -98,11 +98,11 @@ def explain_network(
     network = trained.network.to(chosen_device)
     manifest = read_manifest(manifest_csv)
     parts = read_split(split_csv, manifest)
-    store = read_crops(crops_zarr, crops_json)
+    store = read_crops(crops_zarr, crops_json, memory_bytes=0)
     if store.map_ids != tuple(manifest["map_id"]):
         raise BadInputError("maps are not those of the manifest, in its order", where=crops_json)
     rows = explained_maps(manifest, np.asarray(parts) == "test", maps)
-    crops = np.ascontiguousarray(store.crops[rows, _CROP])
+    crops = np.ascontiguousarray(store.maps(rows)[:, _CROP])
     named = predict_crops(network, crops[:, None])[0].argmax(axis=1)
     seed = derive_seed(config_seed, "explain")
     filters = excite_filters(network, px=filter_px, steps=filter_steps, seed=seed)
