@@ -230,14 +230,6 @@ def _check_together(config: Mapping[str, Any]) -> None:
                 way_out=f"did you mean {near[0]!r}?" if near else "describe it under 'studies'",
             )
 
-    count, size = specimens["per_subset"], specimens["per_shard"]
-    if count % size:
-        raise BadInputError(
-            f"the value {count} is no multiple of specimens.per_shard ({size})",
-            where="config key specimens.per_subset",
-            allowed=f"{count - count % size or size} or {count - count % size + size}",
-            way_out="shards have one fixed size, so that adding specimens redoes none",
-        )
     if "leave_out" in config["experiments"] and not (
         len(specimens["widths_nm"]) > 1 or len(specimens["slip_systems"]) > 1
     ):
@@ -275,6 +267,7 @@ def _check_together(config: Mapping[str, Any]) -> None:
             where="config key specimens.reload_strains",
         )
 
+    count = specimens["per_subset"]
     left = count - max(1, math.floor(count * dataset["test_fraction"] + 0.5))
     if left < 2:
         raise BadInputError(

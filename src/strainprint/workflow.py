@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -157,7 +158,15 @@ def subset_names(config: Mapping[str, Any]) -> list[str]:
 def shard_names(config: Mapping[str, Any]) -> list[str]:
     """Return the shards of each subset, ``["0000", …]``: fixed size, so more specimens only add."""
     specimens = config["specimens"]
-    return [f"{index:04d}" for index in range(specimens["per_subset"] // specimens["per_shard"])]
+    shards = math.ceil(specimens["per_subset"] / specimens["per_shard"])
+    return [f"{index:04d}" for index in range(shards)]
+
+
+def shard_size(config: Mapping[str, Any], shard: str) -> int:
+    """Return the number of specimens of a shard: ``per_shard``, or what is left for the last."""
+    specimens = config["specimens"]
+    size: int = specimens["per_shard"]
+    return min(size, specimens["per_subset"] - int(shard) * size)
 
 
 def class_names(config: Mapping[str, Any]) -> list[str]:
@@ -222,7 +231,7 @@ def simulate_minutes(config: Mapping[str, Any], subset: str) -> int:
 
     ASSUME: 1 minute per specimen of 125 nm and 10 % of strain, growing with the cube of the width
     (sources, planes and pair sums) and with the strain of all paths (one load serves all plain
-    prior strains), never less than 30: generous, since a job cut short is lost.
+    prior strains), never less than 30. A job cut short keeps its finished specimens.
     """
     width_nm = parse_subset(subset)[0]
     specimens = config["specimens"]

@@ -26,6 +26,7 @@ from strainprint.workflow import (
     published_weights,
     rule_digest,
     shard_names,
+    shard_size,
     simulate_minutes,
     split_of_variant,
     strict_dataset,

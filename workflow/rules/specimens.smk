@@ -2,6 +2,7 @@
 
 simulate    one job per shard of a subset (width, slip systems)
             → results/specimens/{subset}/{shard}.h5 + .json
+            (finished specimens wait in {shard}.parts/ until the shard is full)
 """
 
 
@@ -23,6 +24,7 @@ rule simulate:
         code=code("simulate"),
         seed=config["seed"],
         per_shard=config["specimens"]["per_shard"],
+        count=lambda wildcards: shard_size(config, wildcards.shard),
         prior_strains=config["specimens"]["prior_strains"],
         paths=config["specimens"]["paths"],
         reload_strains=config["specimens"]["reload_strains"],

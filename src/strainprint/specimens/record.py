@@ -262,6 +262,47 @@ def write_shard(
     )
 
 
+def join_shards(parts: Sequence[str | Path], path: str | Path, manifest: str | Path) -> None:
+    """Write the specimens of several shards of the same settings as one, whole or not at all.
+
+    Each part has its manifest beside it.
+
+    Raises
+    ------
+    BadInputError
+        A part is missing or damaged.
+    """
+    contents = [
+        read_json(Path(part).with_suffix(".json"), expected_format=FORMAT) for part in parts
+    ]
+    with write_whole(path) as partial, h5py.File(partial, "w") as file:
+        for part in parts:
+            verify_shard(part, Path(part).with_suffix(".json"))
+            with h5py.File(part, "r") as source:
+                for name, value in source.attrs.items():
+                    file.attrs[name] = value
+                for name in source:
+                    if name != _LOST:
+                        source.copy(name, file)
+                for name in source.get(_LOST, {}):
+                    source.copy(f"{_LOST}/{name}", file.require_group(_LOST))
+    write_json(
+        manifest,
+        {
+            **{key: contents[0][key] for key in ("format", "version", "subset")},
+            "count": sum(content["count"] for content in contents),
+            **{
+                key: [value for content in contents for value in content[key]]
+                for key in ("specimens", "seeds", "lost")
+            },
+            "largest_identity_error": max(
+                content["largest_identity_error"] for content in contents
+            ),
+            "sha256": sha256_of_file(path),
+        },
+    )
+
+
 def _any_state(group: h5py.Group) -> State:
     return State(
         plane=group["plane"][()].astype(np.int64),
