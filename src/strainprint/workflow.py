@@ -166,7 +166,8 @@ def shard_size(config: Mapping[str, Any], shard: str) -> int:
     """Return the number of specimens of a shard: ``per_shard``, or what is left for the last."""
     specimens = config["specimens"]
     size: int = specimens["per_shard"]
-    return min(size, specimens["per_subset"] - int(shard) * size)
+    wanted: int = specimens["per_subset"]
+    return min(size, wanted - int(shard) * size)
 
 
 def class_names(config: Mapping[str, Any]) -> list[str]:

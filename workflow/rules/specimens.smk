@@ -24,7 +24,7 @@ rule simulate:
         code=code("simulate"),
         seed=config["seed"],
         per_shard=config["specimens"]["per_shard"],
-        count=lambda wildcards: shard_size(config, wildcards.shard),
+        specimens=lambda wildcards: shard_size(config, wildcards.shard),
         prior_strains=config["specimens"]["prior_strains"],
         paths=config["specimens"]["paths"],
         reload_strains=config["specimens"]["reload_strains"],
