@@ -7,13 +7,14 @@ import pytest
 import torch
 from small_study import CLASSES, write_small_maps
 
+from strainprint.dataset.crops import crop_picture
 from strainprint.dataset.manifest import build_manifest
 from strainprint.dataset.splits import build_split
 from strainprint.dataset.store import read_crops, write_crops
 from strainprint.errors import BadInputError
 from strainprint.networks import inference
 from strainprint.networks.architectures import ARCHITECTURES, ResidualNetwork
-from strainprint.networks.inference import infer_network, predict_crops
+from strainprint.networks.inference import infer_network, predict_crops, predict_picture
 from strainprint.networks.predictions import read_predictions
 from strainprint.networks.storage import load_network, save_network
 from strainprint.networks.training import train_network
@@ -99,6 +100,15 @@ def test_streamed_crops_give_the_same_bytes(dataset, directory, tmp_path):
         infer_network(**dataset, directory=streamed, device="cpu", threads=1, **memory)
         for path in directory.iterdir():
             assert (streamed / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def test_a_picture_is_judged_by_its_crops(dataset, directory):
+    judge = load_network(directory)
+    picture = np.random.default_rng(3).integers(0, 256, (30, 100), dtype=np.uint8)
+    crops = crop_picture(picture, crop_px=14, scales=(256,), aspect="keep")
+    np.testing.assert_array_equal(
+        predict_picture(judge, picture), predict_crops(judge.network, crops[None])[0][0]
+    )
 
 
 def test_training_json_tells_what_was_trained_on_what(dataset, directory):

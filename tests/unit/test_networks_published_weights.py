@@ -76,6 +76,77 @@ def keras_forward(path, crop):
         return exponentials / exponentials.sum(), features
 
 
+def synthetic_keras_file(path, seed=0):
+    """Write `proposed` as Keras 2.1 stores it, layer by layer from the description of its graph."""
+    rng = np.random.default_rng(seed)
+    layers, counts = [], {}
+
+    def layer(kind, *inbound, **arrays):
+        prefix = {"BatchNormalization": "batch_normalization", "Conv2D": "conv2d"}.get(
+            kind, kind.lower()
+        )
+        counts[prefix] = counts.get(prefix, 0) + 1
+        name = f"{prefix}_{counts[prefix]}"
+        nodes = [[[source, 0, 0, {}] for source in inbound]] if inbound else []
+        layers.append({"name": name, "class_name": kind, "inbound_nodes": nodes})
+        for array, values in arrays.items():
+            file[f"model_weights/{name}/{name}/{array}:0"] = values.astype(np.float32)
+        return name
+
+    def normalized(source, size, c_in, c_out):
+        spread = 0.01 if c_in == 1 else (2 / (size * size * c_in)) ** 0.5  # grey levels come in
+        kernel = rng.normal(0, spread, (size, size, c_in, c_out))
+        made = layer("Conv2D", source, kernel=kernel, bias=rng.normal(0, 0.1, c_out))
+        return layer(
+            "BatchNormalization",
+            made,
+            gamma=rng.uniform(0.5, 1.5, c_out),
+            beta=rng.normal(0, 0.3, c_out),
+            moving_mean=rng.normal(0, 0.3, c_out),
+            moving_variance=rng.uniform(0.5, 2.0, c_out),
+        )
+
+    with h5py.File(path, "w") as file:
+        out = layer("Activation", normalized(layer("InputLayer"), 3, 1, 16))
+        c_in, out = 16, layer("MaxPooling2D", out)
+        for c_out in (32, 64):
+            for _ in range(2):
+                shortcut = normalized(out, 1, c_in, c_out) if c_in != c_out else out
+                for n in range(3):
+                    out = normalized(out, 3, c_out if n else c_in, c_out)
+                    out = layer("Activation", out) if n < 2 else out
+                out, c_in = layer("Activation", layer("Add", out, shortcut)), c_out
+            out = layer("MaxPooling2D", out)
+        out = layer("GlobalAveragePooling2D", out)
+        layer("Dense", out, kernel=rng.normal(0, 0.2, (64, 3)), bias=rng.normal(0, 0.2, 3))
+        file.attrs["model_config"] = json.dumps({"config": {"layers": layers}})
+
+
+def test_a_keras_file_gives_the_probabilities_of_plain_numpy(tmp_path):
+    """Of weights that are ours, so that it runs where the published ones are not."""
+    path = tmp_path / "weights.hdf5"
+    synthetic_keras_file(path)
+    import_keras(path, tmp_path / "out")
+    network = load_network(tmp_path / "out").network
+    for shape in ((40, 48), (31, 30)):
+        crop = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
+        probabilities, features = predict_crops(network, crop[None, None])
+        expected_probabilities, expected_features = keras_forward(path, crop)
+        assert expected_probabilities.max() < 0.999  # or agreement would say nothing
+        np.testing.assert_allclose(probabilities[0], expected_probabilities, rtol=0, atol=1e-5)
+        np.testing.assert_allclose(features[0], expected_features, rtol=1e-3, atol=1e-3)
+
+
+def test_a_keras_file_of_other_layers_is_named(tmp_path):
+    path = tmp_path / "weights.hdf5"
+    synthetic_keras_file(path)
+    with h5py.File(path, "r+") as file:
+        del file["model_weights/conv2d_2"]
+    with pytest.raises(BadInputError, match="no array model_weights/conv2d_2/conv2d_2/kernel:0"):
+        import_keras(path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 @needs_reference
 def test_published_weights_give_the_probabilities_of_plain_numpy(tmp_path):
     import_keras(WEIGHTS, tmp_path)

@@ -2,9 +2,15 @@
 
 import dataclasses
 import errno
+import json
 import math
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import killed_training
 import numpy as np
 import pandas as pd
 import pytest
@@ -120,6 +126,35 @@ def test_a_training_killed_in_any_epoch_ends_with_the_same_bytes(
     assert len(trained) == 3 - (killed_in if moment == "save_checkpoint" else killed_in - 1)
     assert weights_of(resumed) == weights_of(uninterrupted)
     pd.testing.assert_frame_equal(resumed.history, uninterrupted.history, check_exact=True)
+
+
+def test_kill_9_in_a_process_of_its_own_costs_at_most_one_epoch_and_no_bit(tmp_path):
+    """Killed in the second and in the fourth epoch, wherever in it that falls."""
+
+    def start(folder, out):
+        return subprocess.Popen([sys.executable, killed_training.__file__, folder, out])
+
+    checkpoints, out = tmp_path / "checkpoint", tmp_path / "out"
+    for epochs, delay_s in ((1, 0.05), (3, 0.13)):
+        process = start(checkpoints, out)
+        while epochs_kept(checkpoints) < epochs:
+            assert process.poll() is None
+            time.sleep(0.005)
+        time.sleep(delay_s)
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+        assert epochs_kept(checkpoints) >= epochs
+    resumed = start(checkpoints, out)
+    killed_training.main(None, tmp_path / "uninterrupted")
+    assert resumed.wait() == 0
+    assert out.read_bytes() == (tmp_path / "uninterrupted").read_bytes()
+
+
+def epochs_kept(folder):
+    if not (path := folder / "checkpoint.safetensors").exists():
+        return 0
+    with safetensors.safe_open(path, "pt") as handle:
+        return len(json.loads(handle.metadata()["strainprint"])["history"])
 
 
 @pytest.mark.parametrize("fault", [KeyboardInterrupt(), OSError(errno.ENOSPC, "disk full")])

@@ -12,7 +12,6 @@ import pandas as pd
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from strainprint.dataset.crops import PAPER_CROP_PX, PAPER_SCALES, crop_picture
 from strainprint.errors import BadInputError
 from strainprint.files import without_formulas, write_csv
 from strainprint.maps.declaration import Declaration, beside, read_declaration
@@ -22,7 +21,7 @@ from strainprint.maps.people import read_strain_map, turned_picture
 from strainprint.maps.picture import grey_picture
 from strainprint.maps.strain_map import StrainMap
 from strainprint.networks.devices import prepare_device
-from strainprint.networks.inference import predict_crops
+from strainprint.networks.inference import predict_picture
 from strainprint.networks.storage import TrainedNetwork, load_network
 
 _RANGE_FLOOR = 1e-6
@@ -264,11 +263,4 @@ def _probabilities(
 ) -> NDArray[np.float64]:
     """Return the class probabilities (n_classes,) of one map."""
     picture = _picture(content, trained)[0] if isinstance(content, StrainMap) else content
-    crops = crop_picture(
-        picture,
-        crop_px=int(trained.crops.get("crop_px", PAPER_CROP_PX)),
-        scales=list(trained.crops.get("scales", PAPER_SCALES)),
-        aspect=str(trained.crops.get("aspect", "1:3")),
-    )
-    probabilities, _ = predict_crops(trained.network, crops[np.newaxis])
-    return np.asarray(probabilities[0], dtype=np.float64)
+    return predict_picture(trained, picture)

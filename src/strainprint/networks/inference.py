@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from strainprint.dataset.crops import PAPER_CROP_PX, PAPER_SCALES, crop_picture
 from strainprint.dataset.manifest import classes_of, read_manifest
 from strainprint.dataset.splits import read_split
 from strainprint.dataset.store import CropStore, read_crops
+from strainprint.dataset.tensor_crops import crop_tensor
 from strainprint.errors import BadInputError
 from strainprint.files import write_json, write_whole
 from strainprint.networks.architectures import N_FEATURES, ResidualNetwork, folded
 from strainprint.networks.devices import prepare_device
 from strainprint.networks.predictions import prediction_metrics, write_predictions
-from strainprint.networks.storage import load_network
+from strainprint.networks.storage import TrainedNetwork, load_network
 
 # On a CPU one map at a time: caches like it, and no map's bits depend on its neighbours.
 _MAPS_PER_BATCH = {"cpu": 1, "cuda": 32}
@@ -85,6 +88,24 @@ def infer_network(
     metrics = prediction_metrics(table)
     write_json(directory / "metrics.json", metrics)
     _log.info("%s: accuracy %s", directory.name, metrics["accuracy"])
+
+
+def predict_picture(trained: TrainedNetwork, picture: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return the class probabilities (n_classes,) of one grey picture (rows, columns).
+
+    It is cropped where the network is: on a GPU by whole numbers, with the same bits.
+    """
+    device = trained.network.classifier.weight.device
+    how: dict[str, Any] = {
+        "crop_px": int(trained.crops.get("crop_px", PAPER_CROP_PX)),
+        "scales": tuple(trained.crops.get("scales", PAPER_SCALES)),
+        "aspect": str(trained.crops.get("aspect", "1:3")),
+    }
+    if device.type == "cuda":
+        crops = crop_tensor(torch.from_numpy(picture).to(device), **how).cpu().numpy()
+    else:
+        crops = crop_picture(picture, **how)
+    return np.asarray(predict_crops(trained.network, crops[np.newaxis])[0][0])
 
 
 def predict_crops(
