@@ -118,7 +118,7 @@ def synthetic_keras_file(path, seed=0):
                 out, c_in = layer("Activation", layer("Add", out, shortcut)), c_out
             out = layer("MaxPooling2D", out)
         out = layer("GlobalAveragePooling2D", out)
-        layer("Dense", out, kernel=rng.normal(0, 0.2, (64, 3)), bias=rng.normal(0, 0.2, 3))
+        layer("Dense", out, kernel=rng.normal(0, 0.01, (64, 3)), bias=rng.normal(0, 0.2, 3))
         file.attrs["model_config"] = json.dumps({"config": {"layers": layers}})
 
 
