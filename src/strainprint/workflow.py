@@ -74,6 +74,7 @@ class Paths:
 
     neighbours = "results/{study}/{split}/curves/neighbours.csv"
     curves = "results/{study}/{split}/curves/curves.csv"
+    curve_bands = "results/{study}/{split}/curves/bands.csv"
     curve_errors = "results/{study}/{split}/curves/errors.csv"
     curve_metrics = "results/{study}/{split}/curves/metrics.json"
 

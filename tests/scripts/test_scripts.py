@@ -202,6 +202,7 @@ def chain(tmp_path_factory):
             output={
                 "neighbours": at(Paths.neighbours),
                 "curves": at(Paths.curves),
+                "bands": at(Paths.curve_bands),
                 "errors": at(Paths.curve_errors),
                 "metrics": at(Paths.curve_metrics),
             },

@@ -282,6 +282,7 @@ def _write_curves(folder: Path, manifest: pd.DataFrame, parts: np.ndarray) -> No
             neighbours.append(
                 {
                     "map_id": row.map_id,
+                    "siblings": "allowed",
                     "rank": rank,
                     "neighbour_map_id": name,
                     "distance": float(rank),

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
-from strainprint.curves.neighbours import component_scores, nearest_neighbours, read_features
+from strainprint.curves.neighbours import (
+    component_scores,
+    cross_validated_count,
+    mean_of_neighbours,
+    nearest_neighbours,
+    read_features,
+)
 from strainprint.errors import BadInputError
 
 
@@ -19,6 +25,44 @@ def test_neighbours_on_a_line_by_hand():
 def test_of_equally_near_maps_the_earlier_comes_first():
     nearest, _ = nearest_neighbours(np.array([[0.0]]), np.array([[1.0], [-1.0], [1.0]]), 3)
     np.testing.assert_array_equal(nearest, [[0, 1, 2]])
+
+
+def test_rows_of_the_own_group_are_no_neighbours():
+    nearest, distances = nearest_neighbours(
+        np.array([[0.0], [9.0]]),
+        np.array([[10.0], [1.0], [4.0]]),
+        3,
+        query_groups=["a", "b"],
+        reference_groups=["b", "a", "a"],
+    )
+    np.testing.assert_array_equal(nearest, [[0, -1, -1], [2, 1, -1]])
+    np.testing.assert_allclose(distances, [[10, np.inf, np.inf], [5, 8, np.inf]])
+
+
+def test_the_mean_takes_the_neighbours_there_are():
+    curves = np.array([[1.0, 10.0], [3.0, 30.0], [100.0, 100.0]])
+    mean = mean_of_neighbours(curves, np.array([[0, 1], [1, -1], [-1, -1]]))
+    np.testing.assert_array_equal(mean, [[2, 20], [3, 30], [np.nan, np.nan]])
+
+
+def test_cross_validation_finds_how_many_neighbours_share_a_level():
+    """Specimens in fours on one level, noise on top: three others average it out, more mislead."""
+    generator = np.random.default_rng(2)
+    level = np.repeat([100.0, 200.0, 300.0, 400.0, 500.0], 4)
+    curves = (level + generator.normal(0, 10, 20))[:, np.newaxis] * np.ones(5)
+    names = [f"s{i}" for i in range(20)]
+    points = level[:, np.newaxis] + generator.normal(0, 1, (20, 1))
+    nearest, _ = nearest_neighbours(points, points, 19, query_groups=names, reference_groups=names)
+    best, errors = cross_validated_count(curves, nearest, [1, 2, 3, 4, 8, 16])
+    assert best == 3
+    assert errors[3] < errors[1] < errors[16]
+
+
+def test_one_specimen_leaves_no_number_of_neighbours_to_choose():
+    nearest = np.full((2, 1), -1)
+    best, errors = cross_validated_count(np.ones((2, 3)), nearest, [5, 1])
+    assert best == 1
+    assert np.isnan(list(errors.values())).all()
 
 
 def test_neighbours_equal_those_of_scikit_learn():

@@ -14,8 +14,11 @@ from strainprint.dataset.splits import build_split, read_split
 from strainprint.errors import BadInputError
 
 DRAWING = {"scalar": "equivalent", "range_floor": 1e-6}
-NAMES = ("neighbours.csv", "curves.csv", "errors.csv", "metrics.json")
-METHODS = ["k1", "k3", "subset_mean", "correlation_k5"]
+NAMES = ("neighbours.csv", "curves.csv", "bands.csv", "errors.csv", "metrics.json")
+METHODS = [
+    *("k1", "k3", "cv", "subset_mean", "correlation_k5", "correlation_cv"),
+    *("paper_k1", "paper_k3"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +58,7 @@ def predict(root, out, split="specimen", **changes):
         *(out / name for name in NAMES),
         **settings | changes,
     )
-    tables = [pd.read_csv(out / name) for name in NAMES[:3]]
+    tables = [pd.read_csv(out / name) for name in NAMES[:4]]
     return (*tables, json.loads((out / "metrics.json").read_text()))
 
 
@@ -68,7 +71,7 @@ def test_every_small_reload_test_map_gets_a_curve_and_no_other(dataset, predicte
     manifest = read_manifest(dataset / "manifest.csv")
     parts = read_split(dataset / "specimen.csv", manifest)
     expected = manifest[(parts == "test") & (manifest["reload"] == "small")]["map_id"].tolist()
-    _, curves, errors, metrics = predicted
+    _, curves, _, errors, metrics = predicted
     assert curves["map_id"].drop_duplicates().tolist() == expected
     assert len(curves) == len(expected) * len(CURVE_STRAIN)
     assert list(curves.columns) == [
@@ -87,8 +90,9 @@ def test_neighbours_are_small_reload_training_maps_nearest_first(dataset, predic
     fine = set(manifest[(parts == "train") & (manifest["reload"] == "small")]["map_id"])
     neighbours = predicted[0]
     assert set(neighbours["neighbour_map_id"]) <= fine
-    for _, rows in neighbours.groupby("map_id"):
-        assert rows["rank"].tolist() == [1, 2, 3]
+    for (_, siblings), rows in neighbours.groupby(["map_id", "siblings"]):
+        assert rows["rank"].tolist() == list(range(1, len(rows) + 1))
+        assert len(rows) == 3 or siblings == "left out"
         assert rows["distance"].is_monotonic_increasing
 
 
@@ -96,7 +100,8 @@ def test_mean_of_neighbours_is_the_mean_of_their_measured_curves(dataset, predic
     manifest = read_manifest(dataset / "manifest.csv")
     strain, stress = reload_curves(manifest, dataset)
     row_of = dict(zip(manifest["map_id"], manifest.index, strict=True))
-    neighbours, curves, _, _ = predicted
+    neighbours, curves, *_ = predicted
+    neighbours = neighbours[neighbours["siblings"] == "left out"]
     name = curves["map_id"].iloc[0]
     curve = curves[curves["map_id"] == name]
     rows = [row_of[n] for n in neighbours[neighbours["map_id"] == name]["neighbour_map_id"]]
@@ -107,14 +112,14 @@ def test_mean_of_neighbours_is_the_mean_of_their_measured_curves(dataset, predic
 
 
 def test_features_that_know_the_plateau_beat_the_mean_of_the_subset(predicted):
-    summary = predicted[3]["all"]
+    summary = predicted[4]["all"]
     assert summary["k1"]["relative_rmse_mean"] < 0.5 * summary["subset_mean"]["relative_rmse_mean"]
-    assert set(predicted[3]["by_width_nm"]) == {"30", "40"}
-    assert predicted[3]["modulus_mpa"] == pytest.approx(78554.6, abs=0.1)
+    assert set(predicted[4]["by_width_nm"]) == {"30", "40"}
+    assert predicted[4]["modulus_mpa"] == pytest.approx(78554.6, abs=0.1)
 
 
 def test_yield_error_is_the_difference_of_the_plateaus(predicted):
-    _, curves, errors, _ = predicted
+    _, curves, _, errors, _ = predicted
     last = curves.groupby("map_id").last()
     for row in errors[errors["method"] == "k1"].itertuples():
         assert row.yield_stress_true_mpa == pytest.approx(last["true_mpa"][row.map_id], rel=1e-6)
@@ -122,24 +127,58 @@ def test_yield_error_is_the_difference_of_the_plateaus(predicted):
         assert row.yield_stress_error_mpa == pytest.approx(difference, abs=0.01)
 
 
-def test_no_neighbour_is_of_the_same_specimen_in_the_specimen_split(dataset, predicted, tmp_path):
+def test_a_neighbour_is_of_the_same_specimen_only_where_the_papers_way_allows_it(
+    dataset, predicted, tmp_path
+):
     assert not predicted[0]["same_specimen"].any()
-    neighbours, *_, metrics = predict(dataset, tmp_path, split="profile")
+    neighbours, *_, metrics = predict(dataset, tmp_path, split="profile", neighbours=(1, 500))
     same = [
         a.rsplit("-p", 1)[0] == b.rsplit("-p", 1)[0]
         for a, b in zip(neighbours["map_id"], neighbours["neighbour_map_id"], strict=True)
     ]
     assert neighbours["same_specimen"].tolist() == [int(s) for s in same]
-    first = neighbours[neighbours["rank"] == 1]["same_specimen"].mean()
+    allowed = neighbours["siblings"] == "allowed"
+    assert neighbours[allowed]["same_specimen"].any()
+    assert not neighbours[~allowed]["same_specimen"].any()
+    first = neighbours[allowed & (neighbours["rank"] == 1)]["same_specimen"].mean()
     assert metrics["nearest_is_same_specimen"] == pytest.approx(first)
 
 
 def test_fewer_training_maps_than_k_are_all_used_and_recorded(dataset, tmp_path):
-    neighbours, curves, _, metrics = predict(dataset, tmp_path, neighbours=(1, 500))
+    neighbours, curves, *_, metrics = predict(dataset, tmp_path, neighbours=(1, 500))
     n_train = metrics["n"]["train"]
-    assert metrics["neighbours_used"] == {"k1": 1, "k500": n_train, "correlation_k5": 5}
+    used = metrics["neighbours_used"]
+    assert (used["k1"], used["k500"], used["correlation_k5"]) == (1, n_train, 5)
     assert neighbours["rank"].max() == n_train
     assert np.isfinite(curves["k500_mpa"]).all()
+
+
+def test_a_map_without_another_training_specimen_has_empty_cells(dataset, tmp_path):
+    # One specimen of 30 nm trains, and its own other map is the only one of that width to test.
+    manifest = read_manifest(dataset / "manifest.csv")
+    small = manifest["reload"] == "small"
+    lone = small & (manifest["specimen_id"] == "w0030-s2-00000")
+    parts = pd.Series("validation", index=manifest.index)
+    parts[lone] = ["train", "train", "test"]
+    table = manifest[["map_id", "specimen_id"]].assign(part=parts)
+    table.to_csv(dataset / "lone.csv", index=False)
+    _, curves, bands, errors, metrics = predict(dataset, tmp_path, split="lone")
+    by_method = errors.set_index("method")
+    assert by_method.loc[["k1", "cv", "subset_mean"], "relative_rmse"].isna().all()
+    assert by_method.loc["k1", "neighbours"] == 0
+    assert by_method.loc["paper_k1", "neighbours"] == 1
+    assert np.isfinite(by_method.loc["paper_k1", "relative_rmse"])
+    assert curves["k1_mpa"].isna().all()
+    assert bands.drop(columns=["map_id", "strain"]).isna().all(axis=None)
+    assert metrics["without_neighbour"] == 1
+    assert metrics["all"]["k1"]["r2_at_strain"] == []
+
+
+def test_features_that_know_the_plateau_want_few_neighbours(predicted):
+    chosen = predicted[4]["cross_validation"]
+    tried = chosen["cv"]["relative_rmse_mean"]
+    assert chosen["cv"]["k"] == int(min(tried, key=lambda k: (tried[k], int(k))))
+    assert chosen["cv"]["k"] <= 3
 
 
 def test_tables_repeat_bit_for_bit(dataset, tmp_path):

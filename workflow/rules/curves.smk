@@ -24,6 +24,7 @@ rule neighbours:
     output:
         neighbours=Paths.neighbours,
         curves=Paths.curves,
+        bands=Paths.curve_bands,
         errors=Paths.curve_errors,
         metrics=Paths.curve_metrics,
     log:

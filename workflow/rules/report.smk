@@ -16,6 +16,8 @@ rule tables:
         ensemble=Paths.ensemble_predictions,
         baseline=Paths.baseline_predictions,
         shape=Paths.shape_predictions,
+        curves=Paths.curves,
+        bands=Paths.curve_bands,
         curve_errors=Paths.curve_errors,
         neighbours=Paths.neighbours,
         explanations=lambda wildcards: explanations_of(config, **wildcards),
@@ -53,6 +55,7 @@ rule figures:
         baseline=Paths.baseline_predictions,
         shape=Paths.shape_predictions,
         curves=Paths.curves,
+        bands=Paths.curve_bands,
         curve_errors=Paths.curve_errors,
         explanations=lambda wildcards: explanations_of(config, **wildcards),
     output:

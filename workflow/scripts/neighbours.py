@@ -13,6 +13,7 @@ with job_log(snakemake):
         snakemake.input.correlations_manifest,
         snakemake.output.neighbours,
         snakemake.output.curves,
+        snakemake.output.bands,
         snakemake.output.errors,
         snakemake.output.metrics,
         youngs_modulus_gpa=snakemake.params.youngs_modulus_gpa,

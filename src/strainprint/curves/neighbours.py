@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -57,11 +58,17 @@ def read_features(path: str | Path, n_maps: int) -> NDArray[np.float32]:
 
 
 def nearest_neighbours(
-    query: NDArray[np.floating], reference: NDArray[np.floating], count: int
+    query: NDArray[np.floating],
+    reference: NDArray[np.floating],
+    count: int,
+    *,
+    query_groups: Sequence[str] | None = None,
+    reference_groups: Sequence[str] | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return the nearest reference rows of every query row, nearest first, and their distances.
 
-    Euclidean in float64; of equally near rows the earlier one comes first.
+    Euclidean in float64; of equally near rows the earlier one comes first. With groups, a
+    reference row of the query's own group is never a neighbour.
 
     Parameters
     ----------
@@ -69,10 +76,13 @@ def nearest_neighbours(
         Shapes (n_query, n_features) and (n_reference, n_features).
     count
         Neighbours asked for; where there are fewer reference rows, all of them are returned.
+    query_groups, reference_groups
+        Group of every row, e.g. its specimen; both or neither.
 
     Returns
     -------
-    Indices into ``reference`` and distances, both (n_query, min(count, n_reference)).
+    Indices into ``reference`` and distances, both (n_query, min(count, n_reference)); -1 and
+    infinity where the other groups have fewer rows.
     """
     if count < 1 or len(reference) == 0:
         raise BadInputError(
@@ -81,8 +91,65 @@ def nearest_neighbours(
             way_out="simulate more specimens (per_subset)",
         )
     distances = cdist(query.astype(np.float64), reference.astype(np.float64))
-    order = np.argsort(distances, axis=1, kind="stable")[:, :count]
-    return order.astype(np.int64), np.take_along_axis(distances, order, axis=1)
+    if query_groups is not None and reference_groups is not None:
+        own = np.asarray(query_groups)[:, np.newaxis] == np.asarray(reference_groups)
+        distances[own] = np.inf
+    order = np.argsort(distances, axis=1, kind="stable")[:, :count].astype(np.int64)
+    found = np.take_along_axis(distances, order, axis=1)
+    return np.where(np.isfinite(found), order, -1), found
+
+
+def mean_of_neighbours(
+    curves: NDArray[np.float64], nearest: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return the mean curve of each row's neighbours, (n_query, n_points); NaN where it has none.
+
+    Parameters
+    ----------
+    curves
+        Curves of the reference rows, (n_reference, n_points).
+    nearest
+        Indices into them, (n_query, k), -1 for none.
+    """
+    there = nearest >= 0
+    total = np.einsum("ij,ijp->ip", there.astype(float), curves[nearest])
+    count = there.sum(axis=1, keepdims=True)
+    mean = np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
+    return np.asarray(mean, dtype=np.float64)
+
+
+def cross_validated_count(
+    curves: NDArray[np.float64],
+    nearest: NDArray[np.int64],
+    candidates: Sequence[int],
+) -> tuple[int, dict[int, float]]:
+    """Return the number of neighbours that predicts training curves best, and every one's error.
+
+    The error is the mean over training maps of the relative RMSE of the mean curve of their k
+    neighbours; the smallest k wins a tie. When a map's own specimen is never its neighbour, this
+    is cross-validation that leaves out one specimen at a time.
+
+    Parameters
+    ----------
+    curves
+        Curves of the training maps, (n_train, n_points).
+    nearest
+        Each training map's neighbours among them, (n_train, at least the largest candidate or as
+        many as there are).
+    candidates
+        Every k to try.
+    """
+    scale = np.sqrt(np.mean(curves**2, axis=1))
+    errors: dict[int, float] = {}
+    for k in sorted(set(candidates)):
+        predicted = mean_of_neighbours(curves, nearest[:, :k])
+        error = np.sqrt(np.mean((predicted - curves) ** 2, axis=1)) / scale
+        known = np.isfinite(error)
+        errors[k] = float(error[known].mean()) if known.any() else float("nan")
+    usable = {k: error for k, error in errors.items() if np.isfinite(error)}
+    # One training specimen leaves nothing to choose by.
+    best = min(usable, key=lambda k: (usable[k], k)) if usable else min(errors)
+    return best, errors
 
 
 def component_scores(

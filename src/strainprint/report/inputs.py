@@ -22,7 +22,9 @@ ERROR_COLUMNS = (
     *("map_id", "subset", "prior_strain", "method", "relative_rmse", "r2"),
     *("yield_stress_true_mpa", "yield_stress_error_mpa"),
 )
-NEIGHBOUR_COLUMNS = ("map_id", "rank", "neighbour_map_id", "distance", "same_specimen")
+NEIGHBOUR_COLUMNS = (
+    *("map_id", "siblings", "rank", "neighbour_map_id", "distance", "same_specimen"),
+)
 HISTORY_COLUMNS = (
     *("epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy"),
 )

@@ -121,7 +121,8 @@ def summary_table(
     test, train = (parts == "test").to_numpy(), (parts == "train").to_numpy()
     specimens = manifest["specimen_id"]
     known = specimens[test].isin(set(specimens[train]))
-    nearest = neighbours.sort_values("rank", kind="stable").drop_duplicates("map_id")
+    as_paper = neighbours[neighbours["siblings"] == "allowed"]
+    nearest = as_paper.sort_values("rank", kind="stable").drop_duplicates("map_id")
     counts = {part: int((parts == part).sum()) for part in PARTS}
     return pd.DataFrame(
         [
