@@ -9,7 +9,7 @@ PROFILE ?= $(if $(shell nvidia-smi -L 2>/dev/null),gpu,default)
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 PIP_INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c envs/constraints.txt
 
-.PHONY: run test check fuzz config/README.md bench-rendering bench-specimens verify
+.PHONY: run test check fuzz config/README.md bench-rendering bench-specimens bench-networks bench-networks-memory verify
 
 run: $(VENV)/.installed
 	snakemake --cores $(CORES) --workflow-profile profiles/$(PROFILE)
@@ -57,6 +57,19 @@ bench-specimens: $(VENV)/.installed-bench
 
 $(VENV)/.installed-bench: $(VENV)/.installed
 	$(PIP_INSTALL) -e ".[bench]"
+	touch $@
+
+# Crops per second in training and prediction, beside a plain torch loop, Keras on TensorFlow and the
+# machine's peak; the log of each kind of device is kept in docs/benchmarks.
+bench-networks: $(VENV)/.installed-bench-networks
+	python benchmarks/networks.py --log docs/benchmarks $(BENCH_OPTIONS)
+
+# Peak memory of a training at paper scale; writes 1 GB to the temporary folder.
+bench-networks-memory: $(VENV)/.installed
+	OMP_NUM_THREADS=1 python benchmarks/networks_memory.py $(BENCH_OPTIONS)
+
+$(VENV)/.installed-bench-networks: $(VENV)/.installed
+	$(PIP_INSTALL) -e ".[bench-networks]"
 	touch $@
 
 # Every check of the simulator against its closed form: writes docs/verification.md.

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import zarr
 from small_study import CLASSES, write_small_maps
+from synthetic_crops import write_synthetic_crops
 
 from strainprint.dataset.crops import crop_picture
 from strainprint.dataset.manifest import build_manifest
 from strainprint.dataset.pictures import manifest_pictures
-from strainprint.dataset.store import read_crops, write_crops
+from strainprint.dataset.store import MAPS_PER_SHARD, read_crops, write_crops
 from strainprint.errors import BadInputError
 from strainprint.files import write_csv
 
@@ -199,3 +200,18 @@ def test_writing_holds_less_than_the_store(dataset, tmp_path):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < len(table) * 24 * 112 * 112
+
+
+def test_opening_a_store_holds_its_budget_and_two_shards(tmp_path):
+    """640 maps; what is streamed is never held."""
+    paths = write_synthetic_crops(tmp_path, 640, n_crops=2, crop_px=64)
+    map_bytes = 2 * 64 * 64
+    for kept in (0, 100):
+        tracemalloc.start()
+        store = read_crops(*paths, memory_bytes=kept * map_bytes)
+        for start in range(0, 1280, 320):
+            store.take(np.arange(start, start + 40))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        # beside crops: the checksums and names of the maps, and Zarr's own objects
+        assert peak < (kept + 3 * MAPS_PER_SHARD) * map_bytes + 1e6 < 640 * map_bytes
