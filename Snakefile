@@ -18,6 +18,7 @@ include: "workflow/rules/dataset.smk"
 include: "workflow/rules/networks.smk"
 include: "workflow/rules/baseline.smk"
 include: "workflow/rules/curves.smk"
+include: "workflow/rules/prediction.smk"
 include: "workflow/rules/experiments.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/calibration.smk"
@@ -44,6 +45,7 @@ rule all:
     default_target: True
     input:
         Paths.page,
+        PREDICTORS,
         PREDICTED_EXTERNAL,
 
 

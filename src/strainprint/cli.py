@@ -174,13 +174,38 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE.yaml",
         help="what the tools' files do not say, for those without a .yaml of their own beside them",
     )
-    predict.add_argument(
+    who = predict.add_mutually_exclusive_group(required=True)
+    who.add_argument(
+        "--predictor",
+        type=Path,
+        metavar="DIR",
+        help="predictor of a study and split: ensemble, calibration, curves, domain",
+    )
+    who.add_argument(
         "--network",
         type=Path,
         action="append",
-        required=True,
+        default=[],
         metavar="DIR",
-        help="directory of a trained network; may be given several times",
+        help="directory of a trained network alone; may be given several times",
+    )
+    predict.add_argument(
+        "--level",
+        type=float,
+        default=0.9,
+        help="share of maps for which sets and intervals are to hold (default 0.9)",
+    )
+    predict.add_argument(
+        "--saliency",
+        type=Path,
+        metavar="FOLDER",
+        help="draw where in each map the lead network looks",
+    )
+    predict.add_argument(
+        "--curves",
+        type=Path,
+        metavar="FOLDER",
+        help="predict the stress-strain curve of each small-reload map (needs --predictor)",
     )
     predict.add_argument("--out", type=Path, required=True, metavar="predictions.csv")
     predict.set_defaults(run=_predict)
@@ -280,10 +305,15 @@ def _read(options: argparse.Namespace) -> int:
 
 
 def _predict(options: argparse.Namespace) -> int:
-    from strainprint.networks.classify import classify_files
+    from strainprint.prediction.classify import Judge, classify_files
 
     refused = classify_files(
-        options.maps, options.network, options.out, declaration=options.declare
+        options.maps,
+        Judge.load(options.network, options.predictor, level=options.level),
+        options.out,
+        declaration=options.declare,
+        saliency_folder=options.saliency,
+        curves_folder=options.curves,
     )
     read = len(options.maps) - len(refused)
     if read:

@@ -43,6 +43,8 @@ class Paths:
     external_maps = "results/external/maps"
     external_manifest = "results/external/maps.json"
     external_predictions = "results/{study}/{split}/external/predictions.csv"
+    predictor = "results/{study}/{split}/predictor/predictor.json"
+    predictor_references = "results/{study}/{split}/predictor/references.safetensors"
 
     manifest = "results/{study}/dataset/manifest.csv"
     crops = "results/{study}/dataset/crops.zarr"

@@ -135,16 +135,6 @@ def chain(tmp_path_factory):
                 params={"device": "auto", "threads": 1},
                 wildcards={**WILDCARDS, **network},
             )
-        logs["classify"] = run_script(
-            "classify",
-            input={
-                "external": EXTERNAL,
-                "weights": [at(Paths.weights, **network) for network in NETWORKS],
-            },
-            output={"predictions": at(Paths.external_predictions)},
-            params={"threads": 1},
-            wildcards=WILDCARDS,
-        )
         logs["ensemble"] = run_script(
             "ensemble",
             input={"predictions": PREDICTIONS},
@@ -169,6 +159,29 @@ def chain(tmp_path_factory):
             input={"calibrations": [at(Paths.calibration)]},
             output=experiment_outputs("calibration"),
             params={"names": [[STUDY, SPLIT]]},
+        )
+        logs["predictor"] = run_script(
+            "predictor",
+            input={
+                **DATASET,
+                "lead_features": at(Paths.network_features, **NETWORKS[0]),
+                "predictions": at(Paths.ensemble_predictions),
+                "calibration": at(Paths.calibration),
+                "weights": [at(Paths.weights, **network) for network in NETWORKS],
+            },
+            output={
+                "predictor": at(Paths.predictor),
+                "references": at(Paths.predictor_references),
+            },
+            params={"neighbours": [1, 2]},
+            wildcards=WILDCARDS,
+        )
+        logs["classify"] = run_script(
+            "classify",
+            input={"external": EXTERNAL, "predictor": at(Paths.predictor)},
+            output={"predictions": at(Paths.external_predictions)},
+            params={"threads": 1},
+            wildcards=WILDCARDS,
         )
         logs["correlate"] = run_script(
             "correlate",

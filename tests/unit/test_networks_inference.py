@@ -107,7 +107,7 @@ def test_a_picture_is_judged_by_its_crops(dataset, directory):
     picture = np.random.default_rng(3).integers(0, 256, (30, 100), dtype=np.uint8)
     crops = crop_picture(picture, crop_px=14, scales=(256,), aspect="keep")
     np.testing.assert_array_equal(
-        predict_picture(judge, picture), predict_crops(judge.network, crops[None])[0][0]
+        predict_picture(judge, picture)[0], predict_crops(judge.network, crops[None])[0][0]
     )
 
 

@@ -9,7 +9,17 @@ from strainprint.digest import reached_names
 
 REPORT = {"tables", "figures", "page"}
 ENSEMBLE = {"ensemble", "calibrate", "gather_calibrations"}
-LEARNING = {"split", "train", "infer", *ENSEMBLE, "forest", "neighbours", "explain", *REPORT}
+LEARNING = {
+    "split",
+    "train",
+    "infer",
+    *ENSEMBLE,
+    "forest",
+    "neighbours",
+    "explain",
+    "predictor",
+    *REPORT,
+}
 DATASET = {"manifest", "crop", "correlate", *LEARNING}
 
 

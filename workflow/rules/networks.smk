@@ -6,25 +6,12 @@ ensemble    predictions of every network and seed → results/{study}/{split}/en
 calibrate   the ensemble's validation maps → results/{study}/{split}/ensemble/calibration.json
 explain     weights and crops of the lead network's first seed, where the config says so
             → results/{study}/{split}/explanations/
-classify    people's own maps, all networks and seeds as one ensemble
-            → results/{study}/{split}/external/predictions.csv
 """
 
 TRAINED = {"network": config["run"]["networks"], "seed": config["run"]["seeds"]}
 
 # The one network that figures show and whose features find neighbours.
 LEAD_TRAINING = {"network": lead_network(config), "seed": config["run"]["seeds"][0]}
-
-# Asked for only where the config names people's maps.
-PREDICTED_EXTERNAL = (
-    expand(
-        Paths.external_predictions,
-        study=config["run"]["studies"],
-        split=config["run"]["splits"],
-    )
-    if EXTERNAL
-    else []
-)
 
 
 rule train:
@@ -186,27 +173,3 @@ rule explain:
         threads=config["training"]["threads"],
     script:
         "../scripts/explain.py"
-
-
-rule classify:
-    input:
-        external=EXTERNAL,
-        weights=expand(Paths.weights, **TRAINED, allow_missing=True),
-        training=expand(Paths.training, **TRAINED, allow_missing=True),
-    output:
-        predictions=Paths.external_predictions,
-    log:
-        log_path("classify", "study", "split"),
-    benchmark:
-        benchmark_path("classify", "study", "split")
-    conda:
-        ENVIRONMENT
-    threads: config["training"]["threads"]
-    resources:
-        mem_mb=4000,
-        runtime=120,
-    params:
-        code=code("classify"),
-        threads=config["training"]["threads"],
-    script:
-        "../scripts/classify.py"

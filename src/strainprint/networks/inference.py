@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from strainprint.dataset.crops import PAPER_CROP_PX, PAPER_SCALES, crop_picture
+from strainprint.dataset.crops import crop_picture
 from strainprint.dataset.manifest import classes_of, read_manifest
 from strainprint.dataset.splits import read_split
 from strainprint.dataset.store import CropStore, read_crops
@@ -90,22 +89,21 @@ def infer_network(
     _log.info("%s: accuracy %s", directory.name, metrics["accuracy"])
 
 
-def predict_picture(trained: TrainedNetwork, picture: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Return the class probabilities (n_classes,) of one grey picture (rows, columns).
+def predict_picture(
+    trained: TrainedNetwork, picture: NDArray[np.uint8]
+) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+    """Return class probabilities (n_classes,) and features (n_crops·64,) of one grey picture.
 
     It is cropped where the network is: on a GPU by whole numbers, with the same bits.
     """
     device = trained.network.classifier.weight.device
-    how: dict[str, Any] = {
-        "crop_px": int(trained.crops.get("crop_px", PAPER_CROP_PX)),
-        "scales": tuple(trained.crops.get("scales", PAPER_SCALES)),
-        "aspect": str(trained.crops.get("aspect", "1:3")),
-    }
+    how = trained.cropping
     if device.type == "cuda":
         crops = crop_tensor(torch.from_numpy(picture).to(device), **how).cpu().numpy()
     else:
         crops = crop_picture(picture, **how)
-    return np.asarray(predict_crops(trained.network, crops[np.newaxis])[0][0])
+    probabilities, features = predict_crops(trained.network, crops[np.newaxis])
+    return probabilities[0], features[0]
 
 
 def predict_crops(

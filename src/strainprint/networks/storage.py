@@ -11,6 +11,7 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from strainprint.dataset.crops import PAPER_CROP_PX, PAPER_SCALES
 from strainprint.errors import BadInputError
 from strainprint.files import read_json, sha256_of_file, write_json, write_whole
 from strainprint.networks.architectures import ResidualNetwork, architecture_of, count_parameters
@@ -44,6 +45,16 @@ class TrainedNetwork:
     classes: tuple[str, ...]
     crops: dict[str, Any]
     description: dict[str, Any]
+
+    @property
+    def cropping(self) -> dict[str, Any]:
+        """How :func:`strainprint.dataset.crops.crop_picture` makes its crops; the paper's way
+        where it is not known."""
+        return {
+            "crop_px": int(self.crops.get("crop_px", PAPER_CROP_PX)),
+            "scales": tuple(self.crops.get("scales", PAPER_SCALES)),
+            "aspect": str(self.crops.get("aspect", "1:3")),
+        }
 
 
 def save_network(

@@ -1,0 +1,1 @@
+"""Prediction: maps from anywhere, judged with due doubt by what a study trained."""

@@ -1,0 +1,83 @@
+"""Whether a map is known to be like those that a network was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strainprint.maps.strain_map import StrainMap
+from strainprint.networks.storage import TrainedNetwork
+
+# A map may have lost points; one that lost more is no map of the body.
+_LEAST_VALID = 0.8
+# Longest strain gauge, of the training's, that still shows the same slip bands.
+_LONGEST_GAUGE = 1.5
+
+
+def outside_training(content: StrainMap | NDArray[np.uint8], trained: TrainedNetwork) -> list[str]:
+    """Return why it is not known that the network was trained on such maps; nothing if it was.
+
+    Compared are length over width, pitch, study and frame with those of the training data, as far
+    as the network's ``training.json`` tells them; of a measured map also strain gauge, sense of the
+    load and how much of the body was measured.
+    """
+    reasons = [_unlike_in_length(content.shape, trained.crops.get("aspect_range"))]
+    if not isinstance(content, StrainMap):
+        return ["no pitch in a picture", *filter(None, reasons)]
+    pitch_nm, study = trained.crops.get("pitch_nm"), trained.crops.get("study")
+    if pitch_nm is None:
+        reasons.append("pitch: training range unknown")
+    elif not np.isclose(content.pitch_nm, pitch_nm, rtol=1e-3):
+        reasons.append(f"pitch {content.pitch_nm:g} nm, trained on {pitch_nm:g} nm")
+    if (measured_as := content.attributes.get("study")) not in (None, study):
+        reasons.append(f"measured as study {measured_as}, trained on {study}")
+    if (frame := trained.crops.get("frame")) is None:
+        reasons.append("frame: training frame unknown")
+    elif content.frame != frame:
+        reasons.append(f"frame {content.frame}, trained on {frame}")
+    if content.attributes.get("origin") == "measured":
+        reasons += _unlike_in_measurement(content, trained)
+    return [reason for reason in reasons if reason]
+
+
+def _unlike_in_measurement(content: StrainMap, trained: TrainedNetwork) -> list[str]:
+    """Say how a map from a correlation tool differs from the simulated training data.
+
+    ASSUME: simulated strain is a central difference over two pitches of pointwise displacements, a
+    gauge of two pitches, where ``training.json`` names no ``gauge_nm``; the training specimens were
+    compressed.
+    """
+    given = content.attributes
+    reasons = []
+    across, along = float(given["pitch_rows_nm"]), float(given["pitch_columns_nm"])
+    if abs(across / along - 1) > 1e-3:
+        reasons.append(f"pitch {across:.3g} nm across the load, {along:.3g} nm along it")
+    pitch_nm = trained.crops.get("pitch_nm")
+    trained_gauge = trained.crops.get("gauge_nm", None if pitch_nm is None else 2 * pitch_nm)
+    gauge = given.get("gauge_nm")
+    if gauge is None:
+        reasons.append("strain gauge unknown (subset_px and the strain window are not declared)")
+    elif trained_gauge is not None and gauge > _LONGEST_GAUGE * trained_gauge:
+        reasons.append(f"strain gauge {gauge:.3g} nm, trained on {trained_gauge:.3g} nm")
+    if given.get("loading_sense") != "compression":
+        reasons.append(f"loaded in {given.get('loading_sense')}, trained on compression")
+    if given["valid_fraction"] < _LEAST_VALID:
+        reasons.append(f"only {100 * given['valid_fraction']:.0f} % of the points hold a strain")
+    return reasons
+
+
+def _unlike_in_length(shape: tuple[int, ...], trained_on: Sequence[float] | None) -> str:
+    """Say how length over width differs from the training data's, ``""`` where it does not."""
+    if trained_on is None:
+        return "length over width: training range unknown"
+    rows, columns = shape
+    least, largest = trained_on
+    # Bodies end between pixels: a side is known to half a pixel.
+    if least <= (columns + 0.5) / (rows - 0.5) and (columns - 0.5) / (rows + 0.5) <= largest:
+        return ""
+    return (
+        f"{columns / rows:.3g} times as long as wide, trained on {least:.3g} to {largest:.3g} "
+        "(rows run across the width, columns along the loading axis)"
+    )
