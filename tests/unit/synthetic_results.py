@@ -243,7 +243,7 @@ def _write_curves(folder: Path, manifest: pd.DataFrame, parts: np.ndarray) -> No
         row.map_id: _stress(row.width_nm, row.prior_strain, row.slip_systems, row.specimen)
         for row in manifest[small].itertuples()
     }
-    curves, errors, neighbours = [], [], []
+    curves, bands, errors, neighbours = [], [], [], []
     for row in test.itertuples():
         near = train[train["subset"] == row.subset]["map_id"].tolist()
         random = generator(0, "neighbours", row.map_id)
@@ -252,6 +252,7 @@ def _write_curves(folder: Path, manifest: pd.DataFrame, parts: np.ndarray) -> No
         predicted = {
             f"k{k}": np.mean([curve_of[name] for name in order[:k]], axis=0) for k in (1, 5, 10)
         }
+        predicted["cv"] = np.mean([curve_of[name] for name in order[:3]], axis=0)
         predicted["subset_mean"] = np.mean([curve_of[name] for name in near], axis=0)
         predicted["correlation_k5"] = np.mean([curve_of[name] for name in order[5:]], axis=0)
         curves.append(
@@ -261,6 +262,18 @@ def _write_curves(folder: Path, manifest: pd.DataFrame, parts: np.ndarray) -> No
                     "strain": CURVE_STRAIN,
                     "true_mpa": true,
                     **{f"{method}_mpa": curve for method, curve in predicted.items()},
+                }
+            )
+        )
+        bands.append(
+            pd.DataFrame(
+                {
+                    "map_id": row.map_id,
+                    "strain": CURVE_STRAIN,
+                    "cv_conformal_low_mpa": 0.9 * predicted["cv"],
+                    "cv_conformal_high_mpa": 1.1 * predicted["cv"],
+                    "k5_spread_low_mpa": true - 1,
+                    "k5_spread_high_mpa": true + 1,
                 }
             )
         )
@@ -290,5 +303,6 @@ def _write_curves(folder: Path, manifest: pd.DataFrame, parts: np.ndarray) -> No
                 }
             )
     write_csv(folder / "curves.csv", pd.concat(curves))
+    write_csv(folder / "bands.csv", pd.concat(bands))
     write_csv(folder / "errors.csv", pd.DataFrame(errors))
     write_csv(folder / "neighbours.csv", pd.DataFrame(neighbours))

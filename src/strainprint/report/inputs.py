@@ -18,6 +18,7 @@ from strainprint.networks.predictions import read_predictions
 from strainprint.seeds import derive_seed
 
 CURVE_COLUMNS = ("map_id", "strain", "true_mpa")
+BAND_COLUMNS = ("map_id", "strain")
 ERROR_COLUMNS = (
     *("map_id", "subset", "prior_strain", "method", "relative_rmse", "r2"),
     *("yield_stress_true_mpa", "yield_stress_error_mpa"),
@@ -136,6 +137,11 @@ class ReportInputs:
     def curve_table(self) -> pd.DataFrame:
         """``curves.csv``: true and predicted stress-strain curves."""
         return read_table(self.curves / "curves.csv", CURVE_COLUMNS)
+
+    @cached_property
+    def curve_bands(self) -> pd.DataFrame:
+        """``bands.csv``: limits around the predicted curves."""
+        return read_table(self.curves / "bands.csv", BAND_COLUMNS)
 
     @cached_property
     def curve_errors(self) -> pd.DataFrame:

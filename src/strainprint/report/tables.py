@@ -16,6 +16,7 @@ from strainprint.errors import BadInputError
 from strainprint.files import sha256_of_file, whole_directory, write_csv, write_json
 from strainprint.maps.store import MapShard
 from strainprint.report import paper
+from strainprint.report.curve_tables import curve_tables
 from strainprint.report.explanation_tables import explanation_tables
 from strainprint.report.inputs import JudgedModel, ReportInputs
 from strainprint.report.statistics import (
@@ -23,7 +24,6 @@ from strainprint.report.statistics import (
     NOT_KNOWN,
     accuracy_interval,
     bootstrap_difference,
-    bootstrap_median,
     confusion_counts,
     mcnemar_exact,
     specimen_resamples,
@@ -32,10 +32,6 @@ from strainprint.report.statistics import (
 
 TABLES_FORMAT = "strainprint-tables"
 _GROUP = ["width_nm", "slip_systems", "label"]
-_CURVE_MEASURES = (
-    *("relative_rmse", "r2", "yield_stress_error_mpa", "yield_stress_absolute_error_mpa"),
-    "rmse_minus_subset_mean",
-)
 
 _log = logging.getLogger(__name__)
 
@@ -97,12 +93,7 @@ def _accuracy_tables(inputs: ReportInputs) -> dict[str, pd.DataFrame]:
 
 def _curve_tables(inputs: ReportInputs) -> dict[str, pd.DataFrame]:
     return {
-        "curve_errors": curve_error_table(
-            inputs.curve_errors,
-            inputs.manifest,
-            seed=inputs.bootstrap_seed("curve errors"),
-            resamples=inputs.resamples,
-        ),
+        **curve_tables(inputs),
         "size_effect": size_effect_table(inputs.curve_errors, inputs.manifest),
     }
 
@@ -326,66 +317,6 @@ def confusion_table(model: JudgedModel) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
-
-
-def curve_error_table(
-    errors: pd.DataFrame, manifest: pd.DataFrame, *, seed: int, resamples: int
-) -> pd.DataFrame:
-    """Return median curve errors by width, class and method, with bootstrap intervals.
-
-    ``all`` marks sums over widths or classes. ``rmse_minus_subset_mean`` is the median over the
-    same maps of the relative RMSE minus that of the mean curve of the subset: below 0 the method
-    knows more than width and slip tell.
-    """
-    known = errors.merge(
-        manifest[["map_id", "specimen_id", "width_nm", "label", "strain_path"]],
-        on="map_id",
-        how="left",
-    )
-    if known["width_nm"].isna().any():
-        lost = known.loc[known["width_nm"].isna(), "map_id"].iloc[0]
-        raise BadInputError(f"curve errors name map {lost}, which is not in the manifest")
-    plain = known[known["method"] == "subset_mean"].set_index("map_id")["relative_rmse"]
-    known["rmse_minus_subset_mean"] = known["relative_rmse"] - known["map_id"].map(plain)
-    known["yield_stress_absolute_error_mpa"] = known["yield_stress_error_mpa"].abs()
-    groups: list[tuple[str, str, pd.DataFrame]] = [("all", "all", known)]
-    for width, at_width in known.groupby("width_nm", sort=True):
-        groups.append((f"{width:g}", "all", at_width))
-        groups += [(f"{width:g}", name, group) for name, group in _by_class(at_width)]
-    rows = []
-    for width, name, group in groups:
-        for method in dict.fromkeys(known["method"]):
-            chosen = group[group["method"] == method]
-            row: dict[str, Any] = {
-                "width_nm": width,
-                "prior_strain": name,
-                "method": method,
-                "n": len(chosen),
-                "n_specimens": chosen["specimen_id"].nunique(),
-            }
-            for measure in _CURVE_MEASURES:
-                row |= _median_with_interval(chosen, measure, seed, resamples)
-            rows.append(row)
-    columns = ["width_nm", "prior_strain", "method", "n", "n_specimens"]
-    columns += [f"median_{name}{end}" for name in _CURVE_MEASURES for end in ("", "_low", "_high")]
-    return pd.DataFrame(rows, columns=columns)
-
-
-def _median_with_interval(
-    chosen: pd.DataFrame, measure: str, seed: int, resamples: int
-) -> dict[str, float]:
-    values = chosen[measure].to_numpy(dtype=float)
-    finite = np.isfinite(values)
-    values, specimens = values[finite], chosen["specimen_id"].to_numpy()[finite]
-    interval = NOT_KNOWN
-    if len(set(specimens)) > 1:
-        weights = specimen_resamples(specimens, seed=seed, resamples=resamples)
-        interval = bootstrap_median(values, weights)
-    return {
-        f"median_{measure}": float(np.median(values)) if values.size else np.nan,
-        f"median_{measure}_low": interval.low,
-        f"median_{measure}_high": interval.high,
-    }
 
 
 def size_effect_table(errors: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFrame:
