@@ -8,6 +8,7 @@ hardly counts; else and on a GPU they are those of the clock. Contestants:
 ours          strainprint's own training epoch and prediction
 no malloc     ours, glibc left alone
 no layout     ours, kernels not channels last
+no products   ours, gradients of kernels left to torch
 fp32          ours in fp32, where `auto` is bf16
 eager         a plain torch loop: DataLoader, stock layout, stock memory, fp32
 keras         the same layers in Keras on TensorFlow (pip install strainprint[bench-networks])
@@ -53,7 +54,7 @@ class Ours:
         import torch
 
         from strainprint.dataset.store import CropStore
-        from strainprint.networks import devices, training
+        from strainprint.networks import devices, training, weight_gradient
         from strainprint.networks.architectures import ResidualNetwork, architecture_of
 
         self.torch = torch
@@ -73,6 +74,8 @@ class Ours:
         self.settings = training.TrainingSettings(
             "proposed", 0, 0, batch_size=args.batch, precision=self.precision
         )
+        by_products = weight_gradient.helps_on(self.device, self.precision)
+        self.network.find_gradients_by_products(by_products and args.serve != "no products")
         self.optimizer = training.adam(self.network, self.settings)
         self.feed = training.Feed(self.store, self.labels, self.device)
 
@@ -91,6 +94,8 @@ class Ours:
 
     def facts(self):
         """Peak in GFLOP/s, GFLOP and GB of a crop, bandwidth in GB/s, and what the device is."""
+        from strainprint.networks import weight_gradient
+
         torch = self.torch
         dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
         on_gpu = self.device.type == "cuda"
@@ -110,6 +115,7 @@ class Ours:
             "forward_gflop": forward_gflop,
             "step_gb": size * (3 * elements_in + 8 * elements_out) / 1e9,
             "precision": self.precision,
+            "by_products": weight_gradient.helps_on(self.device, self.precision),
             "device": torch.cuda.get_device_name() if on_gpu else cpu_name(),
             "torch": torch.__version__,
             "capability": torch.backends.cpu.get_cpu_capability(),
@@ -321,6 +327,8 @@ def main():
     on_gpu = facts["device"] != cpu_name()
     if on_gpu:
         names.remove("no malloc")
+    if facts["by_products"]:
+        names.append("no products")
     if facts["precision"] == "bf16":
         names.append("fp32")
     if importlib.util.find_spec("keras") and importlib.util.find_spec("tensorflow"):
@@ -387,7 +395,12 @@ def main():
 
 def levers(best, names):
     """Say how many times faster each lever alone makes the training and the prediction."""
-    said = {"no malloc": "malloc", "no layout": "channels last", "fp32": "bf16"}
+    said = {
+        "no malloc": "malloc",
+        "no layout": "channels last",
+        "no products": "products",
+        "fp32": "bf16",
+    }
     return ", ".join(
         f"{lever} {best['train', 'ours'] / best['train', name]:.2f} x in training and "
         f"{best['infer', 'ours'] / best['infer', name]:.2f} x in prediction"

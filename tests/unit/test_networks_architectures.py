@@ -18,6 +18,7 @@ from strainprint.networks.architectures import (
     count_parameters,
     folded,
 )
+from strainprint.networks.weight_gradient import kernel_gradient
 
 
 def a_network(name="proposed", **settings):
@@ -98,6 +99,46 @@ def test_every_parameter_gets_a_finite_gradient(name):
         # What comes right before a normalisation in training cannot move the loss.
         if not label.endswith("convolution.bias"):
             assert parameter.grad.abs().max() > 0, label
+
+
+@pytest.mark.parametrize(("count", "rows", "columns"), [(3, 56, 60), (5, 70, 64), (2, 130, 120)])
+def test_gradients_by_products_are_those_of_torch(count, rows, columns):
+    """Images that fit several at a time into a product, and one that does not."""
+    generator = torch.Generator().manual_seed(count)
+    x, gradient = (
+        torch.randn(count, channels, rows, columns, generator=generator) for channels in (5, 7)
+    )
+    x = x.contiguous(memory_format=torch.channels_last)
+    expected = torch.nn.grad.conv2d_weight(x.double(), (7, 5, 3, 3), gradient.double(), padding=1)
+    found = kernel_gradient(x, gradient)
+    torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=1e-3)
+
+
+def test_a_step_by_products_is_a_step_of_torch():
+    gradients = []
+    for chosen in (True, False):
+        network = a_network("res4", seed=2)
+        network.find_gradients_by_products(chosen)
+        used = [m for m in network.modules() if getattr(m, "by_products", False)]
+        assert len(used) == 8 * chosen
+        scores = network(some_crops(2, 112))
+        assert ("ByProducts" in str(backward_graph(scores))) == chosen
+        nn.functional.cross_entropy(scores, torch.tensor([0, 1])).backward()
+        gradients.append([p.grad for p in network.parameters()])
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
+
+
+def backward_graph(scores):
+    """Names of what will find the gradients."""
+    names, seen, waiting = [], set(), [scores.grad_fn]
+    while waiting:
+        node = waiting.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            names.append(node.name())
+            waiting += [before for before, _ in node.next_functions]
+    return names
 
 
 def test_one_batch_can_be_overfitted():

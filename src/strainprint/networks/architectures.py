@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from strainprint.errors import BadInputError
+from strainprint.networks.weight_gradient import LEAST_PIXELS, ConvolutionByProducts
 
 FIRST_CHANNELS = 16
 N_FEATURES = 64
@@ -67,6 +68,24 @@ def architecture_of(name: str) -> Architecture:
     return ARCHITECTURES[name]
 
 
+class Convolution(nn.Conv2d):
+    """'Same' convolution with bias whose kernels' gradient may be found by products of matrices.
+
+    ``by_products`` is set by the training where that is faster; it acts in training alone.
+    """
+
+    by_products = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (n, c_in, h, w) to (n, c_out, h, w)."""
+        if self.by_products and self.training and x.shape[2] * x.shape[3] >= LEAST_PIXELS:
+            out: Tensor = ConvolutionByProducts.apply(  # type: ignore[no-untyped-call]
+                x, self.weight, self.bias
+            )
+            return out
+        return super().forward(x)
+
+
 class NormalizedConvolution(nn.Sequential):
     """'Same' convolution with bias, then batch normalisation: (n, c_in, h, w) → (n, c_out, h, w).
 
@@ -76,7 +95,7 @@ class NormalizedConvolution(nn.Sequential):
     def __init__(self, c_in: int, c_out: int, size: int, momentum: float) -> None:
         """Set the layers up with torch's initial weights."""
         super().__init__()
-        self.convolution = nn.Conv2d(c_in, c_out, size, padding="same")
+        self.convolution = Convolution(c_in, c_out, size, padding="same")
         self.normalization: nn.Module = nn.BatchNorm2d(c_out, eps=_EPS, momentum=1 - momentum)
 
 
@@ -177,6 +196,16 @@ class ResidualNetwork(nn.Module):
         """Return class scores (before softmax): (n, 1, h, w), grey 0…255 → (n, n_classes)."""
         scores: Tensor = self.classifier(self.features(crops))
         return scores
+
+    def find_gradients_by_products(self, chosen: bool) -> None:
+        """Let the training find the gradient of 3×3 kernels by products, or leave it to torch.
+
+        Where it acts the last bits of a gradient differ. The first convolution, of one channel, is
+        left to torch.
+        """
+        for module in self.modules():
+            if isinstance(module, Convolution) and module.kernel_size == (3, 3):
+                module.by_products = chosen and module.in_channels > 1
 
     def kernels(self) -> list[Tensor]:
         """Return the kernels of all convolutions, which are what L2 acts on."""

@@ -116,10 +116,10 @@ def keep_freed_memory(largest_bytes: int = _LARGEST_BYTES) -> bool:
 
 
 def _seconds_to_write(size_bytes: int) -> float:
-    """Return the least time to allocate, write and free so many bytes, after a first time."""
+    """Return the least computing time to allocate, write and free so many bytes, once warm."""
     seconds = []
     for _ in range(4):
-        start = time.perf_counter()
+        start = time.process_time()
         torch.empty(size_bytes, dtype=torch.uint8).fill_(1)
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.process_time() - start)
     return min(seconds[1:])

@@ -45,6 +45,7 @@ from strainprint.networks.checkpoints import (
 from strainprint.networks.devices import chosen_precision, prepare_device
 from strainprint.networks.external import external_crops
 from strainprint.networks.storage import save_network
+from strainprint.networks.weight_gradient import helps_on
 from strainprint.seeds import derive_seed, generator
 
 _CROPS_PER_VALIDATION_BATCH = 96
@@ -310,6 +311,7 @@ def train(
         seed=derive_seed(settings.config_seed, "network", settings.seed, "weights"),
         batch_norm_momentum=settings.batch_norm_momentum,
     ).to(device)
+    network.find_gradients_by_products(helps_on(device, settings.precision))
     optimizer = adam(network, settings)
     fingerprint = ""
     progress = Progress()
@@ -446,6 +448,7 @@ def training_fingerprint(
         "labels": labels.tolist(),
         "parts": parts.tolist(),
         "device": device.type,
+        "by_products": helps_on(device, settings.precision),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "crops": crops.digest(),
