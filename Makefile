@@ -9,10 +9,14 @@ PROFILE ?= $(if $(shell nvidia-smi -L 2>/dev/null),gpu,default)
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 PIP_INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c envs/constraints.txt
 
-.PHONY: run test check fuzz config/README.md bench-rendering bench-specimens bench-networks bench-networks-memory verify
+.PHONY: run status test check fuzz faults config/README.md bench-rendering bench-specimens bench-networks bench-networks-memory verify
 
 run: $(VENV)/.installed
 	snakemake --cores $(CORES) --workflow-profile profiles/$(PROFILE)
+
+# One line: what is done, running, failed, and why.
+status: $(VENV)/.installed
+	strainprint status
 
 test: $(VENV)/.installed-test
 	$(MAKE) --no-print-directory check
@@ -30,6 +34,11 @@ check:
 SECONDS ?= 60
 fuzz:
 	STRAINPRINT_FUZZ_SECONDS=$(SECONDS) python -m pytest tests/fuzz
+
+# Kills, full disks, forbidden folders, damaged files and lack of memory against the smoke preset;
+# half an hour. The last line is JSON. FAULT_OPTIONS="--kinds kill" for one kind.
+faults: $(VENV)/.installed
+	python -m faults $(FAULT_OPTIONS)
 
 # Written last, so that an installation cut short is taken up again.
 $(VENV)/.installed: pyproject.toml envs/constraints.txt

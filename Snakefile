@@ -22,10 +22,16 @@ include: "workflow/rules/prediction.smk"
 include: "workflow/rules/experiments.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/calibration.smk"
+include: "workflow/rules/verify.smk"
 
 
 wildcard_constraints:
     **WILDCARDS,
+
+
+# One run at a time in a folder; `strainprint status` reads what is written here.
+onstart:
+    begin_run(workflow)
 
 
 # Seconds each: not worth a place in a cluster's queue.
@@ -33,6 +39,7 @@ localrules:
     all,
     experiments,
     calibration,
+    verify,
     manifest,
     split,
     ensemble,

@@ -218,6 +218,18 @@ def _parser() -> argparse.ArgumentParser:
     import_keras.add_argument("weights", type=Path, metavar="weights.hdf5")
     import_keras.add_argument("directory", type=Path, metavar="DIR")
     import_keras.set_defaults(run=_import_keras)
+
+    status = commands.add_parser(
+        "status",
+        help="say what the workflow's run has done, is doing, could not do, and why",
+        description="One line on the last run of the workflow in a folder: done, running, failed "
+        "and why, and an estimate of the time left.",
+    )
+    status.add_argument(
+        "--directory", type=Path, default=Path(), metavar="FOLDER", help="as given to snakemake"
+    )
+    status.add_argument("--stages", action="store_true", help="and one line for every rule")
+    status.set_defaults(run=_status)
     return parser
 
 
@@ -323,6 +335,15 @@ def _predict(options: argparse.Namespace) -> int:
     if refused:
         print(f"strainprint: {len(refused)} files refused", file=sys.stderr)
     return PARTLY if refused else DONE
+
+
+def _status(options: argparse.Namespace) -> int:
+    from strainprint.status import stage_lines, status_line
+
+    print(status_line(options.directory))
+    for line in stage_lines(options.directory) if options.stages else []:
+        print(f"  {line}")
+    return DONE
 
 
 def _import_keras(options: argparse.Namespace) -> int:

@@ -22,7 +22,9 @@ _ROOT = "strainprint"
 _WHOLE = "*"
 _SCRIPT = ""
 
-_PLUMBING = frozenset({"strainprint", "strainprint.workflow", "strainprint.errors"})
+_PLUMBING = frozenset(
+    {f"strainprint{module}" for module in ("", ".workflow", ".errors", ".records")}
+)
 """Modules that decide how a job is run or how an error reads, never a result."""
 
 _PURE_DECORATORS = frozenset(

@@ -9,10 +9,13 @@ import errno
 import logging
 import math
 import os
+import socket
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 from strainprint.config import RESERVED_STUDIES
@@ -303,11 +306,14 @@ def granted_device(snakemake: Any) -> str:
 
 @contextmanager
 def job_log(snakemake: Any) -> Iterator[None]:
-    """Send a job's log records, warnings and traceback to its log file.
+    """Send a job's log records, warnings and traceback to its log file, and record what it made.
 
-    Bad input and a full disk end the job with their message alone on the terminal; any other error
-    is raised again.
+    Before the job, its input files are compared with their records; after it, its outputs are
+    recorded (:mod:`strainprint.records`). Bad input, a full disk, a forbidden file and memory that
+    ran out end the job with their message alone on the terminal; any other error is raised again.
     """
+    from strainprint import records, status
+
     root, own = logging.getLogger(), logging.getLogger("strainprint")
     handler = logging.FileHandler(snakemake.log[0], mode="w", encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
@@ -315,24 +321,95 @@ def job_log(snakemake: Any) -> Iterator[None]:
     root.addHandler(handler)
     own.setLevel(logging.INFO)
     logging.captureWarnings(True)
+    begun = perf_counter()
+    _log.info(status.STARTED, os.getpid(), socket.gethostname())
     try:
+        records.forget(snakemake.output)
+        records.check_inputs(snakemake.input)
         yield
-    except BadInputError as error:
-        _log.exception("rule %s stopped at bad input", snakemake.rule)
-        raise SystemExit(f"error in rule {snakemake.rule}: {error}") from error
-    except OSError as error:
-        _log.exception("rule %s failed", snakemake.rule)
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        records.record(snakemake.output, rule=snakemake.rule, versions=installed_versions())
+        _log.info(status.FINISHED, perf_counter() - begun)
+        if line := status.stage_line(".", snakemake.rule):
+            sys.stderr.write(f"{line}\n")
+    except BaseException as error:
+        plain = _in_plain_words(error)
+        _log.exception(status.FAILED, (plain or repr(error)).splitlines()[0])
+        if plain is None:
             raise
-        raise SystemExit(
-            f"error in rule {snakemake.rule}: no space left on the disk ({error})\n"
-            "  way out: make room and run again; what is finished is kept"
-        ) from error
-    except BaseException:
-        _log.exception("rule %s failed", snakemake.rule)
-        raise
+        raise SystemExit(f"error in rule {snakemake.rule}: {plain}") from error
     finally:
         logging.captureWarnings(False)
         own.setLevel(level)
         root.removeHandler(handler)
         handler.close()
+
+
+def _in_plain_words(error: BaseException) -> str | None:
+    """Say what happened and the way out; None where only the traceback can tell."""
+    if isinstance(error, BadInputError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return (
+            f"not enough memory ({error})\n"
+            "  way out: fewer jobs at a time (--cores 1) or a machine with more; run again, what "
+            "is finished is kept"
+        )
+    number = error.errno if isinstance(error, OSError) else None
+    if number in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in str(error):
+        return (
+            f"no space left on the disk ({error})\n"
+            "  way out: make room and run again; what is finished is kept"
+        )
+    if number in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"not allowed ({error})\n  way out: give write permission there and run again"
+    return None
+
+
+# ---- runs ----------------------------------------------------------------------------------------
+
+_held: list[Any] = []
+
+
+def begin_run(workflow: Any) -> None:
+    """Take the lock of the working directory, say what is mixed, and write down what is planned.
+
+    Called once for a run, before its first job.
+
+    Raises
+    ------
+    WorkflowError
+        Another run is at work in this folder.
+    """
+    from snakemake.exceptions import WorkflowError
+
+    from strainprint.records import other_versions
+    from strainprint.run_lock import take_lock
+    from strainprint.status import Plan, write_plan
+
+    try:
+        _held.append(take_lock())
+    except BadInputError as error:
+        raise WorkflowError(str(error)) from None
+    if mixed := other_versions(installed_versions()):
+        logging.getLogger("snakemake").warning(mixed)
+    order = {rule.name: place for place, rule in enumerate(workflow.rules)}
+    jobs = sorted(
+        ((job.rule.name, job.log[0]) for job in workflow.dag.needrun_jobs() if job.log),
+        key=lambda job: (order[job[0]], job[1]),
+    )
+    cores = workflow.resource_settings.cores or workflow.resource_settings.nodes or 1
+    write_plan(".", Plan(int(cores), jobs))
+
+
+def versions_in_results(installed: Mapping[str, str]) -> dict[str, str]:
+    """Return the versions that the results were made with, all where there are several."""
+    from strainprint.records import versions_used
+
+    return {
+        name: " and ".join(
+            f"{version} ({count} files)" if len(counts) > 1 else version
+            for version, count in sorted(counts.items())
+            if count or len(counts) == 1
+        )
+        for name, counts in versions_used(installed).items()
+    }

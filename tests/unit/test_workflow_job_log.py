@@ -2,7 +2,9 @@
 
 import errno
 import logging
+import os
 import warnings
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -13,7 +15,7 @@ from strainprint.workflow import job_log
 
 @pytest.fixture
 def job(tmp_path):
-    return SimpleNamespace(log=[str(tmp_path / "job.log")], rule="crop")
+    return SimpleNamespace(log=[str(tmp_path / "job.log")], rule="crop", input=[], output=[])
 
 
 def text_of(job):
@@ -55,9 +57,48 @@ def test_a_full_disk_is_said_plainly(job):
     assert "Traceback" in text_of(job)
 
 
+def test_a_forbidden_file_is_said_plainly(job):
+    forbidden = PermissionError(errno.EACCES, "Permission denied", "crops.zarr")
+    with (
+        pytest.raises(SystemExit, match=r"not allowed .*crops\.zarr[^\0]*permission"),
+        job_log(job),
+    ):
+        raise forbidden
+
+
+def test_memory_that_ran_out_is_said_plainly(job):
+    with pytest.raises(SystemExit, match=r"not enough memory[^\0]*--cores 1"), job_log(job):
+        raise MemoryError("Unable to allocate 3 GiB")
+
+
 def test_another_error_of_the_system_is_raised_again(job):
-    with pytest.raises(PermissionError), job_log(job):
-        raise PermissionError(errno.EACCES, "Permission denied", "crops.zarr")
+    with pytest.raises(IsADirectoryError), job_log(job):
+        raise IsADirectoryError(errno.EISDIR, "Is a directory", "crops.zarr")
+
+
+def test_what_was_made_is_recorded_and_compared_by_the_next_job(job, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    table = Path("results/table.csv")
+    job.output = [str(table)]
+    with job_log(job):
+        table.parent.mkdir()
+        table.write_text("1,2\n")
+    job.input, job.output = job.output, []
+    with job_log(job):
+        pass
+    table.write_text("1,3\n")
+    with pytest.raises(SystemExit, match=r"results/table\.csv: is not what was made"), job_log(job):
+        pytest.fail("the job must not begin")
+
+
+def test_start_end_and_failure_stand_in_the_log_for_the_status(job):
+    with job_log(job):
+        pass
+    assert f"started by process {os.getpid()} on " in text_of(job)
+    assert "finished after 0.0 s" in text_of(job)
+    with pytest.raises(SystemExit), job_log(job):
+        raise BadInputError("all zero", where="a.zarr")
+    assert "failed: a.zarr: all zero\n" in text_of(job)
 
 
 def test_an_interrupt_is_logged_and_raised_again(job):

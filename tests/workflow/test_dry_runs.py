@@ -77,7 +77,7 @@ def test_smoke_exercises_every_rule(project):
 
 def test_every_rule_has_a_script_of_its_name_and_nothing_else_is_there(project):
     scripts = {path.stem for path in (project.root / "workflow/scripts").glob("*.py")}
-    assert scripts == RULES | CALIBRATION | EXTERNAL | EXPERIMENTS
+    assert scripts == {"verify"} | RULES | CALIBRATION | EXTERNAL | EXPERIMENTS
 
 
 def test_peoples_maps_are_read_once_and_classified_for_every_study_and_split(project):

@@ -36,7 +36,7 @@ rule forest:
     input:
         manifest=Paths.manifest,
         split=Paths.split,
-        correlations=Paths.correlations,
+        correlations=ancient(Paths.correlations),
         correlations_manifest=Paths.correlations_manifest,
     output:
         predictions=Paths.baseline_predictions,

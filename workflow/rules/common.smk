@@ -13,6 +13,7 @@ from strainprint.maps.external_table import any_trains, external_files
 from strainprint.workflow import (
     WILDCARDS,
     Paths,
+    begin_run,
     benchmark_path,
     class_names,
     crops_mb,

@@ -17,7 +17,7 @@ rule neighbours:
         manifest=Paths.manifest,
         split=Paths.split,
         features=LEAD_FEATURES,
-        correlations=Paths.correlations,
+        correlations=ancient(Paths.correlations),
         correlations_manifest=Paths.correlations_manifest,
         maps=SHARD_MAPS,
         maps_manifests=SHARD_MANIFESTS,

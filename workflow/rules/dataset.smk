@@ -6,7 +6,9 @@ split       table → results/{study}/dataset/splits/{split}.csv
 """
 
 SHARDS = {"subset": subset_names(config), "shard": shard_names(config)}
-SHARD_MAPS = expand(Paths.maps, **SHARDS, allow_missing=True)
+# Stores count by their manifests alone (`ancient`): one that was damaged and made anew, the same to
+# the bit, runs nothing after it.
+SHARD_MAPS = ancient(expand(Paths.maps, **SHARDS, allow_missing=True))
 SHARD_MANIFESTS = expand(Paths.maps_manifest, **SHARDS, allow_missing=True)
 
 

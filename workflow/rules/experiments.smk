@@ -56,7 +56,7 @@ use rule train as train_variant with:
     input:
         manifest=of_strict(Paths.manifest),
         split=lambda wildcards: split_of_variant(config, **wildcards),
-        crops=of_strict(Paths.crops),
+        crops=ancient(of_strict(Paths.crops)),
         crops_manifest=of_strict(Paths.crops_manifest),
         external=TRAINING_EXTERNAL,
     output:
@@ -73,7 +73,7 @@ use rule infer as infer_variant with:
     input:
         manifest=of_strict(Paths.manifest),
         split=lambda wildcards: split_of_variant(config, **wildcards),
-        crops=of_strict(Paths.crops),
+        crops=ancient(of_strict(Paths.crops)),
         crops_manifest=of_strict(Paths.crops_manifest),
         weights=Paths.variant_weights,
         training=Paths.variant_training,

@@ -22,7 +22,7 @@ if config["maps"]["external"]:
 
 rule measure:
     input:
-        states=Paths.states,
+        states=ancient(Paths.states),
         manifest=Paths.states_manifest,
     output:
         maps=directory(Paths.maps),

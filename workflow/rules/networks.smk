@@ -18,7 +18,7 @@ rule train:
     input:
         manifest=Paths.manifest,
         split=Paths.split,
-        crops=Paths.crops,
+        crops=ancient(Paths.crops),
         crops_manifest=Paths.crops_manifest,
         external=TRAINING_EXTERNAL,
     output:
@@ -63,7 +63,7 @@ rule infer:
     input:
         manifest=Paths.manifest,
         split=Paths.split,
-        crops=Paths.crops,
+        crops=ancient(Paths.crops),
         crops_manifest=Paths.crops_manifest,
         weights=Paths.weights,
         training=Paths.training,
@@ -142,7 +142,7 @@ rule explain:
     input:
         manifest=Paths.manifest,
         split=Paths.split,
-        crops=Paths.crops,
+        crops=ancient(Paths.crops),
         crops_manifest=Paths.crops_manifest,
         weights=expand(Paths.weights, **LEAD_TRAINING, allow_missing=True),
         training=expand(Paths.training, **LEAD_TRAINING, allow_missing=True),

@@ -1,0 +1,1 @@
+"""What can go wrong with a run, done to it on purpose; each time, calling again must finish it."""

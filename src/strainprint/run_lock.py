@@ -1,0 +1,82 @@
+"""One run at a time in one folder: a lock that the system gives back however the run ends."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import socket
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any
+
+from strainprint.errors import BadInputError
+
+LOCK = ".snakemake/strainprint.lock"
+
+_log = logging.getLogger(__name__)
+
+
+def take_lock(folder: str | Path = ".") -> IO[str] | None:
+    """Take the lock of a working directory for as long as the returned file stays open.
+
+    The kernel gives it back when the process ends, killed or not, so none is ever left behind.
+    None where the file system has no locks.
+
+    Raises
+    ------
+    BadInputError
+        Another run holds it: which process, on which machine, since when.
+    """
+    path = Path(folder, LOCK)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = open(path, "a+", encoding="utf-8")  # noqa: SIM115 - stays open until the process ends
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        handle.close()
+        raise BadInputError(
+            f"another run is at work here: {_in_words(holder(folder))}",
+            where=Path(folder).resolve(),
+            way_out="wait for it or end it; two runs at once need two folders (--directory)",
+        ) from None
+    except OSError as error:
+        _log.warning("%s: this file system has no locks (%s)", path, error)
+        handle.close()
+        return None
+    handle.truncate(0)
+    since = datetime.now().astimezone().isoformat(timespec="seconds")
+    json.dump({"pid": os.getpid(), "host": socket.gethostname(), "since": since}, handle)
+    handle.flush()
+    return handle
+
+
+def holder(folder: str | Path = ".") -> dict[str, Any]:
+    """Return ``pid``, ``host`` and ``since`` of the last run that took the lock; {} for none."""
+    try:
+        content: dict[str, Any] = json.loads(Path(folder, LOCK).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content
+
+
+def is_held(folder: str | Path = ".") -> bool:
+    """Tell whether a run is at work in a working directory."""
+    path = Path(folder, LOCK)
+    if not path.is_file():
+        return False
+    with open(path, encoding="utf-8") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+    return False
+
+
+def _in_words(who: dict[str, Any]) -> str:
+    if not who:
+        return "it has not said who it is yet"
+    return f"process {who['pid']} on {who['host']}, since {who['since']}"

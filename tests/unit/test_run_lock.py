@@ -1,0 +1,54 @@
+"""The lock of a working directory: the second run is told of the first, a dead one is forgotten."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from strainprint.errors import BadInputError
+from strainprint.run_lock import holder, is_held, take_lock
+
+HOLD = (
+    "import sys, time; from strainprint.run_lock import take_lock; held = take_lock(sys.argv[1]);"
+    "print('held', flush=True); time.sleep(60)"
+)
+
+
+@pytest.fixture
+def other(tmp_path):
+    """Another process that holds the lock of the folder."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_the_second_is_told_who_holds_the_lock_and_since_when(tmp_path, other):
+    assert is_held(tmp_path)
+    with pytest.raises(BadInputError) as caught:
+        take_lock(tmp_path)
+    since = holder(tmp_path)["since"]
+    said = f"process {other.pid} on {socket.gethostname()}, since {since}"
+    assert said in str(caught.value)
+    assert "--directory" in str(caught.value)
+
+
+def test_a_killed_holder_leaves_no_lock(tmp_path, other):
+    other.send_signal(signal.SIGKILL)
+    other.wait()
+    assert not is_held(tmp_path)
+    with take_lock(tmp_path):
+        assert is_held(tmp_path)
+        assert holder(tmp_path)["pid"] == os.getpid()
+    assert not is_held(tmp_path)
+
+
+def test_a_folder_where_nothing_ever_ran_is_free(tmp_path):
+    assert not is_held(tmp_path)
+    assert holder(tmp_path) == {}
