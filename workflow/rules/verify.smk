@@ -7,8 +7,6 @@ verify    results/records → nothing; names what is missing or altered, and how
 rule verify:
     log:
         log_path("verify"),
-    benchmark:
-        benchmark_path("verify")
     conda:
         ENVIRONMENT
     threads: 1
