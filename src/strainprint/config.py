@@ -20,6 +20,8 @@ RESERVED_STUDIES = frozenset(
     {"specimens", "logs", "benchmarks", "records", "calibration", "external", "experiments"}
 )
 """Study names that would collide with other folders of the results."""
+SEEN_BY = "seen_by_"
+"""Beginning of the names of studies that the experiment ``instrument`` makes."""
 
 
 def checked_config(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -201,6 +203,12 @@ def _check_instruments(config: Mapping[str, Any]) -> None:
                 where=where,
                 way_out="a smaller subset_px or step_px, or a finer maps.pitch_nm",
             )
+    if "instrument" in config["experiments"] and not instruments:
+        raise BadInputError(
+            "the experiment 'instrument' has no instrument to try",
+            where="config key experiments",
+            way_out="describe one or more under maps.instruments",
+        )
     for name, study in config["studies"].items():
         if study["instrument"] and study["instrument"] not in instruments:
             raise BadInputError(
@@ -215,7 +223,7 @@ def _check_together(config: Mapping[str, Any]) -> None:
     run, specimens, dataset = config["run"], config["specimens"], config["dataset"]
 
     for name in config["studies"]:
-        if name in RESERVED_STUDIES:
+        if name in RESERVED_STUDIES or name.startswith(SEEN_BY):
             raise BadInputError(
                 f"a study cannot be called {name!r}: results/{name} is another folder",
                 where="config key studies",

@@ -18,7 +18,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from strainprint.config import RESERVED_STUDIES
+from strainprint.config import RESERVED_STUDIES, SEEN_BY
 from strainprint.digest import code_digest
 from strainprint.errors import BadInputError
 from strainprint.specimens.naming import parse_subset, subset_name
@@ -200,6 +200,19 @@ def strict_dataset(config: Mapping[str, Any]) -> dict[str, str]:
     study = "audited" if "audited" in run["studies"] else run["studies"][0]
     split = "specimen" if "specimen" in run["splits"] else run["splits"][0]
     return {"study": study, "split": split}
+
+
+def instrument_studies(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the studies of the experiment ``instrument``: the strict one seen by each instrument.
+
+    Empty where the config does not ask for it. Their names begin with ``seen_by_``.
+    """
+    if "instrument" not in config["experiments"]:
+        return {}
+    strict = config["studies"][strict_dataset(config)["study"]]
+    return {
+        f"{SEEN_BY}{name}": {**strict, "instrument": name} for name in config["maps"]["instruments"]
+    }
 
 
 def filled(pattern: str, **wildcards: str | int) -> str:

@@ -37,6 +37,15 @@ ROWS = {
         "coverage": 1.0,
         "classes_named": 3.0,
     },
+    "instrument": {
+        **{key: SHARED[key] for key in ("maps", "specimens", "accuracy", "ci_low", "ci_high")},
+        "chance": 1 / 3,
+        "instrument": "none",
+        "gauge_nm": 4.0,
+        "noise_px": 0.0,
+        "width_nm": 62.5,
+        "gauge_over_width": 0.064,
+    },
     "leave_out": {
         **SHARED,
         "left_out": "width_nm",
@@ -58,6 +67,7 @@ RESULTS = {
 SETTINGS = {"calibration": {"level": 0.8}}
 SAYS = {
     "calibration": ["too sure (temperature 2.50)", "every class stays possible", "<img"],
+    "instrument": ["no instrument tried sees more", "<img"],
     "leave_out": ["62.5\u00a0nm", "ahead of the network that never saw it"],
 }
 
@@ -120,3 +130,15 @@ def test_a_record_is_read_back_as_it_was_written(tmp_path):
 def test_a_difference_in_words(difference, low, high, words):
     row = {"difference": difference, "difference_low": low, "difference_high": high}
     assert words in difference_in_words(row, "one", "two")
+
+
+def test_the_coarsest_gauge_that_still_sees_is_named(tmp_path):
+    row = ROWS["instrument"]
+    rows = [
+        {**row, "instrument": name, "gauge_over_width": share, "ci_low": low}
+        for name, share, low in (("none", 0.06, 0.4), ("fine", 0.3, 0.4), ("coarse", 0.5, 0.2))
+    ]
+    summary = write(tmp_path, "instrument", table=pd.DataFrame(rows))
+    assert "naming the commonest class is 0.30 of the width" in (
+        experiment_sections([summary], tmp_path)[0].content
+    )

@@ -26,7 +26,7 @@ RULES = {
 }
 
 EXTERNAL = {"ingest", "classify"}
-EXPERIMENTS = {"split_leaving_out", "leave_out"}
+EXPERIMENTS = {"split_leaving_out", "leave_out", "instrument"}
 CALIBRATION = {"trial_simulate", "trial_measure", "trial_judge", "trial_compare", "trial_draw"}
 
 
@@ -111,6 +111,19 @@ def test_leaving_out_trains_once_without_each_width_and_number_of_slip_systems(p
     assert asked - plain == {
         **dict.fromkeys(["split_leaving_out", "train_variant", "infer_variant"], 4),
         "leave_out": 1,
+    }
+
+
+def test_each_instrument_is_a_study_of_its_own_for_the_lead_network(project):
+    (project.root / "config/seen.yaml").write_text(
+        "experiments: [instrument]\n"
+        "maps: {instruments: {coarse: {subset_px: 5, step_px: 2, window_points: 3}}}\n"
+    )
+    plain = project.plan(config="config")
+    asked = project.plan("--configfile", "config/seen.yaml", config="config")
+    assert asked - plain == {
+        "measure": plain["simulate"],
+        **dict.fromkeys(["manifest", "crop", "split", "train", "infer", "instrument"], 1),
     }
 
 

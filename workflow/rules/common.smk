@@ -21,6 +21,7 @@ from strainprint.workflow import (
     filled,
     groups_to_leave_out,
     installed_versions,
+    instrument_studies,
     lead_network,
     log_path,
     network_mb,
@@ -42,6 +43,9 @@ try:
     config = checked_config(config, SCHEMA)
 except BadInputError as error:
     raise WorkflowError(str(error)) from None
+
+# Each instrument's maps are a study of their own, made by the same rules.
+config["studies"] |= instrument_studies(config)
 
 # Called with a rule's name: the digest of what its script runs.
 code = partial(rule_digest, f"{workflow.basedir}/workflow/scripts")

@@ -9,6 +9,7 @@ train_variant        as train → results/experiments/{experiment}/networks/{var
 infer_variant        as infer, into the same folder
 split_leaving_out    table → results/experiments/leave_out/splits/{variant}.csv
 leave_out            predictions without each group → results/experiments/leave_out/table.csv + .json
+instrument           every instrument's study, made by the usual rules → results/experiments/instrument/
 """
 
 STRICT = strict_dataset(config)
@@ -22,6 +23,14 @@ RUN = [
     for study in config["run"]["studies"]
     for split in config["run"]["splits"]
 ]
+# The strict study as the simulator knows it, then as each instrument sees it, by its study's name.
+SEEN_BY = {STRICT["study"]: ("none", 0.0)} | {
+    study: (
+        how["instrument"],
+        config["maps"]["instruments"][how["instrument"]]["noise_px"],
+    )
+    for study, how in instrument_studies(config).items()
+}
 # Called with a pattern: the file of the study and split that experiments are asked of.
 of_strict = partial(filled, **STRICT)
 of_leave_out = partial(filled, experiment="leave_out")
@@ -144,3 +153,37 @@ rule leave_out:
         settings={**STRICT, "network": LEAD, "seed": config["run"]["seeds"][0]},
     script:
         "../scripts/leave_out.py"
+
+
+rule instrument:
+    input:
+        manifests=expand(Paths.manifest, study=SEEN_BY),
+        crops_manifests=expand(Paths.crops_manifest, study=SEEN_BY),
+        predictions=expand(
+            Paths.network_predictions,
+            study=SEEN_BY,
+            split=STRICT["split"],
+            network=LEAD,
+            seed=config["run"]["seeds"][0],
+        ),
+    output:
+        table=filled(Paths.experiment_table, experiment="instrument"),
+        summary=filled(Paths.experiment_summary, experiment="instrument"),
+    log:
+        log_path("instrument"),
+    benchmark:
+        benchmark_path("instrument")
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code("instrument"),
+        instruments=[list(of_study) for of_study in SEEN_BY.values()],
+        seed=config["seed"],
+        resamples=config["report"]["bootstrap_samples"],
+        settings={**STRICT, "network": LEAD, "seed": config["run"]["seeds"][0]},
+    script:
+        "../scripts/instrument.py"

@@ -16,7 +16,7 @@ from typing import Any
 
 from strainprint.errors import BadInputError
 from strainprint.experiment_record import ExperimentRecord, read_experiment
-from strainprint.report.figures.experiments import draw_reliability
+from strainprint.report.figures.experiments import draw_instruments, draw_reliability
 from strainprint.report.figures.style import Plate, house_style
 from strainprint.report.markup import (
     Text,
@@ -251,6 +251,32 @@ def _calibration_reading(record: ExperimentRecord) -> list[str]:
     return said
 
 
+def _instrument_reading(record: ExperimentRecord) -> list[str]:
+    said = []
+    for width_nm in dict.fromkeys(row["width_nm"] for row in record.rows):
+        rows = [row for row in record.rows if row["width_nm"] == width_nm]
+        known = next(row for row in rows if row["instrument"] == "none")
+        seen = [row for row in rows if row is not known and row["ci_low"] > row["chance"]]
+        label = width_label(width_nm)
+        if known["ci_low"] <= known["chance"]:
+            verdict = "nothing to lose: even the simulator's own strain is not told from chance."
+        elif seen:
+            coarsest = max(seen, key=lambda row: row["gauge_over_width"])
+            verdict = (
+                "the coarsest gauge that still beats naming the commonest class is "
+                f"{coarsest['gauge_over_width']:.2f} of the width "
+                f"({percent(coarsest['accuracy'])}; "
+                f"{percent(known['accuracy'])} without an instrument)."
+            )
+        else:
+            verdict = (
+                f"{percent(known['accuracy'])} without an instrument, and no instrument tried sees "
+                "more than the commonest class."
+            )
+        said.append(f"**{label}.** {verdict[0].upper()}{verdict[1:]}")
+    return said
+
+
 SHOWN: dict[str, Shown] = {
     "calibration": Shown(
         title="Can the probabilities be believed?",
@@ -295,5 +321,26 @@ SHOWN: dict[str, Shown] = {
             "McNemar p": lambda row: p_value(row["mcnemar_p"]),
         },
         reading=_leave_out_reading,
+    ),
+    "instrument": Shown(
+        title="What a correlation would still see",
+        caption=(
+            "The strict study is measured again as digital image correlations would see it, with "
+            "their subsets, steps, windows and noise; the lead network is trained and tested on "
+            "what each sees, on the same specimens. `none` is the strain that the simulator knows "
+            "at every point."
+        ),
+        columns={
+            "instrument": lambda row: escaped(row["instrument"]),
+            "width": lambda row: width_label(row["width_nm"]),
+            "gauge": lambda row: f"{row['gauge_nm']:.3g}\u00a0nm",
+            "gauge / width": lambda row: f"{row['gauge_over_width']:.2f}",
+            "noise (px)": lambda row: f"{row['noise_px']:g}",
+            "maps": maps_cell,
+            "accuracy": accuracy_cell,
+            "commonest class": lambda row: percent(row["chance"]),
+        },
+        reading=_instrument_reading,
+        figure=draw_instruments,
     ),
 }
