@@ -9,7 +9,13 @@ from PIL import Image
 from strainprint.errors import BadInputError
 from strainprint.report.figures.confusion import draw_confusion
 from strainprint.report.figures.curve_example import draw_curve_example, median_map
-from strainprint.report.figures.curve_neighbours import neighbour_counts, paper_cases
+from strainprint.report.figures.curve_neighbours import (
+    draw_curve_cases,
+    draw_curve_neighbours,
+    neighbour_counts,
+    paper_cases,
+)
+from strainprint.report.figures.curve_predictability import draw_curve_predictability
 from strainprint.report.figures.histories import draw_histories
 from strainprint.report.figures.projection import mean_over_crops, principal_axes
 from strainprint.report.figures.strain_maps import block_maximum, round_length
@@ -117,7 +123,13 @@ def test_no_small_reload_in_the_test_part_gives_a_sentence_not_an_error() -> Non
     errors = pd.DataFrame({"map_id": [], "method": [], "relative_rmse": []})
     with house_style():
         plate = draw_curve_example(
-            pd.DataFrame(), errors, pd.DataFrame(), method="k5", study="s", split="profile"
+            pd.DataFrame(),
+            pd.DataFrame(),
+            errors,
+            pd.DataFrame(),
+            method="k5",
+            study="s",
+            split="profile",
         )
     assert plate.caption.startswith("No test map with a small reload")
 
@@ -161,6 +173,91 @@ def test_kept_epoch_is_the_one_of_lowest_validation_loss() -> None:
     with house_style():
         plate = draw_histories({"proposed-seed0": history}, study="s", split="profile")
     assert "Proposed CNN, seed 0: epoch 2" in plate.caption
+
+
+def test_paper_cases_are_the_papers_own_where_they_are_simulated() -> None:
+    widths = [62.5, 125, 250, 500, 1000, 2000]
+    manifest = pd.DataFrame({"width_nm": widths * 3, "label": np.repeat([0, 1, 2], 6)})
+    assert paper_cases(manifest) == [(2000.0, 2), (1000.0, 1), (125.0, 0)]
+
+
+def few_curves() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Three maps of 125 nm in one class of two; the first has no neighbour, hence no curve."""
+    strain = np.linspace(0, 0.01, 5)
+    names = ["a", "b", "c"]
+    manifest = pd.DataFrame(
+        {
+            "map_id": names,
+            "specimen_id": names,
+            "width_nm": 125.0,
+            "slip_systems": 1,
+            "label": [0, 0, 0],
+            "strain_path": "0.001",
+            "reload_strain": 0.001,
+        }
+    )
+    empty = manifest.iloc[:1].assign(map_id="d", specimen_id="d", label=1, strain_path="0.1")
+    error = [np.nan, 0.1, 0.3]
+    errors = pd.DataFrame({"map_id": names, "method": "k5", "relative_rmse": error})
+    curve = pd.DataFrame({"strain": strain, "true_mpa": 1e4 * strain, "k5_mpa": 9e3 * strain})
+    curves = pd.concat([curve.assign(map_id=name) for name in names])
+    curves.loc[curves["map_id"] == "a", "k5_mpa"] = np.nan
+    band = pd.DataFrame(
+        {
+            "strain": strain,
+            "k5_conformal_low_mpa": 8e3 * strain,
+            "k5_conformal_high_mpa": 2e4 * strain,
+        }
+    )
+    bands = pd.concat([band.assign(map_id=name) for name in names])
+    return curves, bands, errors, pd.concat([manifest, empty])
+
+
+def test_the_example_shows_the_median_of_the_maps_with_a_curve_and_its_band() -> None:
+    curves, bands, errors, manifest = few_curves()
+    told = {"method": "k5", "study": "s", "split": "profile"}
+    with house_style():
+        with_band = draw_curve_example(curves, bands, errors, manifest, **told)
+        without = draw_curve_example(curves, bands[["map_id", "strain"]], errors, manifest, **told)
+    assert "Test map b" in with_band.caption
+    assert "median of 2 test maps" in with_band.caption
+    (filled,) = with_band.figure.axes[0].collections
+    heights = filled.get_paths()[0].vertices[:, 1]
+    assert heights.max() == pytest.approx(200)
+    assert not without.figure.axes[0].collections
+    assert "No band" in without.caption
+
+
+def test_every_width_and_class_has_a_panel_that_says_when_it_is_empty() -> None:
+    curves, bands, errors, manifest = few_curves()
+    with house_style():
+        plate = draw_curve_cases(
+            curves, bands, errors, manifest, method="k5", study="s", split="profile"
+        )
+        chosen = draw_curve_neighbours(
+            curves, bands, errors, manifest, study="s", split="profile", cases=[(125.0, 0)]
+        )
+    drawn, empty = plate.figure.axes
+    assert len(drawn.lines) == 2
+    assert "no test map" in empty.texts[0].get_text()
+    assert "1 test map whose" in plate.caption
+    assert "b (median of 2 maps)" in chosen.caption
+    assert len(chosen.figure.axes) == 1
+
+
+def test_predictability_draws_r2_of_each_width() -> None:
+    curves, _, _, manifest = few_curves()
+    curves = curves.rename(columns={"k5_mpa": "cv_mpa"})
+    for factor, name in enumerate("abc", start=1):
+        curves.loc[curves["map_id"] == name, ["true_mpa", "cv_mpa"]] *= factor
+    curves["cv_mpa"] = curves["true_mpa"]
+    with house_style():
+        plate = draw_curve_predictability(
+            curves, manifest, seed=0, resamples=100, study="s", split="profile"
+        )
+    (panel,) = plate.figure.axes
+    np.testing.assert_allclose(panel.lines[-1].get_ydata(), 1.0)
+    assert "3 specimens" in panel.get_title()
 
 
 def test_stress_strain_caption_counts_curves() -> None:

@@ -163,7 +163,7 @@ def test_curves_are_judged_against_the_mean_curve(low: float, high: float, verdi
     }
     text = readings.curve_reading([row], "k5", {"nearest_neighbour_same_specimen": 0.5})
     assert verdict in text
-    assert "nearest neighbour is the same specimen" in text
+    assert "50.0\u00a0% of the test maps is the same specimen" in text
     assert "−3.2 MPa" in text
 
 

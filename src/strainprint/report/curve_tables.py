@@ -45,14 +45,14 @@ def curve_tables(inputs: ReportInputs) -> dict[str, pd.DataFrame]:
     """Return the tables of this module by their file's stem."""
     drawn = {"seed": inputs.bootstrap_seed("curve errors"), "resamples": inputs.resamples}
     manifest, curves = inputs.manifest, inputs.curve_table
-    every_tenth = _strains(curves)[1:]
-    spaced = np.linspace(0, len(every_tenth) - 1, R2_STRAINS + 1).round().astype(int)[1:]
+    grid = _strains(curves)
+    spaced = np.linspace(0, len(grid) - 1, R2_STRAINS + 1).round().astype(int)[1:]
     return {
         "curve_errors": curve_error_table(inputs.curve_errors, manifest, **drawn),
         "curve_r2": curve_r2_table(
             curves,
             manifest,
-            strains=every_tenth[np.unique(spaced)],
+            strains=grid[np.unique(spaced)],
             seed=drawn["seed"],
             resamples=drawn["resamples"],
         ),
@@ -101,6 +101,7 @@ def curve_r2_table(
     seed: int,
     resamples: int,
     methods: Sequence[str] | None = None,
+    by_class: bool = True,
 ) -> pd.DataFrame:
     """Return r² over test maps at some strains, by width, class and method.
 
@@ -118,12 +119,16 @@ def curve_r2_table(
         Of the bootstrap.
     methods
         All if None.
+    by_class
+        Whether each class is also given by itself.
     """
     table = _with_facts(curves[curves["strain"].isin(strains)], manifest)
     shown = methods or [name.removesuffix("_mpa") for name in curves.columns[3:]]
     weights = _resampling(seed, resamples)
     rows = []
     for width, name, group in _groups(table, manifest):
+        if name != "all" and not by_class:
+            continue
         maps = group.drop_duplicates("map_id")
         true = _by_map(group, "true_mpa", len(strains))
         for method in shown:

@@ -314,7 +314,8 @@ def curve_reading(rows: Sequence[Row], method: str, summary: Row) -> str:
             verdict = f"{gap}: not told apart from knowing width and slip only"
     share = float(summary["nearest_neighbour_same_specimen"])
     sibling = (
-        f" For {percent(share)} of the test maps the nearest neighbour is the same specimen."
+        f" Where it is allowed, the nearest neighbour of {percent(share)} of the test maps is the "
+        f"same specimen."
         if share > 0
         else ""
     )

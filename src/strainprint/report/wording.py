@@ -19,6 +19,13 @@ _NETWORKS = {
 }
 _METHODS = {
     "subset_mean": "mean curve of the subset",
+    "cv": "cross-validated neighbours by network",
+    "correlation_cv": "cross-validated neighbours by correlations",
+}
+_FAMILIES = {
+    "": "by network",
+    "correlation_": "by correlations",
+    "paper_": "by network, own specimen allowed",
 }
 
 
@@ -38,7 +45,7 @@ def method_label(method: str) -> str:
     if method in _METHODS or not count.isdigit():
         return _METHODS.get(method, method.replace("_", " "))
     near = f"{count} neighbour{'s' if int(count) > 1 else ''}"
-    return f"{near} by correlations" if family.startswith("correlation") else f"{near} by network"
+    return f"{near} {_FAMILIES.get(family, family)}"
 
 
 def class_label(name: str | float) -> str:

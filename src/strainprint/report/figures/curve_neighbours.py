@@ -1,14 +1,24 @@
-"""Figure 5: curves predicted from 1, 5 and 10 neighbours, from wide to narrow specimens."""
+"""Figure 5: curves from 1, 5 and 10 neighbours, and the same for every width and class."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from strainprint.dataset.manifest import classes_of
-from strainprint.report.figures.curve_example import median_map
+from strainprint.report.figures.curve_example import (
+    BAND_LABEL,
+    band_words,
+    conformal_band,
+    median_map,
+)
 from strainprint.report.figures.style import (
     COLUMN_IN,
     Plate,
@@ -17,9 +27,10 @@ from strainprint.report.figures.style import (
     label_once,
     say_empty,
 )
-from strainprint.report.wording import class_label, counted, width_label
+from strainprint.report.wording import class_label, counted, method_label, width_label
 
 _NEIGHBOURS = re.compile(r"k(\d+)_mpa")
+_NOTHING = "No test map with a small reload: no curve to predict."
 
 
 def neighbour_counts(curves: pd.DataFrame) -> list[int]:
@@ -31,14 +42,20 @@ def neighbour_counts(curves: pd.DataFrame) -> list[int]:
 def paper_cases(manifest: pd.DataFrame) -> list[tuple[float, int]]:
     """Return three (width in nm, label): wide and high, middle and medium, narrow and low.
 
-    The paper shows 2 µm with 10 %, 1 µm with 1 % and 0.125 µm with 0.1 %.
+    The paper shows 2 µm with 10 %, 1 µm with 1 % and 0.125 µm with 0.1 %: these where they are
+    simulated, else the widest, a middle and the narrowest width.
     """
-    widths = sorted((float(w) for w in manifest["width_nm"].unique()), reverse=True)
+    simulated = {float(w) for w in manifest["width_nm"].unique()}
+    widths = sorted(simulated, reverse=True)
     labels = sorted((int(label) for label in manifest["label"].unique()), reverse=True)
-    cases = [
-        (widths[w], labels[c]) for w, c in zip(_ends(len(widths)), _ends(len(labels)), strict=True)
-    ]
+    chosen = [widths[i] for i in _ends(len(widths))]
+    if set(_PAPER_WIDTHS_NM) <= simulated:
+        chosen = list(_PAPER_WIDTHS_NM)
+    cases = [(w, labels[c]) for w, c in zip(chosen, _ends(len(labels)), strict=True)]
     return list(dict.fromkeys(cases))
+
+
+_PAPER_WIDTHS_NM = (2000.0, 1000.0, 125.0)
 
 
 def _ends(count: int) -> tuple[int, int, int]:
@@ -48,33 +65,38 @@ def _ends(count: int) -> tuple[int, int, int]:
 
 def draw_curve_neighbours(
     curves: pd.DataFrame,
+    bands: pd.DataFrame,
     errors: pd.DataFrame,
     manifest: pd.DataFrame,
     *,
     study: str,
     split: str,
+    cases: Sequence[tuple[float, int]] = (),
 ) -> Plate:
-    """Draw a row for each of the paper's cases and a column for each number of neighbours.
+    """Draw a row for each case and a column for each number of neighbours.
 
     In every row the map is the one whose relative RMSE (at the middle k) is the median of its
-    width and class. Arguments as in :func:`draw_curve_example`.
+    width and class.
+
+    Parameters
+    ----------
+    curves, bands, errors, manifest, study, split
+        As in :func:`~strainprint.report.figures.curve_example.draw_curve_example`.
+    cases
+        (width in nm, label) of each row; those of :func:`paper_cases` where none is named.
     """
     title = "Curves from 1, 5 and 10 neighbours"
     counts = neighbour_counts(curves)
     if curves.empty or not counts:
-        message = "No test map with a small reload: no curve to predict."
-        return Plate(empty_figure(message), title, message, message)
-    cases = paper_cases(manifest)
+        return Plate(empty_figure(_NOTHING), title, _NOTHING, _NOTHING)
+    rows = list(cases) or paper_cases(manifest)
     classes = classes_of(manifest)
     middle = counts[len(counts) // 2]
-    of_map = manifest.set_index("map_id")
-    figure = Figure(figsize=(COLUMN_IN, 1.05 * len(cases) + 0.55))
-    grid = figure.subplots(len(cases), len(counts), squeeze=False, sharex=True, sharey="row")
-    shown = []
-    of_errors = of_map.loc[errors["map_id"]].set_index(errors.index)
-    for row, (width, label) in enumerate(cases):
-        cell = errors[(of_errors["width_nm"] == width) & (of_errors["label"] == label)]
-        name = median_map(cell, f"k{middle}")
+    figure = Figure(figsize=(COLUMN_IN, 1.15 * len(rows) + 0.6))
+    grid = figure.subplots(len(rows), len(counts), squeeze=False, sharex=True, sharey="row")
+    shown, banded = [], False
+    for row, (width, label) in enumerate(rows):
+        name, n = _median_of_case(errors, manifest, width, label, f"k{middle}")
         case = f"{width_label(width)}, {class_label(classes[label])}"
         for column, k in enumerate(counts):
             axes = grid[row, column]
@@ -83,34 +105,111 @@ def draw_curve_neighbours(
             if name is None:
                 say_empty(axes, f"no test map of\n{case}")
                 continue
-            curve = curves[curves["map_id"] == name].sort_values("strain", kind="stable")
-            x = 100 * curve["strain"]
-            axes.plot(x, curve["true_mpa"], color="0.35", lw=0.9, label="true")
-            axes.plot(x, curve[f"k{k}_mpa"], color=class_colour(label), label="predicted")
-            axes.set_xlim(0, None)
+            banded |= _draw_curve(axes, curves, bands, name, f"k{k}", label)
             y = f"{case}\nstress (MPa)"
-            label_once(axes, row, column, len(cases), x="strain (%)", y=y)
+            label_once(axes, row, column, len(rows), x="strain (%)", y=y)
             axes.yaxis.label.set_fontsize(7)
         if name is not None:
             grid[row, 0].set_ylim(0, None)
-            n = len(cell[cell["method"] == f"k{middle}"])
             shown.append(f"{name} (median of {counted(n, 'map')})")
-    drawn = next((a for a in grid.flat if a.get_legend_handles_labels()[0]), None)
-    if drawn is not None:
-        handles, _ = drawn.get_legend_handles_labels()
-        figure.legend(
-            handles,
-            ["true", "mean of k neighbours (colour of its class)"],
-            loc="outside upper center",
-            ncols=2,
-        )
+    _legend(figure, grid, "mean of k (colour: class)")
     return Plate(
         figure,
         title,
         f"True curve (grey) and the mean curve of the k nearest training maps in the network's "
-        f"features, for {counted(len(shown), 'test map')} from wide to narrow: "
-        f"{'; '.join(shown) or 'none'}. Colour is the class. Study {study}, split {split}. "
-        f"Compare Figure 5 of the paper.",
-        f"Stress against strain in {len(cases)} rows and {len(counts)} columns, true and "
-        f"predicted.",
+        f"features, none of the same specimen, for {counted(len(shown), 'test map')} from wide to "
+        f"narrow: {'; '.join(shown) or 'none'}. Colour is the class. {band_words(banded)} Each row "
+        f"has its own stress axis. Study {study}, split {split}. Compare Figure 5 of the paper.",
+        f"Stress against strain in {len(rows)} rows and {len(counts)} columns, true and predicted.",
+    )
+
+
+def draw_curve_cases(
+    curves: pd.DataFrame,
+    bands: pd.DataFrame,
+    errors: pd.DataFrame,
+    manifest: pd.DataFrame,
+    *,
+    method: str,
+    study: str,
+    split: str,
+) -> Plate:
+    """Draw a row for each width and a column for each class, curves predicted by one method.
+
+    Arguments as in :func:`draw_curve_neighbours`.
+    """
+    title = "Predicted curves of every width and class"
+    if curves.empty or f"{method}_mpa" not in curves:
+        return Plate(empty_figure(_NOTHING), title, _NOTHING, _NOTHING)
+    widths = sorted((float(w) for w in manifest["width_nm"].unique()), reverse=True)
+    classes = classes_of(manifest)
+    figure = Figure(figsize=(COLUMN_IN, 1.0 * len(widths) + 0.7))
+    grid = figure.subplots(len(widths), len(classes), squeeze=False, sharex=True, sharey="row")
+    drawn, banded, smallest = 0, False, len(manifest)
+    for (row, label), axes in np.ndenumerate(grid):
+        width = widths[row]
+        name, n = _median_of_case(errors, manifest, width, label, method)
+        if row == 0:
+            axes.set_title(class_label(classes[label]))
+        if name is None:
+            say_empty(axes, "no test map\nwith a curve")
+            continue
+        banded |= _draw_curve(axes, curves, bands, name, method, label)
+        drawn, smallest = drawn + 1, min(smallest, n)
+        y = f"{width_label(width)}\nstress (MPa)"
+        label_once(axes, row, label, len(widths), x="strain (%)", y=y)
+    for axes in grid[:, 0]:
+        if axes.axison:
+            axes.set_ylim(0, None)
+    _legend(figure, grid, "predicted (colour: class)")
+    return Plate(
+        figure,
+        title,
+        f"True curve (grey) and prediction of {method_label(method)} (colour of the class) for the "
+        f"{counted(drawn, 'test map')} whose relative RMSE is the median of its width (rows, each "
+        f"with its own stress axis) and prior strain (columns); medians of {smallest} maps or "
+        f"more. {band_words(banded)} Study {study}, split {split}.",
+        f"Stress against strain for {len(widths)} widths and {len(classes)} prior strains.",
+    )
+
+
+def _median_of_case(
+    errors: pd.DataFrame, manifest: pd.DataFrame, width: float, label: int, method: str
+) -> tuple[str | None, int]:
+    """Return the median test map of a width and class, and of how many it is the median."""
+    of_case = manifest[(manifest["width_nm"] == width) & (manifest["label"] == label)]
+    cell = errors[errors["map_id"].isin(of_case["map_id"]) & (errors["method"] == method)]
+    return median_map(cell, method), int(cell["relative_rmse"].notna().sum())
+
+
+def _draw_curve(
+    axes: Axes, curves: pd.DataFrame, bands: pd.DataFrame, name: str, method: str, label: int
+) -> bool:
+    """Draw true curve, prediction and, where there is one, band; return whether there was."""
+    curve = curves[curves["map_id"] == name].sort_values("strain", kind="stable")
+    strain = 100 * curve["strain"].to_numpy()
+    limits = conformal_band(bands, name, method)
+    if limits is not None:
+        axes.fill_between(
+            strain, *limits, color=class_colour(label), alpha=0.18, lw=0, label=BAND_LABEL
+        )
+    axes.plot(strain, curve["true_mpa"], color="0.35", lw=0.9, label="true")
+    axes.plot(strain, curve[f"{method}_mpa"], color=class_colour(label), label="predicted")
+    axes.set_xlim(0, float(strain[-1]))
+    axes.locator_params(axis="x", nbins=2)
+    axes.locator_params(axis="y", nbins=4)
+    return limits is not None
+
+
+def _legend(figure: Figure, grid: NDArray[Any], predicted: str) -> None:
+    """Put the fullest panel's legend above; panels without a map or a band have less."""
+    found = [axes.get_legend_handles_labels() for axes in grid.flat]
+    handles, names = max(found, key=lambda pair: len(pair[0]))
+    figure.legend(
+        handles,
+        [predicted if name == "predicted" else name for name in names],
+        loc="outside upper center",
+        ncols=len(names) or 1,
+        columnspacing=1.0,
+        handlelength=1.5,
     )

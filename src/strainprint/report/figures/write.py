@@ -16,7 +16,8 @@ from strainprint.maps.store import MapShard
 from strainprint.networks.architectures import N_FEATURES
 from strainprint.report.figures.confusion import draw_confusion
 from strainprint.report.figures.curve_example import draw_curve_example
-from strainprint.report.figures.curve_neighbours import draw_curve_neighbours, neighbour_counts
+from strainprint.report.figures.curve_neighbours import draw_curve_cases, draw_curve_neighbours
+from strainprint.report.figures.curve_predictability import draw_curve_predictability
 from strainprint.report.figures.filters import draw_filters
 from strainprint.report.figures.histories import draw_histories
 from strainprint.report.figures.projection import draw_projection
@@ -107,19 +108,45 @@ def _histories(inputs: ReportInputs) -> Plate:
 
 
 def _curve_example(inputs: ReportInputs) -> Plate:
-    counts = neighbour_counts(inputs.curve_table)
     return draw_curve_example(
         inputs.curve_table,
+        inputs.curve_bands,
         inputs.curve_errors,
         inputs.manifest,
-        method=f"k{counts[len(counts) // 2]}" if counts else "k5",
+        method="cv",
         **inputs.about,
     )
 
 
 def _curve_neighbours(inputs: ReportInputs) -> Plate:
     return draw_curve_neighbours(
-        inputs.curve_table, inputs.curve_errors, inputs.manifest, **inputs.about
+        inputs.curve_table,
+        inputs.curve_bands,
+        inputs.curve_errors,
+        inputs.manifest,
+        study=inputs.study,
+        split=inputs.split,
+    )
+
+
+def _curve_cases(inputs: ReportInputs) -> Plate:
+    return draw_curve_cases(
+        inputs.curve_table,
+        inputs.curve_bands,
+        inputs.curve_errors,
+        inputs.manifest,
+        method="cv",
+        **inputs.about,
+    )
+
+
+def _curve_predictability(inputs: ReportInputs) -> Plate:
+    return draw_curve_predictability(
+        inputs.curve_table,
+        inputs.manifest,
+        seed=inputs.bootstrap_seed("curve errors"),
+        resamples=inputs.resamples,
+        **inputs.about,
     )
 
 
@@ -185,6 +212,8 @@ FIGURES: Final[dict[str, Callable[[ReportInputs], Plate | None]]] = {
     "histories": _histories,
     "curve_example": _curve_example,
     "curve_neighbours": _curve_neighbours,
+    "curve_cases": _curve_cases,
+    "curve_predictability": _curve_predictability,
     "filters": _filters,
     "saliency": _saliency,
     "saliency_checks": _saliency_checks,
