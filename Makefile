@@ -9,7 +9,7 @@ PROFILE ?= $(if $(shell nvidia-smi -L 2>/dev/null),gpu,default)
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 PIP_INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c envs/constraints.txt
 
-.PHONY: run status test check fuzz faults config/README.md bench-rendering bench-specimens bench-networks bench-networks-memory verify
+.PHONY: run status test check fuzz faults config/README.md bench-rendering bench-specimens bench-networks bench-networks-memory bench-baseline verify
 
 run: $(VENV)/.installed
 	snakemake --cores $(CORES) --workflow-profile profiles/$(PROFILE)
@@ -79,6 +79,18 @@ bench-networks-memory: $(VENV)/.installed
 
 $(VENV)/.installed-bench-networks: $(VENV)/.installed
 	$(PIP_INSTALL) -e ".[bench-networks]"
+	touch $@
+
+# Two-point correlations against PyMKS on the same arrays. PyMKS gets an environment of its own:
+# it imports pkg_resources, which newer setuptools lack, and needs pyarrow without saying so.
+bench-baseline: $(VENV)/.installed $(VENV)-pymks/.installed
+	mkdir -p docs/benchmarks
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/baseline.py $(VENV)-pymks/bin/python > docs/benchmarks/baseline.log
+	cat docs/benchmarks/baseline.log
+
+$(VENV)-pymks/.installed: envs/pymks.txt
+	test -x $(VENV)-pymks/bin/python || $(PYTHON) -m venv $(VENV)-pymks
+	$(VENV)-pymks/bin/python -m pip install --quiet --disable-pip-version-check -r envs/pymks.txt
 	touch $@
 
 # Every check of the simulator against its closed form: writes docs/verification.md.

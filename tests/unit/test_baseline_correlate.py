@@ -3,22 +3,17 @@
 import json
 
 import numpy as np
-import pandas as pd
 import pytest
 import zarr
 from small_study import CLASSES, write_small_maps
 
-from strainprint.baseline.correlate import correlate, lag_grid, read_correlations
+from strainprint.baseline.correlate import correlate, read_correlations
 from strainprint.baseline.two_point import half_plane, two_point_correlation
 from strainprint.dataset.manifest import build_manifest
 from strainprint.dataset.pictures import manifest_pictures
 from strainprint.errors import BadInputError
 
 DRAWING = {"scalar": "equivalent", "range_floor": 1e-6}
-
-
-def shapes(rows, columns, pitch_nm):
-    return pd.DataFrame({"rows": rows, "columns": columns, "pitch_nm": pitch_nm})
 
 
 @pytest.fixture(scope="module")
@@ -36,20 +31,6 @@ def store(dataset, tmp_path):
     paths = tmp_path / "c.zarr", tmp_path / "c.json"
     correlate(manifest, root, *paths, study="audited", max_lag_nm=16.0, **DRAWING)
     return paths
-
-
-def test_lag_grid_is_physical_and_ends_at_the_narrowest_map():
-    assert lag_grid(shapes([31, 62], [124, 248], 2.0), max_lag_nm=60) == (2.0, (30, 30))
-    assert lag_grid(shapes([20, 62], [80, 248], 2.0), max_lag_nm=60) == (2.0, (19, 30))
-    assert lag_grid(shapes([62, 31], [248, 124], [2.0, 4.0]), max_lag_nm=60) == (4.0, (15, 15))
-    assert lag_grid(shapes([62], [248], 2.0), max_lag_nm=60, lag_step_nm=6) == (6.0, (10, 10))
-
-
-def test_lag_grid_that_does_not_fit_is_refused():
-    with pytest.raises(BadInputError, match=r"(?s)does not fit the pitch 3 nm.*lag_step_nm"):
-        lag_grid(shapes([31, 62], [124, 248], [2.0, 3.0]), max_lag_nm=60, lag_step_nm=4)
-    with pytest.raises(BadInputError, match="max_lag_nm"):
-        lag_grid(shapes([31], [124], 2.0), max_lag_nm=1.0)
 
 
 def test_vectors_are_the_correlations_of_the_pictures(dataset, store):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +12,8 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 from zarr.codecs import ZstdCodec
 
-from strainprint.baseline.two_point import (
-    STATES,
-    TwoPointCorrelation,
-    half_plane_length,
-    pair_counts,
-)
+from strainprint.baseline.features import STATES, Picture, correlation_vectors, lag_grid
+from strainprint.baseline.two_point import half_plane_length
 from strainprint.dataset.manifest import read_manifest
 from strainprint.dataset.pictures import manifest_pictures
 from strainprint.dataset.store import refuse_damaged
@@ -31,41 +26,6 @@ _MAPS_PER_CHUNK = 256
 _WAY_OUT = "delete the store and re-run the rule `correlate`"
 
 _log = logging.getLogger(__name__)
-
-
-def lag_grid(
-    manifest: pd.DataFrame, *, max_lag_nm: float, lag_step_nm: float | None = None
-) -> tuple[float, tuple[int, int]]:
-    """Return the step of the lag grid in nm and the largest lag (rows, columns) in steps.
-
-    The step is the coarsest pitch of the dataset unless given. Lags end at ``max_lag_nm``, or
-    before: at the last lag that has pairs in every map, even the narrowest. A lag that some maps
-    have and others lack would tell their size.
-
-    Raises
-    ------
-    BadInputError
-        The step is no multiple of some map's pitch, or no lag is left.
-    """
-    step = float(manifest["pitch_nm"].max()) if lag_step_nm is None else float(lag_step_nm)
-    for pitch in np.unique(manifest["pitch_nm"]):
-        pixels = step / pitch
-        if pixels < 0.5 or abs(pixels - round(pixels)) > 1e-6:
-            raise BadInputError(
-                f"lag step {step:g} nm does not fit the pitch {pitch:g} nm",
-                allowed="a multiple of every map's pitch",
-                way_out="measure every map at one pitch, or pass another lag_step_nm",
-            )
-    if not max_lag_nm >= step:
-        raise BadInputError(
-            f"max_lag_nm is {max_lag_nm:g}", allowed=f"at least one lag step of {step:g} nm"
-        )
-    lags = []
-    for side in ("rows", "columns"):
-        shortest_nm = float(((manifest[side] - 1) * manifest["pitch_nm"]).min())
-        # The small term keeps 60 / 0.1 from falling to 599.
-        lags.append(math.floor(min(max_lag_nm, shortest_nm) / step + 1e-9))
-    return step, (lags[0], lags[1])
 
 
 def correlate(
@@ -98,7 +58,7 @@ def correlate(
     scalar, range_floor
         How pictures are drawn; as when the manifest was built.
     max_lag_nm, lag_step_nm
-        The lag grid, see :func:`lag_grid`.
+        The lag grid, see :func:`strainprint.baseline.features.lag_grid`.
     threshold
         Grey level from which a point counts as strained in ``two_state``.
 
@@ -108,23 +68,27 @@ def correlate(
         A map is not what the manifest says, or the lag grid does not fit.
     """
     manifest = read_manifest(manifest_csv)
-    step, lags = lag_grid(manifest, max_lag_nm=max_lag_nm, lag_step_nm=lag_step_nm)
+    step, lags = lag_grid(
+        *(manifest[name].to_numpy() for name in ("rows", "columns", "pitch_nm")),
+        max_lag_nm=max_lag_nm,
+        lag_step_nm=lag_step_nm,
+    )
     count, n_features = len(manifest), half_plane_length(lags)
     vectors = {name: np.empty((count, n_features), dtype=np.float32) for name in STATES}
     empty_lags: dict[str, int] = {}
     pictures = manifest_pictures(manifest, results_root, scalar=scalar, range_floor=range_floor)
     for row, (strain_map, picture) in enumerate(tqdm(pictures, "correlate", count, disable=None)):
-        pixels = round(step / strain_map.pitch_nm)
-        masked = np.ma.MaskedArray(picture, ~strain_map.valid)
-        for states, rows in vectors.items():
-            transformer = TwoPointCorrelation(lags, pixels, states, threshold)
-            rows[row] = transformer.transform([masked])[0]
-        if not strain_map.valid.all():
-            largest = (lags[0] * pixels, lags[1] * pixels)
-            pairs = pair_counts(strain_map.valid, largest)[::pixels, ::pixels]
-            without = int(np.count_nonzero(pairs == 0))
-            if without:
-                empty_lags[str(manifest["map_id"].iloc[row])] = without
+        found, without = correlation_vectors(
+            Picture(picture, strain_map.pitch_nm, strain_map.valid),
+            lag_step_nm=step,
+            max_lag_steps=lags,
+            states=STATES,
+            threshold=threshold,
+        )
+        for name, vector in zip(STATES, found, strict=True):
+            vectors[name][row] = vector
+        if without:
+            empty_lags[str(manifest["map_id"].iloc[row])] = without
         if (row + 1) % 100 == 0 or row + 1 == count:
             _log.info("correlated %d of %d maps", row + 1, count)
     if empty_lags:

@@ -5,38 +5,64 @@ the map, with neither end masked:
 
     C(r) = sum_x m(x) f(x) m(x + r) f(x + r) / sum_x m(x) m(x + r)
 
-Both sums are autocorrelations and are taken with real FFTs (Wiener-Khinchin), padded so that
-nothing wraps. The denominators are exact pair counts. Unlike PyMKS (which the authors used), maps
-may differ in shape and in every pixel's validity.
+Both sums are autocorrelations and are taken with real FFTs (Wiener-Khinchin). The denominators are
+exact pair counts. Unlike PyMKS (which the authors used), maps may differ in shape and in every
+pixel's validity.
+
+The same code runs on NumPy arrays and on torch tensors, a GPU's included: NumPy 2 and torch share
+the few names used here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Self
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
+import scipy.fft
 from numpy.typing import ArrayLike, NDArray
-from scipy import fft
-from sklearn.base import BaseEstimator, TransformerMixin
 
 from strainprint.errors import BadInputError
 
-STATES = ("raw", "two_state")
+if TYPE_CHECKING:
+    import torch
+
+# Blocks of a transform that fit a core's share of the cache: 1.5 to 2 times faster on large maps.
+_BLOCK_BYTES = 2**19
 
 
+@overload
+def two_point_correlation(
+    field: torch.Tensor,
+    mask: torch.Tensor | None = None,
+    max_lag: tuple[int, int] | None = None,
+    periodic: bool = False,
+) -> torch.Tensor: ...
+
+
+@overload
 def two_point_correlation(
     field: ArrayLike,
     mask: ArrayLike | None = None,
     max_lag: tuple[int, int] | None = None,
     periodic: bool = False,
-) -> NDArray[np.float64]:
+) -> NDArray[np.floating[Any]]: ...
+
+
+def two_point_correlation(
+    field: Any,
+    mask: Any = None,
+    max_lag: tuple[int, int] | None = None,
+    periodic: bool = False,
+) -> Any:
     """Return the autocorrelation of a field at every lag up to ``max_lag``.
 
     Parameters
     ----------
     field
-        Shape (rows, columns). Values under the mask are never read and may be NaN.
+        Shape (rows, columns). A torch tensor is correlated where it lies. float32 is computed in
+        float32, anything else in float64. Values under the mask are never read and may be NaN.
     mask
         True where the field is valid; all valid by default.
     max_lag
@@ -55,35 +81,57 @@ def two_point_correlation(
     BadInputError
         The field is not 2-D, empty or not finite where valid, or shapes or lags do not fit.
     """
-    values = np.asarray(field, dtype=np.float64)
-    if values.ndim != 2 or values.size == 0:
-        raise BadInputError(f"field has shape {values.shape}", allowed="(rows, columns), not empty")
-    valid = _valid(mask, (values.shape[0], values.shape[1]))
-    values = np.where(valid, values, 0.0)
-    if not np.isfinite(values).all():
-        raise BadInputError(
-            "field is not finite at valid points", way_out="mark these points in the mask"
-        )
+    values = _as_floats(field)
+    return _full_plane(half_plane_correlation(values, mask, max_lag, periodic))
+
+
+def half_plane_correlation(
+    field: Any,
+    mask: Any = None,
+    max_lag: tuple[int, int] | None = None,
+    periodic: bool = False,
+    pairs: Any = None,
+) -> Any:
+    """Return the rows 0 to R of :func:`two_point_correlation`, shape (R + 1, 2 C + 1).
+
+    ``pairs`` are the pair counts of the same rows where they are known already.
+    """
+    values = _as_floats(field)
+    valid = None if mask is None else _as_mask(mask, values)
     lag = _largest_lag(values.shape, max_lag, periodic)
-    sums = _autocorrelation(values, lag, periodic)
-    pairs = pair_counts(valid, lag, periodic)
-    return np.divide(sums, pairs, out=np.zeros_like(sums), where=pairs > 0)
+    sums = _lag_sums(values, valid, lag, periodic)
+    if pairs is None:
+        pairs = _pair_sums(values, valid, lag, periodic)
+    xp, _ = _namespaces(values)
+    counts = xp.asarray(pairs, dtype=values.dtype, device=values.device)
+    sums /= xp.where(counts > 0, counts, 1.0)
+    return sums
 
 
+@overload
+def pair_counts(
+    mask: torch.Tensor, max_lag: tuple[int, int] | None = None, periodic: bool = False
+) -> torch.Tensor: ...
+
+
+@overload
 def pair_counts(
     mask: ArrayLike, max_lag: tuple[int, int] | None = None, periodic: bool = False
-) -> NDArray[np.int64]:
+) -> NDArray[np.int64]: ...
+
+
+def pair_counts(mask: Any, max_lag: tuple[int, int] | None = None, periodic: bool = False) -> Any:
     """Return the exact number of pairs of valid points at every lag, shape (2 R + 1, 2 C + 1)."""
-    valid = np.asarray(mask, dtype=bool)
-    rows, columns = valid.shape
-    lag = _largest_lag(valid.shape, max_lag, periodic)
-    if valid.all():
-        if periodic:
-            return np.full((2 * lag[0] + 1, 2 * lag[1] + 1), valid.size, dtype=np.int64)
-        across = np.maximum(rows - np.abs(np.arange(-lag[0], lag[0] + 1)), 0)
-        along = np.maximum(columns - np.abs(np.arange(-lag[1], lag[1] + 1)), 0)
-        return np.outer(across, along).astype(np.int64)
-    return np.rint(_autocorrelation(valid.astype(np.float64), lag, periodic)).astype(np.int64)
+    return _full_plane(half_plane_pair_counts(mask, max_lag, periodic))
+
+
+def half_plane_pair_counts(
+    mask: Any, max_lag: tuple[int, int] | None = None, periodic: bool = False
+) -> Any:
+    """Return the rows 0 to R of :func:`pair_counts`, shape (R + 1, 2 C + 1)."""
+    valid = mask if _is_tensor(mask) else np.asarray(mask)
+    valid = _as_mask(valid, valid)
+    return _pair_sums(valid, valid, _largest_lag(valid.shape, max_lag, periodic), periodic)
 
 
 def half_plane(correlation: ArrayLike) -> NDArray[np.float64]:
@@ -91,6 +139,11 @@ def half_plane(correlation: ArrayLike) -> NDArray[np.float64]:
 
     Zero lag comes first; every other lag stands for two and is weighted by sqrt(2), so distances,
     and with them PCA, are those of the full plane. Length ((2 R + 1)(2 C + 1) + 1) / 2.
+
+    Parameters
+    ----------
+    correlation
+        All lags (2 R + 1, 2 C + 1).
     """
     full = np.asarray(correlation, dtype=np.float64).ravel()
     half = full[full.size // 2 :].copy()
@@ -103,73 +156,46 @@ def half_plane_length(max_lag: tuple[int, int]) -> int:
     return ((2 * max_lag[0] + 1) * (2 * max_lag[1] + 1) + 1) // 2
 
 
-class TwoPointCorrelation(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Turns ragged grey pictures into correlation vectors of one length (scikit-learn API).
-
-    Parameters
-    ----------
-    max_lag
-        Largest lag (rows, columns) in steps of the lag grid.
-    lag_step
-        Pixels per step of the lag grid, 1 or more.
-    states
-        ``raw``: the field is grey / 255. With PyMKS' two linear local states (1 - f, f) every
-        correlation is a linear function of this one. ``two_state``: 1 where the grey level
-        reaches ``threshold``, else 0.
-    threshold
-        Grey level of ``two_state``. Most of a picture is exactly 0, so the default 1 separates
-        what strained from what did not.
-    """
-
-    def __init__(
-        self,
-        max_lag: tuple[int, int] = (30, 30),
-        lag_step: int = 1,
-        states: str = "raw",
-        threshold: int = 1,
-    ) -> None:
-        """Keep the parameters, as scikit-learn requires, unchecked."""
-        self.max_lag = max_lag
-        self.lag_step = lag_step
-        self.states = states
-        self.threshold = threshold
-
-    def fit(self, pictures: object, y: object = None) -> Self:
-        """Learn nothing: correlations of a picture depend on this picture alone."""
-        return self
-
-    def transform(self, pictures: Iterable[NDArray[np.uint8]]) -> NDArray[np.float64]:
-        """Return the correlation vectors, shape (n_pictures, half_plane_length(max_lag)).
-
-        Parameters
-        ----------
-        pictures
-            Grey pictures, 2-D uint8; NumPy masked arrays where points are invalid.
-        """
-        if self.states not in STATES:
-            raise BadInputError(f"states {self.states!r}", allowed=" or ".join(STATES))
-        if self.lag_step < 1:
-            raise BadInputError(f"lag_step is {self.lag_step}", allowed="1 or more")
-        return np.stack([self._vector(picture) for picture in pictures])
-
-    def _vector(self, picture: NDArray[np.uint8]) -> NDArray[np.float64]:
-        grey = np.ma.getdata(picture)
-        field = grey / 255.0 if self.states == "raw" else grey >= self.threshold
-        step = self.lag_step
-        rows, columns = self.max_lag
-        correlation = two_point_correlation(
-            field, ~np.ma.getmaskarray(picture), (rows * step, columns * step)
-        )
-        return half_plane(correlation[::step, ::step])
+def half_plane_lags(max_lag: tuple[int, int]) -> NDArray[np.int64]:
+    """Return the lag (row, column) of each element of :func:`half_plane`, shape (length, 2)."""
+    rows, columns = max_lag
+    grid = np.mgrid[-rows : rows + 1, -columns : columns + 1].reshape(2, -1).T
+    return np.ascontiguousarray(grid[len(grid) // 2 :], dtype=np.int64)
 
 
-def _valid(mask: ArrayLike | None, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    if mask is None:
-        return np.ones(shape, dtype=bool)
-    valid = np.asarray(mask)
-    if valid.shape != shape or valid.dtype != np.bool_:
+def _is_tensor(values: Any) -> bool:
+    # A tensor exists only where torch was imported: nothing here need import it.
+    torch_module = sys.modules.get("torch")
+    return torch_module is not None and isinstance(values, torch_module.Tensor)
+
+
+def _namespaces(values: Any) -> tuple[Any, Any]:
+    """Return the array functions and the Fourier transforms for an array."""
+    if _is_tensor(values):
+        torch_module: Any = sys.modules["torch"]
+        return torch_module, torch_module.fft
+    return np, scipy.fft
+
+
+def _as_floats(field: Any) -> Any:
+    values: Any = field if _is_tensor(field) else np.asarray(field)
+    xp, _ = _namespaces(values)
+    if values.ndim != 2 or 0 in values.shape:
         raise BadInputError(
-            f"mask has shape {valid.shape} and type {valid.dtype}", allowed=f"bool, shape {shape}"
+            f"field has shape {tuple(values.shape)}", allowed="(rows, columns), not empty"
+        )
+    if values.dtype in (xp.float32, xp.float64):
+        return values
+    return values.to(xp.float64) if _is_tensor(values) else values.astype(np.float64)
+
+
+def _as_mask(mask: Any, values: Any) -> Any:
+    xp, _ = _namespaces(values)
+    valid = xp.asarray(mask, device=values.device)
+    if tuple(valid.shape) != tuple(values.shape) or valid.dtype != xp.bool:
+        raise BadInputError(
+            f"mask has shape {tuple(valid.shape)} and type {valid.dtype}",
+            allowed=f"bool, shape {tuple(values.shape)}",
         )
     return valid
 
@@ -187,27 +213,78 @@ def _largest_lag(
     return lag
 
 
-def _autocorrelation(
-    values: NDArray[np.float64], lag: tuple[int, int], periodic: bool
-) -> NDArray[np.float64]:
-    """Sum of products at lags -lag ... lag. Padding by the lag is enough: only wraps beyond it."""
+def _full_plane(half: Any) -> Any:
+    """Return all lags of a point-symmetric correlation from the rows of lag 0 and above."""
+    xp, _ = _namespaces(half)
+    return xp.concat((xp.flip(half, (0, 1))[:-1], half))
+
+
+def _pair_sums(values: Any, valid: Any, lag: tuple[int, int], periodic: bool) -> Any:
+    """Count pairs of valid points; in closed form where all are valid (``valid`` may be None)."""
+    xp, _ = _namespaces(values)
+    if valid is None or bool(xp.all(valid)):
+        rows, columns = values.shape
+        across = xp.arange(lag[0] + 1, dtype=xp.int64, device=values.device)
+        along = xp.arange(-lag[1], lag[1] + 1, dtype=xp.int64, device=values.device)
+        if periodic:
+            across, along = across * 0 + rows, along * 0 + columns
+        else:
+            across, along = rows - across, columns - xp.abs(along)
+        return across.clip(0)[:, None] * along.clip(0)[None, :]
+    # In float64 whatever the field is: counts in float32 would not round to the right integer.
+    ones = xp.ones(1, dtype=xp.float64, device=values.device)
+    counts = _lag_sums(xp.where(valid, ones, 0.0), None, lag, periodic)
+    return xp.asarray(xp.round(counts), dtype=xp.int64)
+
+
+def _lag_sums(values: Any, valid: Any, lag: tuple[int, int], periodic: bool) -> Any:
+    """Sum the products at row lags 0 ... R and column lags -C ... C, shape (R + 1, 2 C + 1).
+
+    Padding by the largest lag is enough: only longer lags wrap. The power spectrum is real, so its
+    inverse along the rows is point-symmetric and half of it suffices; only the wanted row lags go
+    on to the inverse along the columns. One complex array of about the field's size is held, and
+    works on its blocks.
+    """
+    xp, fft = _namespaces(values)
     rows, columns = values.shape
+    # Lags beyond the field have no pairs and stay 0.
+    row_lag, column_lag = min(lag[0], rows - 1), min(lag[1], columns - 1)
     if periodic:
-        shape = (rows, columns)
+        padded_rows, padded_columns = rows, columns
     else:
-        # Lags beyond the field have no pairs; they are filled with 0 below.
-        within = (min(lag[0], rows - 1), min(lag[1], columns - 1))
-        shape = (
-            fft.next_fast_len(rows + within[0], real=True),
-            fft.next_fast_len(columns + within[1], real=True),
-        )
-    spectrum = fft.rfft2(values, shape)
-    power = spectrum.real**2 + spectrum.imag**2
-    cyclic = fft.irfft2(power, shape)
-    row_lags = np.arange(-lag[0], lag[0] + 1)
-    column_lags = np.arange(-lag[1], lag[1] + 1)
-    sums = cyclic[np.ix_(row_lags % shape[0], column_lags % shape[1])]
-    if not periodic:
-        sums[np.abs(row_lags) >= rows, :] = 0.0
-        sums[:, np.abs(column_lags) >= columns] = 0.0
-    return np.asarray(sums, dtype=np.float64)
+        padded_rows = scipy.fft.next_fast_len(rows + row_lag)
+        padded_columns = scipy.fft.next_fast_len(columns + column_lag, real=True)
+    kind = xp.complex64 if values.dtype == xp.float32 else xp.complex128
+    itemsize = 8 if kind == xp.complex64 else 16
+    frequencies = padded_columns // 2 + 1
+
+    spectrum = xp.empty((rows, frequencies), dtype=kind, device=values.device)
+    step = max(1, _BLOCK_BYTES // (itemsize * frequencies))
+    for first in range(0, rows, step):
+        block = slice(first, first + step)
+        part = values[block]
+        if valid is not None:
+            part = xp.where(valid[block], part, 0.0)
+        if not bool(xp.all(xp.isfinite(part))):
+            raise BadInputError(
+                "field is not finite at valid points", way_out="mark these points in the mask"
+            )
+        spectrum[block] = fft.rfft(part, padded_columns, 1)
+
+    # The forward transform of a real sequence is its inverse mirrored, up to the factor.
+    mirrored = fft.rfft if row_lag <= padded_rows // 2 else fft.fft
+    step = max(1, _BLOCK_BYTES // (itemsize * padded_rows))
+    for first in range(0, frequencies, step):
+        block = slice(first, first + step)
+        part = fft.fft(spectrum[:, block], padded_rows, 0)
+        power = part.real**2 + part.imag**2
+        spectrum[: row_lag + 1, block] = mirrored(power, None, 0)[: row_lag + 1]
+
+    # Mirrored along the rows, so the lag (r, c) stands at (r, -c).
+    cyclic = fft.irfft(spectrum[: row_lag + 1], padded_columns, 1)
+    cyclic /= padded_rows
+    sums = xp.zeros((lag[0] + 1, 2 * lag[1] + 1), dtype=values.dtype, device=values.device)
+    within = sums[: row_lag + 1, lag[1] - column_lag : lag[1] + column_lag + 1]
+    within[:, : column_lag + 1] = xp.flip(cyclic[:, : column_lag + 1], (1,))
+    within[:, column_lag + 1 :] = xp.flip(cyclic[:, padded_columns - column_lag :], (1,))
+    return sums
