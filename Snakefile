@@ -46,6 +46,9 @@ localrules:
     calibrate,
     gather_calibrations,
     split_leaving_out,
+    draw_split,
+    manifest_ladder,
+    split_ladder,
 
 
 rule all:

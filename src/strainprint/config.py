@@ -247,6 +247,20 @@ def _check_together(config: Mapping[str, Any]) -> None:
             allowed="two or more widths or slip systems under specimens",
         )
     _check_instruments(config)
+    if "ensembles" in config["experiments"] and len(run["networks"]) < 2:
+        raise BadInputError(
+            "ensembles has no other network to average",
+            where="config key experiments",
+            allowed="two or more networks under run.networks",
+        )
+    settings = config["experiment_settings"]
+    both = set(settings["regression_strains"]) & set(settings["regression_unseen_strains"])
+    if both:
+        raise BadInputError(
+            f"{sorted(both)} are in regression_strains and regression_unseen_strains",
+            where="config key experiment_settings",
+            allowed="strains that are either trained on or not",
+        )
     crystal = specimens["crystal"]
     check_fit(
         min(specimens["widths_nm"]),

@@ -99,6 +99,18 @@ class Paths:
     variant_features = f"{_VARIANT}/features.npy"
     variant_metrics = f"{_VARIANT}/metrics.json"
 
+    channel_crops = "results/experiments/channels/{study}/crops/{variant}.zarr"
+    channel_crops_manifest = "results/experiments/channels/{study}/crops/{variant}.json"
+    fitted_predictions = "results/experiments/{experiment}/predictions.csv"
+    ladder_states = "results/experiments/regression/specimens/{subset}/{shard}.h5"
+    ladder_states_manifest = "results/experiments/regression/specimens/{subset}/{shard}.json"
+    ladder_maps = "results/experiments/regression/{study}/maps/{subset}/{shard}.zarr"
+    ladder_maps_manifest = "results/experiments/regression/{study}/maps/{subset}/{shard}.json"
+    ladder_manifest = "results/experiments/regression/{study}/manifest.csv"
+    ladder_crops = "results/experiments/regression/{study}/crops.zarr"
+    ladder_crops_manifest = "results/experiments/regression/{study}/crops.json"
+    ladder_split = "results/experiments/regression/{study}/splits/{split}.csv"
+
     trial_states = "results/calibration/{trial}/specimens/{subset}/{shard}.h5"
     trial_states_manifest = "results/calibration/{trial}/specimens/{subset}/{shard}.json"
     trial_strengths = "results/calibration/{trial}/specimens.csv"
@@ -222,7 +234,7 @@ def filled(pattern: str, **wildcards: str | int) -> str:
     return pattern
 
 
-_WITH_OWN_SPLITS = frozenset({"leave_out"})
+_WITH_OWN_SPLITS = frozenset({"leave_out", "seeds"})
 
 
 def split_of_variant(config: Mapping[str, Any], *, experiment: str, **wildcards: str) -> str:
@@ -230,6 +242,111 @@ def split_of_variant(config: Mapping[str, Any], *, experiment: str, **wildcards:
     if experiment in _WITH_OWN_SPLITS:
         return filled(Paths.variant_split, experiment=experiment, **wildcards)
     return filled(Paths.split, **strict_dataset(config))
+
+
+def training_of_variant(config: Mapping[str, Any], key: str, experiment: str) -> float:
+    """Return a key of ``training`` as an experiment's variants take it, which may set it itself."""
+    of_experiment = {
+        ("noise", "noise_grey_levels"): "noise_training_grey_levels",
+        ("crop_filter", "least_contrast"): "crop_filter_least_contrast",
+    }.get((experiment, key))
+    value: float = (
+        config["training"][key]
+        if of_experiment is None
+        else config["experiment_settings"][of_experiment]
+    )
+    return value
+
+
+def compared_models(config: Mapping[str, Any], experiment: str) -> dict[str, list[str]]:
+    """Return the prediction tables of the models that an experiment compares, the reference first.
+
+    Several tables of one model are averaged.
+    """
+    lead, first = lead_network(config), config["run"]["seeds"][0]
+
+    def usual(network: str, seed: int) -> str:
+        return filled(
+            Paths.network_predictions, **strict_dataset(config), network=network, seed=seed
+        )
+
+    if experiment == "ensembles":
+        seeds = range(config["experiment_settings"]["seeds"])
+        networks = config["run"]["networks"]
+        return {
+            f"{len(seeds)} seeds of {lead}": [usual(lead, seed) for seed in seeds],
+            " + ".join(networks): [usual(network, first) for network in networks],
+            **{network: [usual(network, first)] for network in networks},
+        }
+    if experiment == "crop_filter":
+        filtered = filled(
+            Paths.variant_predictions,
+            experiment=experiment,
+            variant="filtered",
+            network=lead,
+            seed=first,
+        )
+        return {"every crop": [usual(lead, first)], "informative crops": [filtered]}
+    if experiment in ("channels", "hybrid"):
+        fitted = filled(Paths.fitted_predictions, experiment=experiment)
+        network = network_of_fit(config, experiment)
+        added = {
+            "channels": " + ".join(config["experiment_settings"]["channels"]),
+            "hybrid": f"{network} with correlations",
+        }[experiment]
+        return {f"{network} alone": [usual(network, first)], added: [fitted]}
+    raise BadInputError(f"experiment {experiment!r} compares no models")
+
+
+def network_of_fit(config: Mapping[str, Any], experiment: str) -> str:
+    """Return the architecture that an experiment adds to: ``res4`` is the one with a branch."""
+    return "res4" if experiment == "hybrid" else lead_network(config)
+
+
+def fitted_training(config: Mapping[str, Any], experiment: str) -> dict[str, Any]:
+    """Return the training settings of a network that is not the paper's."""
+    training = config["training"]
+    copied = (
+        *("batch_size", "learning_rate", "max_epochs", "patience", "batch_norm_momentum"),
+        *("l2_penalty", "adam_beta1", "adam_beta2", "adam_epsilon", "crops_per_map_per_epoch"),
+    )
+    return {
+        "architecture": network_of_fit(config, experiment),
+        "config_seed": config["seed"],
+        "seed": config["run"]["seeds"][0],
+        **{key: training[key] for key in copied},
+    }
+
+
+def ladder_strains(config: Mapping[str, Any]) -> list[float]:
+    """Return the prior strains of the regression's specimens, those trained on and the others."""
+    settings = config["experiment_settings"]
+    return sorted({*settings["regression_strains"], *settings["regression_unseen_strains"]})
+
+
+def ladder_shards(config: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return subsets and shards of the regression's specimens, every pair of them."""
+    count: int = config["experiment_settings"]["regression_per_subset"]
+    shards = range(-(-count // config["specimens"]["per_shard"]))
+    return {"subset": subset_names(config), "shard": [f"{shard:04d}" for shard in shards]}
+
+
+def ladder_shard_size(config: Mapping[str, Any], shard: str) -> int:
+    """Return the number of specimens in a shard of the regression; the last may be short."""
+    count: int = config["experiment_settings"]["regression_per_subset"]
+    size: int = config["specimens"]["per_shard"]
+    return min(size, count - int(shard) * size)
+
+
+def drawn_trainings(config: Mapping[str, Any]) -> list[tuple[int, str, int]]:
+    """Return draw, network and seed of every training of the experiment ``seeds``."""
+    settings = config["experiment_settings"]
+    return [
+        (draw, network, seed)
+        for draw in range(settings["split_draws"])
+        for network in config["run"]["networks"]
+        for seed in range(settings["seeds"])
+    ]
 
 
 def groups_to_leave_out(config: Mapping[str, Any]) -> list[str]:

@@ -26,7 +26,10 @@ RULES = {
 }
 
 EXTERNAL = {"ingest", "classify"}
-EXPERIMENTS = {"split_leaving_out", "leave_out", "instrument"}
+EXPERIMENTS = {
+    *("split_leaving_out", "leave_out", "draw_split", "judge_draws", "judge_noise"),
+    *("compare_models", "instrument", "fit_channels", "fit_hybrid", "regress_strain"),
+}
 CALIBRATION = {"trial_simulate", "trial_measure", "trial_judge", "trial_compare", "trial_draw"}
 
 
@@ -105,12 +108,25 @@ def test_every_experiment_of_the_schema_can_be_asked_for_and_is_shown(project):
     assert paper["experiments"] == names
 
 
-def test_leaving_out_trains_once_without_each_width_and_number_of_slip_systems(project):
+def test_experiments_train_what_they_need_and_no_more(project):
     plain = project.plan(config="config")
-    asked = project.plan("--config", "experiments=[leave_out]", config="config")
+    names = "[noise,leave_out,seeds,ensembles,crop_filter,channels,hybrid,regression]"
+    asked = project.plan("--config", f"experiments={names}", config="config")
+    # Without each of two widths and two numbers of slip systems; 5 splits, 3 networks, 3 seeds.
+    left_out, drawn, noisy, filtered = 4, 5 * 3 * 3, 1, 1
     assert asked - plain == {
-        **dict.fromkeys(["split_leaving_out", "train_variant", "infer_variant"], 4),
-        "leave_out": 1,
+        "split_leaving_out": left_out,
+        "draw_split": 5,
+        "train": 2,  # seeds 1 and 2 of the lead network
+        "infer": 2,
+        "train_variant": left_out + drawn + noisy + filtered,
+        "infer_variant": left_out + drawn + filtered,
+        "compare_models": 4,
+        **dict.fromkeys(["fit_channels", "fit_hybrid", "regress_strain"], 1),
+        "crop_channel": 3,
+        **dict.fromkeys(["simulate_ladder", "measure_ladder"], 4 * 3),  # six specimens a subset
+        **dict.fromkeys(["manifest_ladder", "crop_ladder", "split_ladder"], 1),
+        **dict.fromkeys(["leave_out", "judge_draws", "judge_noise"], 1),
     }
 
 

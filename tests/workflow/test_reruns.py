@@ -63,7 +63,10 @@ def test_comments_checkouts_and_touched_files_run_nothing(done):
         (
             *("maps.scalars", "equivalent_strain", "2.0 / 3.0", "4.0 / 6.0"),
             # `train` and `classify` draw people's maps.
-            {"manifest", "crop", "correlate", "figures", "train", "classify", "trial_measure"},
+            {
+                *("manifest", "crop", "correlate", "figures", "train", "classify"),
+                *("judge_noise", "trial_measure"),
+            },
             DATASET,
         ),
         (
@@ -73,12 +76,12 @@ def test_comments_checkouts_and_touched_files_run_nothing(done):
         ),
         (
             *("dataset.splits", "_part_at", "1 - train_fraction", "1.0 - train_fraction"),
-            {"split", "split_leaving_out"},
+            {"split", "split_leaving_out", "draw_split"},
             LEARNING,
         ),
         (
             *("networks.inference", "predict_crops", ".mean(dim=1)", ".sum(dim=1)"),
-            {"infer", "classify", "explain", "trial_judge"},
+            {"infer", "classify", "explain", "judge_noise", "trial_judge"},
             LEARNING - {"split", "train", "forest"},
         ),
     ],

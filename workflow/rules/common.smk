@@ -16,12 +16,18 @@ from strainprint.workflow import (
     begin_run,
     benchmark_path,
     class_names,
+    compared_models,
     crops_mb,
+    drawn_trainings,
     explanations_of,
     filled,
+    fitted_training,
     groups_to_leave_out,
     installed_versions,
     instrument_studies,
+    ladder_shard_size,
+    ladder_shards,
+    ladder_strains,
     lead_network,
     log_path,
     network_mb,
@@ -33,6 +39,7 @@ from strainprint.workflow import (
     split_of_variant,
     strict_dataset,
     subset_names,
+    training_of_variant,
 )
 
 ENVIRONMENT = f"{workflow.basedir}/envs/strainprint.yaml"

@@ -7,8 +7,17 @@ its split or its settings.
 gather_calibrations  every study's and split's → results/experiments/calibration/ (always made)
 train_variant        as train → results/experiments/{experiment}/networks/{variant}/…
 infer_variant        as infer, into the same folder
+judge_noise          networks trained with and without noise → results/experiments/noise/
+compare_models       predictions of several models → results/experiments/{experiment}/
+draw_split           table → results/experiments/seeds/splits/{variant}.csv
+judge_draws          predictions on every split drawn → results/experiments/seeds/
+crop_channel         as crop, of one strain component → results/experiments/channels/{study}/crops/
+fit_channels         crops of every channel → results/experiments/channels/predictions.csv
+fit_hybrid           crops, correlations → results/experiments/hybrid/predictions.csv
+{X}_ladder           as X, with many prior strains → results/experiments/regression/
+regress_strain       those → results/experiments/regression/
 split_leaving_out    table → results/experiments/leave_out/splits/{variant}.csv
-leave_out            predictions without each group → results/experiments/leave_out/table.csv + .json
+leave_out            predictions without each group → results/experiments/leave_out/
 instrument           every instrument's study, made by the usual rules → results/experiments/instrument/
 """
 
@@ -34,6 +43,10 @@ SEEN_BY = {STRICT["study"]: ("none", 0.0)} | {
 # Called with a pattern: the file of the study and split that experiments are asked of.
 of_strict = partial(filled, **STRICT)
 of_leave_out = partial(filled, experiment="leave_out")
+FIRST_SEED = config["run"]["seeds"][0]
+ASKED = config["experiment_settings"]
+# What is written into each experiment's summary.
+BY_LEAD = {**STRICT, "network": LEAD, "seed": FIRST_SEED}
 
 
 rule gather_calibrations:
@@ -65,7 +78,7 @@ use rule train as train_variant with:
     input:
         manifest=of_strict(Paths.manifest),
         split=lambda wildcards: split_of_variant(config, **wildcards),
-        crops=ancient(of_strict(Paths.crops)),
+        crops=of_strict(Paths.crops),
         crops_manifest=of_strict(Paths.crops_manifest),
         external=TRAINING_EXTERNAL,
     output:
@@ -76,13 +89,20 @@ use rule train as train_variant with:
         log_path("train_variant", "experiment", "variant", "network", "seed"),
     benchmark:
         benchmark_path("train_variant", "experiment", "variant", "network", "seed")
+    params:
+        noise_grey_levels=lambda wildcards: training_of_variant(
+            config, "noise_grey_levels", wildcards.experiment
+        ),
+        least_contrast=lambda wildcards: training_of_variant(
+            config, "least_contrast", wildcards.experiment
+        ),
 
 
 use rule infer as infer_variant with:
     input:
         manifest=of_strict(Paths.manifest),
         split=lambda wildcards: split_of_variant(config, **wildcards),
-        crops=ancient(of_strict(Paths.crops)),
+        crops=of_strict(Paths.crops),
         crops_manifest=of_strict(Paths.crops_manifest),
         weights=Paths.variant_weights,
         training=Paths.variant_training,
@@ -127,11 +147,9 @@ rule leave_out:
             experiment="leave_out",
             variant=groups_to_leave_out(config),
             network=LEAD,
-            seed=config["run"]["seeds"][0],
+            seed=FIRST_SEED,
         ),
-        standard=of_strict(
-            Paths.network_predictions, network=LEAD, seed=config["run"]["seeds"][0]
-        ),
+        standard=of_strict(Paths.network_predictions, network=LEAD, seed=FIRST_SEED),
     output:
         table=of_leave_out(Paths.experiment_table),
         summary=of_leave_out(Paths.experiment_summary),
@@ -150,9 +168,336 @@ rule leave_out:
         groups=groups_to_leave_out(config),
         seed=config["seed"],
         resamples=config["report"]["bootstrap_samples"],
-        settings={**STRICT, "network": LEAD, "seed": config["run"]["seeds"][0]},
+        settings=BY_LEAD,
     script:
         "../scripts/leave_out.py"
+
+
+rule judge_noise:
+    input:
+        manifest=of_strict(Paths.manifest),
+        split=of_strict(Paths.split),
+        maps=[filled(path, **STRICT) for path in SHARD_MAPS],
+        maps_manifests=[filled(path, **STRICT) for path in SHARD_MANIFESTS],
+        plain=of_strict(Paths.weights, network=LEAD, seed=FIRST_SEED),
+        plain_training=of_strict(Paths.training, network=LEAD, seed=FIRST_SEED),
+        augmented=filled(
+            Paths.variant_weights,
+            experiment="noise",
+            variant="augmented",
+            network=LEAD,
+            seed=FIRST_SEED,
+        ),
+        augmented_training=filled(
+            Paths.variant_training,
+            experiment="noise",
+            variant="augmented",
+            network=LEAD,
+            seed=FIRST_SEED,
+        ),
+    output:
+        table=filled(Paths.experiment_table, experiment="noise"),
+        summary=filled(Paths.experiment_summary, experiment="noise"),
+    log:
+        log_path("judge_noise"),
+    benchmark:
+        benchmark_path("judge_noise")
+    conda:
+        ENVIRONMENT
+    threads: config["training"]["threads"]
+    resources:
+        gpu=1,
+        mem_mb=3000,
+        runtime=240,
+    params:
+        code=code("judge_noise"),
+        grey_levels=ASKED["noise_grey_levels"],
+        displacement_nm=ASKED["noise_displacement_nm"],
+        seed=config["seed"],
+        resamples=config["report"]["bootstrap_samples"],
+        device=config["training"]["device"],
+        threads=config["training"]["threads"],
+        settings={
+            **BY_LEAD,
+            "training_noise_grey_levels": ASKED["noise_training_grey_levels"],
+        },
+    script:
+        "../scripts/judge_noise.py"
+
+
+rule compare_models:
+    input:
+        manifest=of_strict(Paths.manifest),
+        predictions=lambda wildcards: [
+            path
+            for members in compared_models(config, wildcards.experiment).values()
+            for path in members
+        ],
+    output:
+        table=Paths.experiment_table,
+        summary=Paths.experiment_summary,
+    log:
+        log_path("compare_models", "experiment"),
+    benchmark:
+        benchmark_path("compare_models", "experiment")
+    wildcard_constraints:
+        experiment="ensembles|crop_filter|channels|hybrid",
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code("compare_models"),
+        models=lambda wildcards: compared_models(config, wildcards.experiment),
+        seed=config["seed"],
+        resamples=config["report"]["bootstrap_samples"],
+        settings=lambda wildcards: {
+            **STRICT,
+            "seed": FIRST_SEED,
+            "least_contrast": training_of_variant(
+                config, "least_contrast", wildcards.experiment
+            ),
+        },
+    script:
+        "../scripts/compare_models.py"
+
+
+rule draw_split:
+    input:
+        manifest=of_strict(Paths.manifest),
+    output:
+        split=filled(Paths.variant_split, experiment="seeds"),
+    log:
+        log_path("draw_split", "variant"),
+    benchmark:
+        benchmark_path("draw_split", "variant")
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code("draw_split"),
+        seed=config["seed"],
+        test_fraction=config["dataset"]["test_fraction"],
+        train_fraction=config["dataset"]["train_fraction"],
+    script:
+        "../scripts/draw_split.py"
+
+
+rule judge_draws:
+    input:
+        predictions=[
+            filled(
+                Paths.variant_predictions,
+                experiment="seeds",
+                variant=f"draw-{draw}",
+                network=network,
+                seed=seed,
+            )
+            for draw, network, seed in drawn_trainings(config)
+        ],
+    output:
+        table=filled(Paths.experiment_table, experiment="seeds"),
+        summary=filled(Paths.experiment_summary, experiment="seeds"),
+    log:
+        log_path("judge_draws"),
+    benchmark:
+        benchmark_path("judge_draws")
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code("judge_draws"),
+        trainings=[list(one) for one in drawn_trainings(config)],
+        lead=LEAD,
+        settings={"study": STRICT["study"], "split": "specimen"},
+    script:
+        "../scripts/judge_draws.py"
+
+
+use rule crop as crop_channel with:
+    output:
+        crops=directory(Paths.channel_crops),
+        manifest=Paths.channel_crops_manifest,
+    log:
+        log_path("crop_channel", "study", "variant"),
+    benchmark:
+        benchmark_path("crop_channel", "study", "variant")
+    params:
+        scalar=lambda wildcards: wildcards.variant,
+        other_scalar=True,
+
+
+rule fit_channels:
+    input:
+        manifest=of_strict(Paths.manifest),
+        split=of_strict(Paths.split),
+        crops=expand(of_strict(Paths.channel_crops), variant=ASKED["channels"]),
+        crops_manifests=expand(
+            of_strict(Paths.channel_crops_manifest), variant=ASKED["channels"]
+        ),
+    output:
+        predictions=filled(Paths.fitted_predictions, experiment="channels"),
+    log:
+        log_path("fit_channels"),
+    benchmark:
+        benchmark_path("fit_channels")
+    conda:
+        ENVIRONMENT
+    threads: config["training"]["threads"]
+    resources:
+        gpu=1,
+        mem_mb=network_mb(config),
+        crops_mb=crops_mb(config),
+        runtime=24 * 60,
+    params:
+        code=code("fit_channels"),
+        training=fitted_training(config, "channels"),
+        device=config["training"]["device"],
+        threads=config["training"]["threads"],
+    script:
+        "../scripts/fit_channels.py"
+
+
+rule fit_hybrid:
+    input:
+        manifest=of_strict(Paths.manifest),
+        split=of_strict(Paths.split),
+        crops=of_strict(Paths.crops),
+        crops_manifest=of_strict(Paths.crops_manifest),
+        correlations=of_strict(Paths.correlations),
+        correlations_manifest=of_strict(Paths.correlations_manifest),
+    output:
+        predictions=filled(Paths.fitted_predictions, experiment="hybrid"),
+    log:
+        log_path("fit_hybrid"),
+    benchmark:
+        benchmark_path("fit_hybrid")
+    conda:
+        ENVIRONMENT
+    threads: config["training"]["threads"]
+    resources:
+        gpu=1,
+        mem_mb=network_mb(config),
+        crops_mb=crops_mb(config),
+        runtime=24 * 60,
+    params:
+        code=code("fit_hybrid"),
+        training=fitted_training(config, "hybrid"),
+        device=config["training"]["device"],
+        threads=config["training"]["threads"],
+    script:
+        "../scripts/fit_hybrid.py"
+
+
+use rule simulate as simulate_ladder with:
+    output:
+        states=Paths.ladder_states,
+        manifest=Paths.ladder_states_manifest,
+    log:
+        log_path("simulate_ladder", "subset", "shard"),
+    benchmark:
+        benchmark_path("simulate_ladder", "subset", "shard")
+    params:
+        specimens=lambda wildcards: ladder_shard_size(config, wildcards.shard),
+        prior_strains=ladder_strains(config),
+        paths={},
+
+
+use rule measure as measure_ladder with:
+    input:
+        states=Paths.ladder_states,
+        manifest=Paths.ladder_states_manifest,
+    output:
+        maps=directory(Paths.ladder_maps),
+        manifest=Paths.ladder_maps_manifest,
+    log:
+        log_path("measure_ladder", "study", "subset", "shard"),
+    benchmark:
+        benchmark_path("measure_ladder", "study", "subset", "shard")
+
+
+use rule manifest as manifest_ladder with:
+    input:
+        maps_manifests=expand(
+            Paths.ladder_maps_manifest, **ladder_shards(config), allow_missing=True
+        ),
+    output:
+        manifest=Paths.ladder_manifest,
+    log:
+        log_path("manifest_ladder", "study"),
+    benchmark:
+        benchmark_path("manifest_ladder", "study")
+    params:
+        classes=[f"{strain:g}" for strain in ladder_strains(config)],
+
+
+use rule crop as crop_ladder with:
+    input:
+        manifest=Paths.ladder_manifest,
+        maps=expand(Paths.ladder_maps, **ladder_shards(config), allow_missing=True),
+        maps_manifests=expand(
+            Paths.ladder_maps_manifest, **ladder_shards(config), allow_missing=True
+        ),
+    output:
+        crops=directory(Paths.ladder_crops),
+        manifest=Paths.ladder_crops_manifest,
+    log:
+        log_path("crop_ladder", "study"),
+    benchmark:
+        benchmark_path("crop_ladder", "study")
+
+
+use rule split as split_ladder with:
+    input:
+        manifest=Paths.ladder_manifest,
+    output:
+        split=Paths.ladder_split,
+    log:
+        log_path("split_ladder", "study", "split"),
+    benchmark:
+        benchmark_path("split_ladder", "study", "split")
+
+
+rule regress_strain:
+    input:
+        manifest=of_strict(Paths.ladder_manifest),
+        split=filled(Paths.ladder_split, study=STRICT["study"], split="specimen"),
+        crops=of_strict(Paths.ladder_crops),
+        crops_manifest=of_strict(Paths.ladder_crops_manifest),
+    output:
+        table=filled(Paths.experiment_table, experiment="regression"),
+        summary=filled(Paths.experiment_summary, experiment="regression"),
+    log:
+        log_path("regress_strain"),
+    benchmark:
+        benchmark_path("regress_strain")
+    conda:
+        ENVIRONMENT
+    threads: config["training"]["threads"]
+    resources:
+        gpu=1,
+        mem_mb=network_mb(config),
+        crops_mb=crops_mb(config),
+        runtime=24 * 60,
+    params:
+        code=code("regress_strain"),
+        unseen=ASKED["regression_unseen_strains"],
+        level=config["report"]["conformal_level"],
+        training=fitted_training(config, "regression"),
+        resamples=config["report"]["bootstrap_samples"],
+        device=config["training"]["device"],
+        threads=config["training"]["threads"],
+        settings={**BY_LEAD, "split": "specimen"},
+    script:
+        "../scripts/regress_strain.py"
 
 
 rule instrument:

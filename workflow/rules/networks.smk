@@ -52,6 +52,8 @@ rule train:
         adam_epsilon=config["training"]["adam_epsilon"],
         precision=config["training"]["precision"],
         crops_per_map_per_epoch=config["training"]["crops_per_map_per_epoch"],
+        noise_grey_levels=config["training"]["noise_grey_levels"],
+        least_contrast=config["training"]["least_contrast"],
         device=config["training"]["device"],
         # Other counts give other rounding, so it is a parameter and not only a resource.
         threads=config["training"]["threads"],

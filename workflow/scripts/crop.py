@@ -15,4 +15,5 @@ with job_log(snakemake):
         aspect=snakemake.params.aspect,
         crop_px=snakemake.params.crop_px,
         scales=snakemake.params.scales,
+        other_scalar=snakemake.params.get("other_scalar", False),
     )

@@ -31,6 +31,8 @@ with job_log(snakemake):
         adam_epsilon=snakemake.params.adam_epsilon,
         precision=snakemake.params.precision,
         crops_per_map_per_epoch=snakemake.params.crops_per_map_per_epoch,
+        noise_grey_levels=snakemake.params.noise_grey_levels,
+        least_contrast=snakemake.params.least_contrast,
         crops_memory_gb=snakemake.resources.crops_mb / 1000,
         device=granted_device(snakemake),
         threads=snakemake.params.threads,

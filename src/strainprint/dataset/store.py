@@ -139,6 +139,7 @@ def write_crops(
     aspect: str,
     crop_px: int = PAPER_CROP_PX,
     scales: Sequence[int] = PAPER_SCALES,
+    other_scalar: bool = False,
 ) -> None:
     """Crop every map of the manifest into one store, and write its JSON with the checksums.
 
@@ -154,6 +155,8 @@ def write_crops(
         Name recorded in the JSON.
     scalar, range_floor
         How pictures are drawn; as when the manifest was built.
+    other_scalar
+        The manifest was built with another scalar: these crops are a further channel.
     aspect, crop_px, scales
         How pictures are cropped, see :func:`strainprint.dataset.crops.crop_picture`.
 
@@ -181,7 +184,13 @@ def write_crops(
             fill_value=0,
         )
         block = np.empty((MAPS_PER_SHARD, n_crops, crop_px, crop_px), dtype=np.uint8)
-        pictures = manifest_pictures(manifest, results_root, scalar=scalar, range_floor=range_floor)
+        pictures = manifest_pictures(
+            manifest,
+            results_root,
+            scalar=scalar,
+            range_floor=range_floor,
+            other_scalar=other_scalar,
+        )
         for row, (strain_map, picture) in enumerate(tqdm(pictures, "crop", count, disable=None)):
             place = row % MAPS_PER_SHARD
             block[place] = crop_picture(picture, crop_px=crop_px, scales=scales, aspect=aspect)

@@ -39,10 +39,21 @@ def max_shear_strain(strain_map: StrainMap) -> NDArray[np.float64]:
     return np.hypot(0.5 * (exx - eyy), exy)
 
 
+def _component(name: str) -> Callable[[StrainMap], NDArray[np.float64]]:
+    def component(strain_map: StrainMap) -> NDArray[np.float64]:
+        return np.asarray(getattr(strain_map, name), dtype=np.float64)
+
+    return component
+
+
 SCALARS: dict[str, Callable[[StrainMap], NDArray[np.float64]]] = {
     "equivalent": equivalent_strain,
     "axial": axial_strain,
     "max_shear": max_shear_strain,
+    # With their sign, as channels beside each other.
+    "exx": _component("exx"),
+    "eyy": _component("eyy"),
+    "exy": _component("exy"),
 }
 
 

@@ -146,18 +146,20 @@ class ResidualNetwork(nn.Module):
         architecture: Architecture,
         *,
         n_classes: int = 3,
+        n_inputs: int = 1,
         seed: int = 0,
         batch_norm_momentum: float = 0.99,
     ) -> None:
         """Build the network and draw its initial weights from ``seed`` alone.
 
-        ``batch_norm_momentum`` is Keras' (0.99 there is 0.01 in torch).
+        ``n_inputs`` is the number of channels of a crop, 1 in the paper; ``batch_norm_momentum``
+        is Keras' (0.99 there is 0.01 in torch).
         """
         super().__init__()
         self.architecture = architecture
         momentum = batch_norm_momentum
         layers: list[nn.Module] = [
-            NormalizedConvolution(1, FIRST_CHANNELS, 3, momentum),
+            NormalizedConvolution(n_inputs, FIRST_CHANNELS, 3, momentum),
             nn.ReLU(),
             SamePool(),
         ]

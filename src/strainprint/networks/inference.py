@@ -23,6 +23,7 @@ from strainprint.errors import BadInputError
 from strainprint.files import write_json, write_whole
 from strainprint.networks.architectures import N_FEATURES, ResidualNetwork, folded
 from strainprint.networks.devices import prepare_device
+from strainprint.networks.informative import informative_crops
 from strainprint.networks.predictions import prediction_metrics, write_predictions
 from strainprint.networks.storage import TrainedNetwork, load_network
 
@@ -75,7 +76,9 @@ def infer_network(
             where=crops_json,
             allowed=f"{expected[0]} of {expected[1]} px, as {directory} was trained on",
         )
-    probabilities, features = predict_crops(trained.network.to(chosen_device), store)
+    probabilities, features = predict_crops(
+        trained.network.to(chosen_device), store, trained.least_contrast
+    )
     table = write_predictions(
         directory / "predictions.csv", manifest, parts, probabilities, trained.classes
     )
@@ -102,12 +105,14 @@ def predict_picture(
         crops = crop_tensor(torch.from_numpy(picture).to(device), **how).cpu().numpy()
     else:
         crops = crop_picture(picture, **how)
-    probabilities, features = predict_crops(trained.network, crops[np.newaxis])
+    probabilities, features = predict_crops(
+        trained.network, crops[np.newaxis], trained.least_contrast
+    )
     return probabilities[0], features[0]
 
 
 def predict_crops(
-    network: ResidualNetwork, crops: CropStore | NDArray[np.uint8]
+    network: ResidualNetwork, crops: CropStore | NDArray[np.uint8], least_contrast: float = 0.0
 ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
     """Return the class probabilities and features of maps.
 
@@ -117,6 +122,8 @@ def predict_crops(
         As trained, on the device to use; it is not changed.
     crops
         Grey levels, shape (n_maps, n_crops, px, px), uint8.
+    least_contrast
+        Crops that do not have it do not count, as in training.
 
     Returns
     -------
@@ -145,7 +152,8 @@ def predict_crops(
         while start < n_maps:
             rows = np.arange(start, min(start + step, n_maps))
             try:
-                pixels = torch.from_numpy(crops.maps(rows)).to(device).flatten(0, 1).unsqueeze(1)
+                grey = crops.maps(rows)
+                pixels = torch.from_numpy(grey).to(device).flatten(0, 1).unsqueeze(1)
                 of_crop = ready.features(pixels.float())  # (n·n_crops, 64)
             except torch.cuda.OutOfMemoryError as error:
                 if step == 1:
@@ -158,7 +166,11 @@ def predict_crops(
                 continue
             per_crop = ready.classifier(of_crop).double().softmax(dim=1)
             features[rows] = of_crop.reshape(-1, n_crops * N_FEATURES).cpu().numpy()
-            probabilities[rows] = per_crop.unflatten(0, (-1, n_crops)).mean(dim=1).cpu().numpy()
+            of_map = per_crop.unflatten(0, (-1, n_crops))
+            if least_contrast > 0:
+                kept = torch.from_numpy(informative_crops(grey, least_contrast)).to(device)
+                of_map = of_map * (kept / kept.double().mean(dim=1, keepdim=True)).unsqueeze(2)
+            probabilities[rows] = of_map.mean(dim=1).cpu().numpy()
             start += step
             bar.update(len(rows))
     return probabilities, features

@@ -56,6 +56,11 @@ class TrainedNetwork:
             "aspect": str(self.crops.get("aspect", "1:3")),
         }
 
+    @property
+    def least_contrast(self) -> float:
+        """Contrast below which crops do not count, as in training."""
+        return float(self.description.get("least_contrast", 0.0))
+
 
 def save_network(
     directory: str | Path, network: ResidualNetwork, description: Mapping[str, Any]

@@ -44,6 +44,8 @@ from strainprint.networks.checkpoints import (
 )
 from strainprint.networks.devices import chosen_precision, prepare_device
 from strainprint.networks.external import external_crops
+from strainprint.networks.informative import informative_of_store
+from strainprint.networks.noise import with_noise
 from strainprint.networks.storage import save_network
 from strainprint.networks.weight_gradient import helps_on
 from strainprint.seeds import derive_seed, generator
@@ -77,6 +79,11 @@ class TrainingSettings:
         Adam's.
     crops_per_map_per_epoch
         How many of a map's crops an epoch draws, anew each epoch.
+    noise_grey_levels
+        Standard deviation of the noise on every pixel of a training crop, drawn anew each time.
+    least_contrast
+        Crops with a smaller share of the contrast of their map's richest crop neither train nor
+        validate, see :func:`strainprint.networks.informative.informative_crops`.
     precision
         ``fp32``, or ``bf16`` for the products of convolutions (autocast); weights, normalisation,
         loss and validation are fp32 in both.
@@ -95,6 +102,8 @@ class TrainingSettings:
     adam_beta2: float = 0.999
     adam_epsilon: float = 1e-7
     crops_per_map_per_epoch: int = 24
+    noise_grey_levels: float = 0.0
+    least_contrast: float = 0.0
     precision: str = "fp32"
 
     def __post_init__(self) -> None:
@@ -110,6 +119,12 @@ class TrainingSettings:
         for name in ("batch_norm_momentum", "adam_beta1", "adam_beta2"):
             if not 0 <= getattr(self, name) < 1:
                 raise BadInputError(f"{name} is {getattr(self, name)}", allowed="0 to below 1")
+        if not 0 <= self.noise_grey_levels < math.inf:
+            raise BadInputError(
+                f"noise_grey_levels is {self.noise_grey_levels}", allowed="0 or more"
+            )
+        if not 0 <= self.least_contrast <= 1:
+            raise BadInputError(f"least_contrast is {self.least_contrast}", allowed="0 to 1")
         if not (self.adam_epsilon > 0 <= self.l2_penalty < math.inf):
             raise BadInputError(
                 f"adam_epsilon is {self.adam_epsilon} and l2_penalty {self.l2_penalty}",
@@ -150,6 +165,8 @@ def train_network(
     adam_beta2: float = 0.999,
     adam_epsilon: float = 1e-7,
     crops_per_map_per_epoch: int = 24,
+    noise_grey_levels: float = 0.0,
+    least_contrast: float = 0.0,
     precision: str = "auto",
     crops_memory_gb: float = 4.0,
     device: str = "auto",
@@ -168,7 +185,8 @@ def train_network(
     checkpoint_dir
         Folder of this training alone, outside the rule's outputs; removed at the end.
     architecture, config_seed, seed, batch_size, learning_rate, max_epochs, patience, \
-batch_norm_momentum, l2_penalty, adam_beta1, adam_beta2, adam_epsilon, crops_per_map_per_epoch
+batch_norm_momentum, l2_penalty, adam_beta1, adam_beta2, adam_epsilon, crops_per_map_per_epoch, \
+noise_grey_levels, least_contrast
         See :class:`TrainingSettings`.
     precision
         See :func:`strainprint.networks.devices.chosen_precision`.
@@ -202,6 +220,8 @@ batch_norm_momentum, l2_penalty, adam_beta1, adam_beta2, adam_epsilon, crops_per
         adam_beta2=adam_beta2,
         adam_epsilon=adam_epsilon,
         crops_per_map_per_epoch=crops_per_map_per_epoch,
+        noise_grey_levels=noise_grey_levels,
+        least_contrast=least_contrast,
         precision=chosen_precision(precision, chosen_device),
     )
     manifest = read_manifest(manifest_csv)
@@ -321,13 +341,21 @@ def train(
 
     feed = Feed(crops, labels, device)
     of_validation = crops_of_maps(np.flatnonzero(parts == "validation"), n_crops)
+    informative = None
+    if settings.least_contrast > 0:
+        informative = informative_of_store(
+            crops, np.flatnonzero(parts != "test"), settings.least_contrast
+        )
+        of_validation = of_validation[informative.ravel()[of_validation]]
 
     def stopped_early() -> bool:
         return progress.epochs - progress.best_epoch >= settings.patience
 
     while progress.epochs < settings.max_epochs and not stopped_early():
         epoch, start = progress.epochs + 1, time.perf_counter()
-        of_epoch = draw_crops(np.flatnonzero(parts == "train"), n_crops, settings, epoch)
+        of_epoch = draw_crops(
+            np.flatnonzero(parts == "train"), n_crops, settings, epoch, informative
+        )
         kept = ""
         if checkpoint_dir is not None and progress.epochs > 0:
             kept = f"; the weights of epoch {progress.epochs} are kept in {checkpoint_dir}"
@@ -423,14 +451,24 @@ def crops_of_maps(rows: NDArray[np.integer], n_crops: int) -> NDArray[np.int64]:
 
 
 def draw_crops(
-    rows: NDArray[np.integer], n_crops: int, settings: TrainingSettings, epoch: int
+    rows: NDArray[np.integer],
+    n_crops: int,
+    settings: TrainingSettings,
+    epoch: int,
+    informative: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.int64]:
     """Return the crops of one epoch in training order: a random subset of each map, all shuffled.
 
     Depends on the seeds and the epoch alone, so that a resumed training sees what it would have.
+    ``informative`` (n_maps, n_crops) says which crops may be drawn; a map that has fewer of them
+    than are drawn of each map gives all it has.
     """
     rng = generator(settings.config_seed, "network", settings.seed, "epoch", epoch)
     crops = rng.permuted(crops_of_maps(rows, n_crops).reshape(-1, n_crops), axis=1)
+    if informative is not None:
+        allowed = informative.ravel()
+        of_maps = [one[allowed[one]][: settings.crops_per_map_per_epoch] for one in crops]
+        return rng.permutation(np.concatenate(of_maps))
     drawn: NDArray[np.int64] = crops[:, : settings.crops_per_map_per_epoch].ravel()
     return rng.permutation(drawn)
 
@@ -505,9 +543,11 @@ def _train_epoch(
     """Take one step for each batch; return mean loss and accuracy over the crops as they came."""
     network.train()
     totals = torch.zeros(2, dtype=torch.float64, device=feed.device)  # read once, at the end
+    noise = torch.Generator(feed.device)
+    noise.manual_seed(derive_seed(settings.config_seed, "network", settings.seed, "noise", epoch))
     for grey, target in feed.batches(order, settings.batch_size, f"epoch {epoch}"):
         with torch.autocast(feed.device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
-            scores = network(grey)
+            scores = network(with_noise(grey, settings.noise_grey_levels, noise))
         loss = nn.functional.cross_entropy(scores.float(), target)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]

@@ -16,7 +16,11 @@ from typing import Any
 
 from strainprint.errors import BadInputError
 from strainprint.experiment_record import ExperimentRecord, read_experiment
-from strainprint.report.figures.experiments import draw_instruments, draw_reliability
+from strainprint.report.figures.experiments import (
+    draw_instruments,
+    draw_noise,
+    draw_reliability,
+)
 from strainprint.report.figures.style import Plate, house_style
 from strainprint.report.markup import (
     Text,
@@ -32,6 +36,7 @@ from strainprint.report.markup import (
 )
 from strainprint.report.sections.section import Section
 from strainprint.report.wording import (
+    class_label,
     counted,
     number,
     p_value,
@@ -218,8 +223,10 @@ def _leave_out_reading(record: ExperimentRecord) -> list[str]:
         said.append(
             f"**{label}.** Trained without it, the network named {percent(row['accuracy'])} of its "
             f"maps rightly, where the commonest class makes {percent(row['chance'])}: {verdict}. "
-            + difference_in_words(
-                row, "the network that never saw it", "the one trained on everything"
+            + _capital(
+                difference_in_words(
+                    row, "the network that never saw it", "the one trained on everything"
+                )
             )
         )
     return said
@@ -274,6 +281,136 @@ def _instrument_reading(record: ExperimentRecord) -> list[str]:
                 "more than the commonest class."
             )
         said.append(f"**{label}.** {verdict[0].upper()}{verdict[1:]}")
+    return said
+
+
+def _noise_reading(record: ExperimentRecord) -> list[str]:
+    chance = record.results["chance"]
+    said = []
+    for trained in dict.fromkeys(row["trained"] for row in record.rows):
+        rows = [row for row in record.rows if row["trained"] == trained]
+        clean = next(row for row in rows if row["noise"] == "none")
+        parts = [f"**Trained {trained}:** {percent(clean['accuracy'])} of clean maps rightly named"]
+        for kind, unit in (("grey levels", "grey levels"), ("displacement", "nm")):
+            noisy = [row for row in rows if row["noise"] == kind]
+            lost = [row for row in noisy if row["ci_low"] <= chance]
+            if lost:
+                parts.append(
+                    f"no more to be told from the commonest class at {lost[0]['sigma']:g} {unit}"
+                )
+            elif noisy:
+                worst = min(noisy, key=lambda row: row["accuracy"])
+                parts.append(
+                    f"{percent(worst['accuracy'])} at worst under noise in {kind} "
+                    f"({worst['sigma']:g} {unit})"
+                )
+        said.append("; ".join(parts) + ".")
+    return said
+
+
+def _sigma_label(row: Row) -> Text:
+    if row["noise"] == "none":
+        return "none"
+    if row["noise"] == "grey levels":
+        return f"{row['sigma']:g} grey levels"
+    return cell(f"{row['sigma']:g} nm", f"{row['sigma_pitches']:.2g} pitches")
+
+
+def _comparison_reading(record: ExperimentRecord) -> list[str]:
+    reference, *others = record.rows
+    return [
+        _capital(difference_in_words(row, row["model"], reference["model"]))
+        + (
+            " The two agree on every map."
+            if row["mcnemar_p"] == 1 and not row["difference"]
+            else ""
+        )
+        for row in others
+    ]
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _compared(what: str) -> dict[str, Callable[[Row], Text]]:
+    """Return the columns of models compared on one test set."""
+    return {
+        what: lambda row: cell(
+            row["model"], f"average of {int(row['members'])}" if row["members"] > 1 else ""
+        ),
+        "maps": maps_cell,
+        "accuracy": accuracy_cell,
+        "difference to the first": difference_cell,
+        "McNemar p": lambda row: p_value(row["mcnemar_p"]),
+    }
+
+
+def _draws_reading(record: ExperimentRecord) -> list[str]:
+    lead = record.results["lead"]
+    rows = {row["model"]: row for row in record.rows}
+    first = rows[lead]
+    said = [
+        f"Over {record.n['draws']} splits the accuracy of {lead} moves with a standard deviation "
+        f"of {percent(first['sd_between_draws'])}, over seeds on one split by "
+        f"{percent(first['sd_between_seeds'])}: a smaller difference, seen on one split, says "
+        "little."
+    ]
+    apart = [
+        name
+        for name, row in rows.items()
+        if name != lead and not row["difference_low"] <= 0 <= row["difference_high"]
+    ]
+    said.append(
+        f"Told apart from {lead} by the corrected test: {', '.join(apart)}."
+        if apart
+        else f"No model is told apart from {lead} by the corrected test."
+    )
+    ensembles = record.results["networks_against_seeds"]
+    if ensembles is not None:
+        verdict = "differ" if not ensembles["low"] <= 0 <= ensembles["high"] else "do not differ"
+        said.append(
+            f"The ensemble of networks and the ensemble of seeds of one {verdict}: "
+            f"{points(ensembles['mean'])} points, "
+            f"{points_range(ensembles['low'], ensembles['high'])} (p {p_value(ensembles['p'])})."
+        )
+    return said
+
+
+def _strain_label(row: Row) -> str:
+    name = str(row["prior_strain"])
+    return name if name.startswith("all") else class_label(name)
+
+
+def _regression_reading(record: ExperimentRecord) -> list[str]:
+    rows = {str(row["prior_strain"]): row for row in record.rows}
+    said = []
+    for name, words in (
+        ("all seen", "strains that it was trained on"),
+        ("all unseen", "strains that it never saw"),
+    ):
+        row = rows[name]
+        if row["rmse_high"] < row["rmse_of_constant"]:
+            verdict = "better than"
+        elif row["rmse_low"] > row["rmse_of_constant"]:
+            verdict = "worse than"
+        else:
+            verdict = "not to be told from"
+        text = (
+            f"At {words} the prior strain of new specimens was missed by a factor of "
+            f"{number(10 ** row['rmse_decades'], 1)} ({number(row['rmse_decades'])} decades, "
+            f"{number(row['rmse_low'])} to {number(row['rmse_high'])}), {verdict} always naming "
+            f"the middle of the training strains ({number(row['rmse_of_constant'])})."
+        )
+        if not math.isinf(row["half_width_decades"]):
+            text += (
+                f" Intervals that are to hold {percent(record.results['level'], 0)} held "
+                f"{percent(row['coverage'])}, at ±{number(row['half_width_decades'])} decades."
+            )
+        said.append(text)
+    if record.results["factor"] is None:
+        count = counted(record.n["validation_specimens"], "validation specimen")
+        said.append(f"With {count} no interval can promise {percent(record.results['level'], 0)}.")
     return said
 
 
@@ -342,5 +479,103 @@ SHOWN: dict[str, Shown] = {
         },
         reading=_instrument_reading,
         figure=draw_instruments,
+    ),
+    "noise": Shown(
+        title="Noise",
+        caption=(
+            "Test maps with Gaussian noise: on every pixel of the crops (in grey levels of 255), "
+            "or on the displacements at every point of the map before strain is computed. The lead "
+            "network was trained once without and once with noise on the grey levels."
+        ),
+        columns={
+            "noise": _sigma_label,
+            "trained": lambda row: str(row["trained"]),
+            "maps": maps_cell,
+            "accuracy": accuracy_cell,
+        },
+        reading=_noise_reading,
+        figure=draw_noise,
+    ),
+    "seeds": Shown(
+        title="Other splits, other seeds",
+        caption=(
+            "Every network is trained on several splits by specimen, each drawn anew, from several "
+            "seeds. A split's accuracy is the mean of its seeds; intervals and tests are over "
+            "splits, widened for what the splits share (Nadeau and Bengio 2003)."
+        ),
+        columns={
+            "model": lambda row: str(row["model"]),
+            "accuracy": accuracy_cell,
+            "between splits": lambda row: percent(row["sd_between_draws"]),
+            "between seeds": lambda row: percent(row["sd_between_seeds"]),
+            "difference to the lead": difference_cell,
+            "p": lambda row: p_value(row["p"]),
+        },
+        reading=_draws_reading,
+    ),
+    "ensembles": Shown(
+        title="An ensemble of networks, or of seeds",
+        caption=(
+            "The paper averages three different networks. Here that ensemble is compared with the "
+            "average of as many seeds of one network, on the same test maps."
+        ),
+        columns=_compared("model"),
+        reading=_comparison_reading,
+    ),
+    "crop_filter": Shown(
+        title="Only crops that show something",
+        caption=(
+            "The paper names crops without dislocations as a limit. Here the lead network is "
+            "trained and asked once with every crop, and once without those whose grey levels "
+            "scatter less than a share of their map’s richest crop (`least_contrast`)."
+        ),
+        columns=_compared("crops"),
+        reading=_comparison_reading,
+    ),
+    "channels": Shown(
+        title="Several strains beside each other",
+        caption=(
+            "The paper’s network sees one grey picture. Here it sees several strains of the same "
+            "map as channels, on the same split and from the same seed as the one it is compared "
+            "with."
+        ),
+        columns=_compared("input"),
+        reading=_comparison_reading,
+    ),
+    "hybrid": Shown(
+        title="Correlations beside the picture",
+        caption=(
+            "A second branch of Res4 takes the map’s two-point correlation, after the authors’ "
+            "later DKACNN, and is compared with Res4 alone, on the same split and seed."
+        ),
+        columns=_compared("network"),
+        reading=_comparison_reading,
+    ),
+    "regression": Shown(
+        title="Prior strain as a number",
+        caption=(
+            "The lead network names no class but the logarithm of the prior strain and its own "
+            "uncertainty, on specimens of their own with many prior strains. Some strains are "
+            "never trained on; test specimens are judged at all. One decade is a factor of ten; "
+            "intervals are made conformal on the validation maps, specimens as clusters."
+        ),
+        columns={
+            "prior strain": _strain_label,
+            "trained on": lambda row: "yes" if row["trained_on"] else "never",
+            "maps": maps_cell,
+            "RMSE, decades": lambda row: cell(
+                number(row["rmse_decades"]),
+                f"{number(row['rmse_low'])}–{number(row['rmse_high'])}",
+            ),
+            "bias, decades": lambda row: number(row["bias_decades"]),
+            "RMSE of a constant": lambda row: number(row["rmse_of_constant"]),
+            "intervals hold": lambda row: percent(row["coverage"]),
+            "half width, decades": lambda row: (
+                "unbounded"
+                if math.isinf(row["half_width_decades"])
+                else number(row["half_width_decades"])
+            ),
+        },
+        reading=_regression_reading,
     ),
 }

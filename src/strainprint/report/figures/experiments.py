@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -89,4 +90,45 @@ def draw_instruments(record: ExperimentRecord) -> Plate:
         "95 % intervals; the dotted line is the share of the commonest class. Leftmost: strain as "
         "the simulator knows it, a gauge of two grid pitches.",
         "Accuracy against strain gauge over width, one line for each width, and against noise.",
+    )
+
+
+def draw_noise(record: ExperimentRecord) -> Plate:
+    """Draw accuracy against the two kinds of noise, one line for each training."""
+    table = pd.DataFrame(record.rows)
+    kinds = [kind for kind in ("grey levels", "displacement") if (table["noise"] == kind).any()]
+    figure = Figure(figsize=(COLUMN_IN * 1.6, 2.4))
+    for place, kind in zip(figure.subplots(1, len(kinds), squeeze=False)[0], kinds, strict=True):
+        place.axhline(100 * record.results["chance"], ls=":", color=MUTED, lw=0.8)
+        for index, (trained, some) in enumerate(table.groupby("trained", sort=False)):
+            clean, noisy = some[some["noise"] == "none"], some[some["noise"] == kind]
+            # The clean maps stand half a step left of the weakest noise on the logarithmic axis.
+            sigma = [noisy["sigma"].min() / 2, *noisy["sigma"]]
+            rows = pd.concat([clean, noisy])
+            place.errorbar(
+                sigma,
+                100 * rows["accuracy"],
+                yerr=100
+                * np.abs(rows[["ci_low", "ci_high"]].to_numpy().T - rows["accuracy"].to_numpy()),
+                fmt="o-",
+                ms=3,
+                lw=0.9,
+                elinewidth=0.6,
+                color=SERIES_COLOURS[index],
+                label=f"trained {trained}",
+            )
+        place.set_xscale("log")
+        place.set_ylim(-2, 102)
+        unit = "grey levels" if kind == "grey levels" else "displacement, nm"
+        place.set_xlabel(f"noise ({unit})")
+        place.set_ylabel("named rightly (%)")
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=2)
+    return Plate(
+        figure,
+        "Accuracy against noise",
+        "Test maps named rightly against the standard deviation of the noise, with 95 % intervals "
+        "(bootstrap over specimens); the leftmost point is without noise. Dotted: the commonest "
+        "class.",
+        "Accuracy falls as noise grows; one line for each training.",
     )

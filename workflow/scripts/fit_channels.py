@@ -1,0 +1,16 @@
+"""Train a network that sees several strains beside each other, and ask it about every map."""
+
+from strainprint.experiments.beyond import fit_classifier
+from strainprint.workflow import granted_device, job_log
+
+with job_log(snakemake):
+    fit_classifier(
+        snakemake.input.manifest,
+        snakemake.input.split,
+        list(zip(snakemake.input.crops, snakemake.input.crops_manifests, strict=True)),
+        snakemake.output.predictions,
+        training=snakemake.params.training,
+        crops_memory_gb=snakemake.resources.crops_mb / 1000,
+        device=granted_device(snakemake),
+        threads=snakemake.params.threads,
+    )
