@@ -9,7 +9,7 @@ PROFILE ?= $(if $(shell nvidia-smi -L 2>/dev/null),gpu,default)
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 PIP_INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c envs/constraints.txt
 
-.PHONY: run status test check fuzz faults config/README.md bench-rendering bench-specimens bench-networks bench-networks-memory bench-baseline verify
+.PHONY: run status test check fuzz faults config/README.md bench-reading bench-rendering bench-specimens bench-networks bench-networks-memory bench-baseline verify
 
 run: $(VENV)/.installed
 	snakemake --cores $(CORES) --workflow-profile profiles/$(PROFILE)
@@ -58,6 +58,10 @@ config/README.md:
 # Seconds of a 2 um map on one core, against the direct sum.
 bench-rendering: $(VENV)/.installed
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/rendering.py
+
+# Memory and seconds to read, mask and predict from a map of 9,000 x 7,000 points.
+bench-reading: $(VENV)/.installed
+	python benchmarks/reading.py
 
 # Pair sums, forces and whole specimens, against the floating-point peak, a peer and the plain
 # version. pylabdd's compiled forces need gfortran. BENCH_OPTIONS="--quick" for a few minutes.
