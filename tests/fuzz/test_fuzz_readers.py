@@ -89,7 +89,7 @@ def damaged(draw, content: bytes) -> bytes:
 
 def usable(path, declaration):
     """Read; return the map, None where it was refused as it must be."""
-    begin = time.monotonic()
+    begin = time.process_time()
     try:
         measured = read_map(path, checked_declaration(declaration, path.with_suffix(".yaml")))
     except BadInputError as error:
@@ -98,7 +98,8 @@ def usable(path, declaration):
         # What no reader foresaw is an error of the reader.
         assert not re.search(r"unexpected \w+ in reader", str(error))
         measured = None
-    assert time.monotonic() - begin < LONGEST_S
+    # Of the processor: other work on the machine is not the reader's.
+    assert time.process_time() - begin < LONGEST_S
     if measured is not None:
         valid = measured.valid
         assert valid.any()
