@@ -235,6 +235,19 @@ def test_a_damaged_network_directory_is_named(tmp_path, file, change, message):
         load_network(tmp_path)
 
 
+@pytest.mark.parametrize("change", [lambda ids: ids[::-1], lambda ids: ["other", *ids[1:]]])
+def test_a_crop_store_of_another_manifest_is_refused(dataset, directory, tmp_path, change):
+    content = json.loads(dataset["crops_json"].read_text())
+    other = tmp_path / "crops.json"
+    other.write_text(json.dumps({**content, "map_ids": change(content["map_ids"])}))
+    mixed = {**dataset, "crops_json": other}
+    with pytest.raises(BadInputError, match="maps are not those of the manifest"):
+        trained(mixed, tmp_path / "out")
+    with pytest.raises(BadInputError, match="maps are not those of the manifest"):
+        infer_network(**mixed, directory=directory, device="cpu", threads=1)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_network_is_not_used_on_crops_of_another_size(dataset, tmp_path):
     a_saved_network(tmp_path)
     with pytest.raises(BadInputError, match="24 of 56 px"):

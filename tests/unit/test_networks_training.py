@@ -389,6 +389,16 @@ def test_device_and_threads_are_checked():
             devices.prepare_device("cuda", 1)
 
 
+def test_a_gpu_is_set_up_for_bits_that_repeat_and_for_fp32_that_is_fp32(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    cudnn = torch.backends.cudnn
+    for name, before in (("benchmark", True), ("deterministic", False), ("allow_tf32", True)):
+        monkeypatch.setattr(cudnn, name, before)
+    assert devices.prepare_device("auto", 1) == torch.device("cuda")
+    assert (cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32) == (False, True, False)
+    assert devices.prepare_device("cpu", 1) == CPU
+
+
 def test_freed_memory_is_kept_only_where_that_is_faster(monkeypatch):
     """The default is restored where nothing is gained."""
     if devices.platform.libc_ver()[0] != "glibc":

@@ -202,12 +202,12 @@ class ResidualNetwork(nn.Module):
     def find_gradients_by_products(self, chosen: bool) -> None:
         """Let the training find the gradient of 3×3 kernels by products, or leave it to torch.
 
-        Where it acts the last bits of a gradient differ. The first convolution, of one channel, is
-        left to torch.
+        Where it acts the last bits of a gradient differ. The first convolution, of few channels,
+        is left to torch.
         """
         for module in self.modules():
             if isinstance(module, Convolution) and module.kernel_size == (3, 3):
-                module.by_products = chosen and module.in_channels > 1
+                module.by_products = chosen and module.in_channels >= FIRST_CHANNELS
 
     def kernels(self) -> list[Tensor]:
         """Return the kernels of all convolutions, which are what L2 acts on."""

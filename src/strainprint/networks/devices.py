@@ -57,6 +57,8 @@ def prepare_device(device: str, threads: int, largest_bytes: int = _LARGEST_BYTE
         return torch.device("cpu")
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
+    # Else "fp32" convolutions would be rounded to ten bits, reported probabilities among them.
+    torch.backends.cudnn.allow_tf32 = False
     return torch.device("cuda")
 
 
