@@ -40,6 +40,8 @@ class Paths:
     states = "results/specimens/{subset}/{shard}.h5"
     states_manifest = "results/specimens/{subset}/{shard}.json"
 
+    strengths = "results/specimens/strengths.csv"
+
     maps = "results/{study}/maps/{subset}/{shard}.zarr"
     maps_manifest = "results/{study}/maps/{subset}/{shard}.json"
 

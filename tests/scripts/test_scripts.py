@@ -5,6 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from script_runs import run_script
@@ -243,6 +244,13 @@ def chain(tmp_path_factory):
             },
             wildcards=WILDCARDS,
         )
+        # The maps of this study were never simulated: strengths that could have been.
+        strengths = Path(Paths.strengths)
+        strengths.parent.mkdir(parents=True)
+        strengths.write_text(
+            "specimen_id,width_nm,slip_systems,lost,yield_mpa,flow_mpa\n"
+            "a,40,2,0,100,110\nb,40,2,0,120,\nc,40,2,0,140,130\nd,40,2,1,,\n"
+        )
         judged = {
             "manifest": DATASET["manifest"],
             "predictions": PREDICTIONS,
@@ -250,6 +258,7 @@ def chain(tmp_path_factory):
             "baseline": at(Paths.baseline_predictions),
             "curves": at(Paths.curves),
             "curve_errors": at(Paths.curve_errors),
+            "strengths": Paths.strengths,
             "explanations": [at(Paths.explanations)],
         }
         logs["tables"] = run_script(
@@ -439,6 +448,14 @@ def test_the_calibrations_scripts_take_a_set_from_specimens_to_figures(tmp_path,
         output=measured,
         wildcards=trial,
     )
+    run_script(
+        "strengths",
+        input={"states": [specimens["states"]]},
+        output={"strengths": Paths.strengths},
+    )
+    strengths = pd.read_csv(Paths.strengths)
+    assert strengths["specimen_id"].tolist() == ["w0062.5-s1-00000", "w0062.5-s1-00001"]
+    assert np.isnan(strengths["flow_mpa"]).all()  # loaded to 0.1 % only
     run_script(
         "trial_judge",
         input={"maps": measured["maps"], "pictures": measured["pictures"], "weights": []},

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from strainprint.curves.virgin_strengths import COLUMNS as STRENGTH_COLUMNS
 from strainprint.dataset.manifest import build_manifest
 from strainprint.dataset.splits import build_split
 from strainprint.files import sha256_of_file, write_csv, write_json
@@ -50,6 +51,7 @@ def build_results(
 ) -> Path:
     """Write a results folder and return it; ``accuracy`` is that of each model."""
     results = root / "results"
+    _write_strengths(results / "specimens", widths_nm, slip_systems, per_subset)
     for study in studies:
         shards = [
             _write_shard(results, study, width, slip, per_subset)
@@ -88,10 +90,25 @@ def report_inputs(results: Path, study: str, split: str, **changes: Any) -> Repo
         ensemble=base / "ensemble",
         baseline=base / "baseline",
         curves=base / "curves",
+        strengths_csv=results / "specimens" / "strengths.csv",
         explanations_dir=base / "explanations" if split == "specimen" else None,
         resamples=200,
     )
     return replace(inputs, **changes)
+
+
+def _write_strengths(
+    folder: Path, widths_nm: tuple[float, ...], slip_systems: tuple[int, ...], count: int
+) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    random = generator(0, "strengths")
+    rows = [
+        (specimen_name(subset_name(width, slip), i), width, slip, 0, *stress)
+        for width in widths_nm
+        for slip in slip_systems
+        for i, stress in enumerate(2e3 * width**-0.5 * random.lognormal(0, 0.1, (count, 2)))
+    ]
+    write_csv(folder / "strengths.csv", pd.DataFrame(rows, columns=list(STRENGTH_COLUMNS)))
 
 
 def _stress(width: float, prior: float, slip: int, seed: int) -> np.ndarray:

@@ -85,7 +85,7 @@ def test_every_figure_is_written_twice_with_a_caption(results: Path) -> None:
     names = {entry["name"] for entry in content["figures"]}
     assert names == {
         *("confusion", "projection", "histories", "curve_example", "curve_neighbours"),
-        *("curve_cases", "curve_predictability"),
+        *("curve_cases", "curve_predictability", "size_effect"),
         *("strain_maps", "stress_strain", "filters", "saliency", "saliency_checks"),
     }
     files = {path.name for path in (report / "figures").iterdir()}
@@ -112,7 +112,7 @@ def test_every_picture_has_words_and_is_whole(
     tags: list[tuple[str, dict[str, str | None]]],
 ) -> None:
     pictures = [attributes for tag, attributes in tags if tag == "img"]
-    assert len(pictures) == 7 * len(SPLITS) + 2 + 3  # the last where a network was explained
+    assert len(pictures) == 7 * len(SPLITS) + 3 + 3  # the last where a network was explained
     for picture in pictures:
         assert picture["alt"]
         data = base64.b64decode(str(picture["src"]).partition("base64,")[2])

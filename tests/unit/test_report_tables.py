@@ -38,7 +38,14 @@ def test_every_table_is_written_and_in_the_manifest(
 ) -> None:
     models = ["shape-only", "baseline", *NETWORKS, "ensemble"]
     wanted = {"summary", "specimens", "table1", "table2", "table3", "curve_errors", "size_effect"}
-    wanted |= {"curve_r2", "curve_bands", "saliency_randomization", "saliency_deletion"}
+    wanted |= {
+        "strengths",
+        "strength_exponents",
+        "curve_r2",
+        "curve_bands",
+        "saliency_randomization",
+        "saliency_deletion",
+    }
     assert set(tables) == wanted | {f"confusion_{name}" for name in models}
     content = json.loads((results / "audited/specimen/report/tables.json").read_text())
     assert set(content["files"]) == {f"{name}.csv" for name in tables}

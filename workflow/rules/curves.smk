@@ -2,6 +2,7 @@
 
 neighbours    features of the lead network's first seed, correlations, curves of the training maps
               → results/{study}/{split}/curves/
+strengths     the first load of every specimen → results/specimens/strengths.csv
 """
 
 LEAD_FEATURES = expand(
@@ -44,3 +45,25 @@ rule neighbours:
         neighbours=config["curves"]["neighbours"],
     script:
         "../scripts/neighbours.py"
+
+
+rule strengths:
+    input:
+        states=expand(Paths.states, **SHARDS),
+        manifests=expand(Paths.states_manifest, **SHARDS),
+    output:
+        strengths=Paths.strengths,
+    log:
+        log_path("strengths"),
+    benchmark:
+        benchmark_path("strengths")
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        code=code("strengths"),
+    script:
+        "../scripts/strengths.py"

@@ -18,6 +18,7 @@ with job_log(snakemake):
         ensemble=Path(snakemake.input.ensemble).parent,
         baseline=Path(snakemake.input.baseline).parent,
         curves=Path(snakemake.input.curve_errors).parent,
+        strengths_csv=Path(snakemake.input.strengths),
         explanations_dir=Path(explained[0]).parent if explained else None,
         scalar=snakemake.params.scalar,
     )

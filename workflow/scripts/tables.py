@@ -18,6 +18,7 @@ with job_log(snakemake):
         ensemble=Path(snakemake.input.ensemble).parent,
         baseline=Path(snakemake.input.baseline).parent,
         curves=Path(snakemake.input.curve_errors).parent,
+        strengths_csv=Path(snakemake.input.strengths),
         explanations_dir=Path(explained[0]).parent if explained else None,
         seed=snakemake.params.seed,
         resamples=snakemake.params.bootstrap_samples,

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from strainprint.calibration.memory import cross_validated_probabilities, pair_auc
-from strainprint.calibration.strength import Estimate, relative_scatter, size_exponent
+from strainprint.curves.strength import Estimate, relative_scatter, size_exponent
 from strainprint.files import sha256_of_file, whole_directory, write_csv, write_json
 from strainprint.report.statistics import (
     accuracy_interval,

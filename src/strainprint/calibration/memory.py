@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import GroupKFold
 
-from strainprint.calibration.strength import Estimate
+from strainprint.curves.strength import Estimate
 from strainprint.report.statistics import specimen_resamples
 from strainprint.specimens.state import State
 

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from strainprint.calibration.memory import map_difference, same_dislocations
 from strainprint.calibration.picture_statistics import below_one_grey, picture_statistics
-from strainprint.calibration.strength import flow_stress_mpa, offset_yield_mpa
+from strainprint.curves.strength import flow_stress_mpa, offset_yield_mpa
 from strainprint.errors import BadInputError
 from strainprint.files import write_csv, write_whole
 from strainprint.maps.picture import grey_picture

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from strainprint.curves.virgin_strengths import COLUMNS as STRENGTH_COLUMNS
 from strainprint.dataset.manifest import read_manifest
 from strainprint.errors import BadInputError
 from strainprint.networks.explain import Explanations, read_explanations
@@ -73,6 +74,8 @@ class ReportInputs:
         Folder of each trained network, by its name ``<network>-seed<n>``.
     ensemble, baseline, curves
         Folders of those stages.
+    strengths_csv
+        Yield and flow stress of every specimen's first load.
     explanations_dir
         Folder of the lead network's filters and saliency, None where it was not looked into.
     scalar
@@ -96,6 +99,7 @@ class ReportInputs:
     ensemble: Path
     baseline: Path
     curves: Path
+    strengths_csv: Path
     explanations_dir: Path | None = None
     scalar: str = "equivalent"
     seed: int = 0
@@ -147,6 +151,11 @@ class ReportInputs:
     def curve_errors(self) -> pd.DataFrame:
         """``errors.csv``: errors of the predicted curves."""
         return read_table(self.curves / "errors.csv", ERROR_COLUMNS)
+
+    @cached_property
+    def strengths(self) -> pd.DataFrame:
+        """``strengths.csv``: yield and flow stress of the first load of every specimen."""
+        return read_table(self.strengths_csv, STRENGTH_COLUMNS)
 
     @cached_property
     def neighbours(self) -> pd.DataFrame:

@@ -24,6 +24,7 @@ from strainprint.report.sections import (
 from strainprint.report.sections.answer import answer
 from strainprint.report.sections.leaks import leaks
 from strainprint.report.sections.section import ReportSection, Section
+from strainprint.report.sections.size_effect import size_effect
 from strainprint.report.sections.specimens import specimens
 from strainprint.report.study_report import Report, read_report
 
@@ -101,6 +102,7 @@ def write_page(
         Section("answer", "The answer", answer(reports, seeds=seeds, threads=threads)),
         Section("leaks", "What the shape and the siblings give away", leaks(reports, studies)),
         Section("specimens", "The simulated specimens", specimens(reports)),
+        Section("size-effect", "The size effect", size_effect(reports)),
         *(Section(report.anchor, report.title, "", _parts(report)) for report in reports),
     ]
     if experiments:

@@ -11,6 +11,7 @@ from typing import Final
 CITATION: Final = "Yang et al., Scientific Reports 10 (2020), doi 10.1038/s41598-020-65157-z"
 TEST_MAPS: Final = 891
 MAPS: Final = 3648
+YIELD_EXPONENT: Final = -0.55  # section 1, of its reference 12
 
 # Table 1; keys are model names of this project without the seed.
 ACCURACY: Final[dict[str, float]] = {

@@ -19,6 +19,7 @@ from strainprint.report import paper
 from strainprint.report.curve_tables import curve_tables
 from strainprint.report.explanation_tables import explanation_tables
 from strainprint.report.inputs import JudgedModel, ReportInputs
+from strainprint.report.size_effect_tables import size_effect_tables
 from strainprint.report.statistics import (
     FEWEST_SPECIMENS,
     NOT_KNOWN,
@@ -94,6 +95,7 @@ def _accuracy_tables(inputs: ReportInputs) -> dict[str, pd.DataFrame]:
 def _curve_tables(inputs: ReportInputs) -> dict[str, pd.DataFrame]:
     return {
         **curve_tables(inputs),
+        **size_effect_tables(inputs),
         "size_effect": size_effect_table(inputs.curve_errors, inputs.manifest),
     }
 

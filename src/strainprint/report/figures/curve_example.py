@@ -124,7 +124,7 @@ def draw_curve_example(
     axes.set_xlim(0, float(strain[-1]))
     axes.set_ylim(0, None)
     # Above the axes: inside, one of the curves would run through it.
-    figure.legend(loc="outside upper center", ncols=3, columnspacing=1.0)
+    figure.legend(loc="outside upper center", ncols=2)
     chosen = errors[errors["method"] == method]
     error = float(chosen.loc[chosen["map_id"] == name, "relative_rmse"].iloc[0])
     what = (

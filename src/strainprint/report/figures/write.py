@@ -23,6 +23,7 @@ from strainprint.report.figures.histories import draw_histories
 from strainprint.report.figures.projection import draw_projection
 from strainprint.report.figures.saliency import draw_saliency
 from strainprint.report.figures.saliency_checks import draw_saliency_checks
+from strainprint.report.figures.size_effect import draw_size_effect
 from strainprint.report.figures.strain_maps import ExampleMap, draw_strain_maps
 from strainprint.report.figures.stress_strain import draw_stress_strain
 from strainprint.report.figures.style import Plate, house_style, save_figure
@@ -150,6 +151,15 @@ def _curve_predictability(inputs: ReportInputs) -> Plate:
     )
 
 
+def _size_effect(inputs: ReportInputs) -> Plate:
+    return draw_size_effect(
+        inputs.strengths,
+        seed=inputs.bootstrap_seed("size effect"),
+        resamples=inputs.resamples,
+        **inputs.about,
+    )
+
+
 def _strain_maps(inputs: ReportInputs) -> Plate:
     """Read the first specimen's map of every subset and class at the largest reload."""
     manifest = inputs.manifest
@@ -219,5 +229,6 @@ FIGURES: Final[dict[str, Callable[[ReportInputs], Plate | None]]] = {
     "saliency_checks": _saliency_checks,
     "strain_maps": _strain_maps,
     "stress_strain": _stress_strain,
+    "size_effect": _size_effect,
 }
 """What draws the figures of a study and split, by the file's stem; None where it has none."""

@@ -83,8 +83,8 @@ def _curves(report: Report) -> str:
                     "<b>Errors of the predicted curves</b>: medians over test maps with a small "
                     "reload, 95 % intervals below (bootstrap over specimens). Neighbours are never "
                     "of the map’s own specimen, except where it is allowed, as in the paper; the "
-                    "cross-validated number predicts the training maps best, one specimen left out at a "
-                    "time. n: test maps with a neighbour. r² against strain in the second file. "
+                    "cross-validated number predicts the training maps best, one specimen left out "
+                    "at a time. n: test maps with a neighbour. r² against strain in the second. "
                 ),
                 report.csv("curve_errors", "curve_r2"),
             ),

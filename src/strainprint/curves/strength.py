@@ -85,6 +85,46 @@ def size_exponent(
     return Estimate(value, float(low), float(high))
 
 
+def scatter_exponent(
+    stress_mpa: Mapping[float, Array], *, seed: int, resamples: int = 2000
+) -> Estimate:
+    """Return the exponent n of relative scatter ~ width^n: least squares through the logarithms.
+
+    Every width with three specimens or more is one point. The interval is a percentile bootstrap
+    that draws specimens anew within each width.
+
+    Parameters
+    ----------
+    stress_mpa
+        Stresses of the specimens by width; NaN are left out.
+
+    Raises
+    ------
+    BadInputError
+        Fewer than two widths with three specimens, or specimens of one width that are all alike.
+    """
+    groups = {w: s[np.isfinite(s)] for w, s in stress_mpa.items()}
+    groups = {w: s for w, s in groups.items() if len(s) >= 3}
+    if len(groups) < 2:
+        raise BadInputError(f"{len(groups)} width(s) with three specimens", allowed="2 or more")
+    if any(np.ptp(s) == 0 for s in groups.values()):
+        raise BadInputError("the specimens of a width are all alike", allowed="some scatter")
+    widths = sorted(groups)
+    where = np.log(widths)
+    random = np.random.Generator(np.random.PCG64(seed))
+    scatter = np.empty((resamples, len(widths)))
+    for column, width in enumerate(widths):
+        drawn = random.choice(groups[width], (resamples, len(groups[width])))
+        scatter[:, column] = drawn.std(axis=1, ddof=1) / drawn.mean(axis=1)
+    # A draw of one specimen over and over has no logarithm of its scatter.
+    scatter = scatter[(scatter > 0).all(axis=1)]
+    centred = where - where.mean()
+    slopes = np.log(scatter) @ centred / (centred @ centred)
+    true = np.log([groups[w].std(ddof=1) / groups[w].mean() for w in widths])
+    low, high = np.quantile(slopes, [0.025, 0.975])
+    return Estimate(float(true @ centred / (centred @ centred)), float(low), float(high))
+
+
 def relative_scatter(stress_mpa: Array, *, seed: int, resamples: int = 2000) -> Estimate:
     """Return standard deviation over mean of specimens' stresses, with a bootstrap interval.
 

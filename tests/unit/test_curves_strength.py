@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from strainprint.calibration.strength import (
+from strainprint.curves.strength import (
     flow_stress_mpa,
     offset_yield_mpa,
     relative_scatter,
