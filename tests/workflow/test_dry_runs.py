@@ -17,6 +17,7 @@ RULES = {
         "correlate",
         "forest",
         "neighbours",
+        "strengths",
         "predictor",
         "explain",
         "tables",
@@ -35,7 +36,7 @@ CALIBRATION = {"trial_simulate", "trial_measure", "trial_judge", "trial_compare"
 
 def merge(base, overlay):
     for key, value in overlay.items():
-        base[key] = merge(base[key], value) if isinstance(value, dict) else value
+        base[key] = merge(base.get(key, {}), value) if isinstance(value, dict) else value
     return base
 
 
@@ -69,7 +70,7 @@ def test_every_rule_runs_as_often_as_the_config_says(project, preset):
             ],
             datasets,
         ),
-        **dict.fromkeys(["gather_calibrations", "page"], 1),
+        **dict.fromkeys(["gather_calibrations", "strengths", "page"], 1),
         "explain": run["studies"] * len(config["report"]["explained_splits"]),
     }
 
