@@ -48,6 +48,7 @@ class Paths:
     external_maps = "results/external/maps"
     external_manifest = "results/external/maps.json"
     external_predictions = "results/{study}/{split}/external/predictions.csv"
+    external_curves = "results/{study}/{split}/external/curves.csv"
     predictor = "results/{study}/{split}/predictor/predictor.json"
     predictor_references = "results/{study}/{split}/predictor/references.safetensors"
 

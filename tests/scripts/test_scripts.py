@@ -182,7 +182,10 @@ def chain(tmp_path_factory):
         logs["classify"] = run_script(
             "classify",
             input={"external": EXTERNAL, "predictor": at(Paths.predictor)},
-            output={"predictions": at(Paths.external_predictions)},
+            output={
+                "predictions": at(Paths.external_predictions),
+                "curves": at(Paths.external_curves),
+            },
             params={"threads": 1},
             wildcards=WILDCARDS,
         )

@@ -13,13 +13,14 @@ from strainprint.dataset.manifest import build_manifest
 from strainprint.dataset.splits import build_split
 from strainprint.dataset.store import write_crops
 from strainprint.errors import BadInputError
+from strainprint.maps.ingest import ingest_maps
 from strainprint.maps.map_file import write_map_h5
 from strainprint.maps.store import MapShard
 from strainprint.networks.calibration import calibrate_ensemble
 from strainprint.networks.ensemble import average_predictions
 from strainprint.networks.inference import infer_network
 from strainprint.networks.training import train_network
-from strainprint.prediction.classify import Judge, classify_files
+from strainprint.prediction.classify import Judge, classify_external, classify_files
 from strainprint.prediction.predictor import Predictor, build_predictor, load_predictor
 
 STRAIN = np.linspace(0, 0.01, 11)
@@ -165,6 +166,25 @@ def test_a_predictor_judges_maps_of_its_own_study_and_a_moved_folder_still_works
     curve = pd.read_csv(next(iter((tmp_path / "curves").glob("*.csv"))))
     assert list(curve) == ["strain", "stress_mpa", "stress_low_mpa", "stress_high_mpa"]
     assert (curve["stress_low_mpa"] <= curve["stress_mpa"]).all()
+
+
+def test_a_predicted_curve_stands_beside_the_one_that_was_measured(study, tmp_path):
+    small = sorted(study.glob("*-small.h5"))[0]
+    shutil.copy(small, tmp_path / "map.h5")
+    pd.DataFrame({"strain": [0, 0.005], "stress_mpa": [0, 500.0]}).to_csv(
+        tmp_path / "curve.csv", index=False
+    )
+    (tmp_path / "mine.csv").write_text("file,curve\nmap.h5,curve.csv\n")
+    ingest_maps(tmp_path / "mine.csv", tmp_path / "maps", tmp_path / "maps.json")
+    judge = Judge.load([], study / PREDICTOR, device="cpu")
+    classify_external(
+        tmp_path / "maps.json", tmp_path / "maps", judge, tmp_path / "p.csv", tmp_path / "c.csv"
+    )
+    curve = pd.read_csv(tmp_path / "c.csv")
+    reached = curve["strain"] <= 0.005
+    np.testing.assert_allclose(curve["measured_mpa"][reached], 1e5 * curve["strain"][reached])
+    assert curve["measured_mpa"][~reached].isna().all()
+    assert len(pd.read_csv(tmp_path / "p.csv")) == 1
 
 
 def test_networks_alone_say_the_same_class_but_no_set(study, tmp_path):

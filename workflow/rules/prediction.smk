@@ -3,7 +3,7 @@
 predictor   all networks and seeds, with what their validation and training maps teach of doubt
             → results/{study}/{split}/predictor/
 classify    people's own maps, where the config names a table of them
-            → results/{study}/{split}/external/predictions.csv
+            → results/{study}/{split}/external/predictions.csv, curves.csv
 """
 
 DATASETS = {"study": config["run"]["studies"], "split": config["run"]["splits"]}
@@ -52,6 +52,7 @@ rule classify:
         training=expand(Paths.training, **TRAINED, allow_missing=True),
     output:
         predictions=Paths.external_predictions,
+        curves=Paths.external_curves,
     log:
         log_path("classify", "study", "split"),
     benchmark:

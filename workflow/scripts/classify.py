@@ -13,4 +13,4 @@ with job_log(snakemake):
         threads=snakemake.params.threads,
     )
     manifest, maps = snakemake.input.external
-    classify_external(manifest, maps, judge, snakemake.output.predictions)
+    classify_external(manifest, maps, judge, snakemake.output.predictions, snakemake.output.curves)

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
 from strainprint.errors import BadInputError
 from strainprint.files import read_json, sha256_of_file
 from strainprint.maps.map_file import read_map_h5
@@ -76,3 +80,25 @@ def external_strain_map(folder: str | Path, one: ExternalMap) -> StrainMap:
     if one.kind == "simulated":
         return read_map_h5(path)
     return as_strain_map(read_measured_map(path), path, in_place=True)
+
+
+def external_curve(
+    folder: str | Path, one: ExternalMap
+) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """Return the strain and stress (MPa) of the reload that the user gave, None where not given.
+
+    Raises
+    ------
+    BadInputError
+        The file is missing or damaged.
+    """
+    if not one.curve:
+        return None
+    path = Path(folder) / one.curve
+    try:
+        table = pd.read_csv(path, dtype=np.float64)
+        return table["strain"].to_numpy(), table["stress_mpa"].to_numpy()
+    except (OSError, ValueError, KeyError) as error:
+        raise BadInputError(
+            f"not readable as a curve ({error})", where=path, way_out="re-run the rule `ingest`"
+        ) from error

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from strainprint.errors import BadInputError
 from strainprint.files import without_formulas, write_csv
 from strainprint.maps.declaration import Declaration, beside, read_declaration
-from strainprint.maps.external_maps import external_strain_map, read_external
+from strainprint.maps.external_maps import external_curve, external_strain_map, read_external
 from strainprint.maps.map_file import read_picture_png
 from strainprint.maps.people import read_strain_map, turned_picture
 from strainprint.maps.picture import grey_picture
@@ -26,7 +26,7 @@ from strainprint.networks.saliency import picture_saliency
 from strainprint.networks.storage import TrainedNetwork, load_network
 from strainprint.prediction.domain import outside_training
 from strainprint.prediction.drawing import write_saliency_png
-from strainprint.prediction.predictor import Predictor, load_predictor
+from strainprint.prediction.predictor import CURVE_COLUMNS, Predictor, load_predictor
 
 LEVEL = 0.9
 """Share of maps for which sets and intervals are to hold."""
@@ -255,31 +255,55 @@ def classify_files(
 
 
 def classify_external(
-    manifest_json: str | Path, folder: str | Path, judge: Judge, out_csv: str | Path
+    manifest_json: str | Path,
+    folder: str | Path,
+    judge: Judge,
+    out_csv: str | Path,
+    curves_csv: str | Path,
 ) -> None:
     """Classify the maps that the workflow ingested; one row for each, in the order of their table.
 
-    Columns: map_id, source, specimen, prior_strain (as the user gave it, empty where not known),
-    trained_on (1 where the networks have seen the map and its class says nothing), and those of
-    :func:`classify_files` from prior_strain_predicted on.
+    Parameters
+    ----------
+    manifest_json, folder, judge
+        What the rule ``ingest`` left, and who judges.
+    out_csv
+        Columns map_id, source, specimen, prior_strain (as the user gave it, empty where not
+        known), trained_on (1 where the networks have seen the map and its class says nothing), and
+        those of :func:`classify_files` from prior_strain_predicted on.
+    curves_csv
+        Predicted curves of the small-reload maps: map_id, strain, stress_mpa with _low and _high,
+        and measured_mpa where the user gave a curve that reaches that strain. May have no row.
 
     Raises
     ------
     BadInputError
-        A map cannot be used.
+        A map or a curve cannot be used.
     """
-    rows = [
-        {
-            "map_id": one.map_id,
-            "source": one.source,
-            "specimen": one.specimen,
-            "prior_strain": one.prior_strain,
-            "trained_on": int(one.use == "train"),
-            **judge.judge(external_strain_map(folder, one)).row,
-        }
-        for one in tqdm(read_external(manifest_json), "classify", disable=None)
-    ]
+    rows: list[dict[str, object]] = []
+    curves = [pd.DataFrame(columns=["map_id", *CURVE_COLUMNS, "measured_mpa"])]
+    for one in tqdm(read_external(manifest_json), "classify", disable=None):
+        content = external_strain_map(folder, one)
+        verdict = judge.judge(content)
+        rows.append(
+            {
+                "map_id": one.map_id,
+                "source": one.source,
+                "specimen": one.specimen,
+                "prior_strain": one.prior_strain,
+                "trained_on": int(one.use == "train"),
+                **verdict.row,
+            }
+        )
+        predicted = judge.curve(content, verdict)
+        if predicted is not None:
+            curve = pd.DataFrame({"map_id": one.map_id, **predicted})
+            curve["measured_mpa"] = np.nan
+            if (measured := external_curve(folder, one)) is not None:
+                curve["measured_mpa"] = np.interp(curve["strain"], *measured, right=np.nan)
+            curves.append(curve)
     write_csv(out_csv, without_formulas(pd.DataFrame(rows)))
+    write_csv(curves_csv, pd.concat([table for table in curves if len(table)] or curves))
 
 
 def read_any(path: str | Path, common: Declaration | None = None) -> StrainMap | NDArray[np.uint8]:

@@ -51,6 +51,9 @@ FORMAT = "strainprint-predictor"
 VERSION = 1
 REFERENCES = "references.safetensors"
 PREDICTOR = "predictor.json"
+CURVE_COLUMNS = ("strain", "stress_mpa", "stress_low_mpa", "stress_high_mpa")
+"""What :meth:`Predictor.curve` returns."""
+
 _ARRAYS = {
     "features": np.float32,
     "class_scores": np.float64,
@@ -157,12 +160,8 @@ class Predictor:
             features[np.newaxis], held["features"][held["curve_rows"]], self.neighbours
         )
         stress = mean_of_neighbours(held["curves_mpa"], nearest)[0]
-        return {
-            "strain": held["strain"],
-            "stress_mpa": stress,
-            "stress_low_mpa": stress + held["band_low"] * stress.mean(),
-            "stress_high_mpa": stress + held["band_high"] * stress.mean(),
-        }
+        low, high = (stress + held[f"band_{end}"] * stress.mean() for end in ("low", "high"))
+        return dict(zip(CURVE_COLUMNS, (held["strain"], stress, low, high), strict=True))
 
 
 def class_decades(classes: Sequence[str]) -> NDArray[np.float64] | None:
