@@ -1,17 +1,32 @@
 """Copies of the project to edit, and Snakemake run on them."""
 
-import os
+import atexit
+import json
 import re
 import shutil
 import subprocess
 import sys
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("Snakefile", "workflow", "config", "profiles", "envs", "src")
+
+
+@cache
+def planner():
+    """Return the process that runs Snakemake, started once for all tests of this process."""
+    process = subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("planner.py"))],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    atexit.register(process.kill)
+    return process
 
 
 class Project:
@@ -23,16 +38,23 @@ class Project:
     def snakemake(self, *arguments: str, config: str = "smoke") -> subprocess.CompletedProcess[str]:
         """Run Snakemake with a preset; the checkout's own package is the one imported."""
         overlay = [] if config == "config" else ["--configfile", f"config/{config}.yaml"]
-        command = [sys.executable, "-m", "snakemake", "--directory", str(self.workdir), *overlay]
         # The profile wants all cores; one is enough to plan.
-        return subprocess.run(
-            [*command, "--cores", "1", *arguments],
-            cwd=self.root,
-            env={**os.environ, "PYTHONPATH": str(self.root / "src")},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
+        command = ["--directory", str(self.workdir), *overlay, "--cores", "1", *arguments]
+        process = planner()
+        process.stdin.write(
+            json.dumps(
+                {
+                    "arguments": command,
+                    "folder": str(self.root),
+                    "source": str(self.root / "src"),
+                }
+            )
+            + "\n"
+        )
+        process.stdin.flush()
+        answer = json.loads(process.stdout.readline())
+        return subprocess.CompletedProcess(
+            command, answer["status"], answer["stdout"], answer["stderr"]
         )
 
     def plan(self, *arguments: str, config: str = "smoke") -> Counter[str]:

@@ -1,7 +1,9 @@
-"""What an edit runs again: exactly what depends on it."""
+"""What runs again: every row of the table in config/README.md, and what the code digest follows."""
 
 import os
+import re
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -44,19 +46,6 @@ def scripts_that_use(project, module, name):
     }
 
 
-def test_nothing_changed_nothing_to_do(done):
-    assert not done.plan()
-
-
-def test_comments_checkouts_and_touched_files_run_nothing(done):
-    files = [done.root / "workflow/scripts/split.py", done.root / "src/strainprint/files.py"]
-    for file in files:
-        file.touch()
-    first = "from __future__ import annotations"
-    with edited(done, "src/strainprint/dataset/splits.py", first, f"{first}  # here"):
-        assert not done.plan()
-
-
 @pytest.mark.parametrize(
     ("module", "name", "old", "new", "users", "plan"),
     [
@@ -94,43 +83,114 @@ def test_a_change_some_imports_deep_runs_exactly_what_uses_it(
         assert set(done.plan()) == plan
 
 
-@pytest.mark.parametrize(
-    ("overlay", "rules"),
-    [
-        ("dataset: {test_fraction: 0.3}", LEARNING),
-        ("curves: {neighbours: [1, 3]}", {"neighbours", *REPORT}),
-        ("report: {bootstrap_samples: 300}", {"tables", "page"}),
-        ("training: {learning_rate: 0.002}", LEARNING - {"split", "forest"}),
-        ("training: {threads: 2}", LEARNING - {"split", "forest"}),
-        ("training: {device: cpu}", LEARNING - {"split", "forest"}),
-        (
-            "studies: {published: {range_floor: 2.0e-6}}",
-            DATASET,
-        ),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_an_edited_config_runs_what_depends_on_the_edit(done, overlay, rules):
-    (done.root / "config/edit.yaml").write_text(overlay)
+ROOT = Path(__file__).parents[2]
+ROW = re.compile(r"^\| (.+?) \| (.+?) \| (\d+) \| (\d+) \|$", re.MULTILINE)
+TABLE = {row[0]: row[1:] for row in ROW.findall((ROOT / "config/README.md").read_text())}
+
+OVERLAYS = {
+    "nothing": "{}",
+    "`run.networks`: one more": "run: {networks: [proposed, res4, res4-l2]}",
+    "`run.seeds`: one more": "run: {seeds: [0, 1]}",
+    "`seed`": "seed: 1",
+    "`specimens.per_subset`: 4 → 6": "specimens: {per_subset: 6}",
+    "`specimens.per_subset`: 4 → 5, a short shard": "specimens: {per_subset: 5}",
+    "`specimens.dynamics`: a value": "specimens: {dynamics: {time_step_ns: 0.4}}",
+    "`maps.pitch_nm`": "maps: {pitch_nm: 2.5}",
+    "`studies`: the `frame` of one": "studies: {audited: {frame: deformed}}",
+    "`studies`: the `range_floor` of one": "studies: {audited: {range_floor: 2.0e-6}}",
+    "`studies`: the `aspect` of one": "studies: {audited: {aspect: '1:3'}}",
+    "`dataset.test_fraction`": "dataset: {test_fraction: 0.3}",
+    "`dataset.crop_px`": "dataset: {crop_px: 40}",
+    "`training.learning_rate`": "training: {learning_rate: 0.002}",
+    "`baseline.max_lag_nm`": "baseline: {max_lag_nm: 50.0}",
+    "`baseline.trees`": "baseline: {trees: [30]}",
+    "`curves.neighbours`": "curves: {neighbours: [1, 3]}",
+    "`report.bootstrap_samples`": "report: {bootstrap_samples: 300}",
+}
+EDITS = {
+    "a comment, a docstring or the layout of code": (
+        *("dataset/splits.py", "import annotations", "import annotations  # here"),
+    ),
+    "a function three imports deep (`maps/scalars.py`)": (
+        *("maps/scalars.py", "2.0 / 3.0", "4.0 / 6.0"),
+    ),
+    "the style of the figures": ("report/figures/style.py", '"font.size": 8', '"font.size": 9'),
+    # installed_versions() is what the rules are given, whatever is installed here
+    "the version of a dependency": (
+        *("workflow.py", "return {name: version(name) for name in names}"),
+        "return {name: version(name) for name in names} | {'numpy': '1.0'}",
+    ),
+}
+BY_HAND = {
+    "a script or module touched, a fresh checkout",
+    "the folder of the run moved, `.snakemake` with it",
+}
+
+
+@pytest.fixture(scope="module")
+def follows(done):
+    """The rules that read what each rule makes, directly or not, and the rule itself."""
+    graph = done.snakemake("--rulegraph").stdout
+    name = dict(re.findall(r'(\d+)\[label = "(\w+)"', graph))
+    after = {rule: {rule} for rule in name.values()}
+    edges = [(name[one], name[other]) for one, other in re.findall(r"(\d+) -> (\d+)", graph)]
+    for _ in after:
+        for one, other in edges:
+            after[one] |= after[other]
+    return after
+
+
+def check(row, plan, follows):
+    """Compare a plan with what the table says of a row."""
+    runs, simulations, trainings = TABLE[row]
+    named = set(re.findall(r"`(\w+)`", runs))
+    assert named or runs == "nothing"
+    rules = set().union(*(follows[rule] for rule in named)) if "follows" in runs else named
+    assert set(plan) == rules - {"all"}
+    assert (plan["simulate"], plan["train"]) == (int(simulations), int(trainings))
+
+
+def test_every_row_of_the_table_is_done_here():
+    assert set(TABLE) == {*OVERLAYS, *EDITS, *BY_HAND}
+
+
+@pytest.mark.parametrize("row", OVERLAYS)
+def test_an_edited_config_runs_what_the_table_says(done, follows, row):
+    (done.root / "config/edit.yaml").write_text(OVERLAYS[row])
     plan = done.plan("--configfile", "config/smoke.yaml", "config/edit.yaml", config="config")
-    assert set(plan) == rules
+    check(row, plan, follows)
 
 
-def test_more_specimens_only_add_shards(done):
-    with edited(done, "config/smoke.yaml", "per_subset: 4", "per_subset: 6"):
-        plan = done.plan()
-        assert plan["simulate"] == 1
-        assert plan["measure"] == 2
+@pytest.mark.parametrize("row", EDITS)
+def test_edited_code_runs_what_the_table_says(done, follows, row):
+    file, old, new = EDITS[row]
+    with edited(done, f"src/strainprint/{file}", old, new):
+        check(row, done.plan(), follows)
 
 
-def test_another_network_trains_alone(done):
-    with edited(done, "config/smoke.yaml", "[proposed, res4]", "[proposed, res4, res4-l2]"):
-        plan = done.plan()
-        assert plan["train"] == plan["infer"] == 2
-        assert not set(plan) & {"simulate", "measure", "manifest", "crop", "split", "forest"}
+def test_touched_files_and_a_checkout_run_what_the_table_says(done, follows):
+    for file in [*done.root.rglob("*.py"), *done.root.rglob("*.smk"), done.root / "Snakefile"]:
+        file.touch()
+    check("a script or module touched, a fresh checkout", done.plan(), follows)
 
 
-def test_another_seed_of_the_config_starts_anew(done):
-    with edited(done, "config/config.yaml", "seed: 0", "seed: 1"):
-        plan = done.plan()
-        assert plan["simulate"] == 2
+def test_a_moved_folder_runs_what_the_table_says(done, follows):
+    home = done.workdir
+    done.workdir = home.rename(home.with_name("moved"))
+    try:
+        check("the folder of the run moved, `.snakemake` with it", done.plan(), follows)
+    finally:
+        done.workdir = done.workdir.rename(home)
+
+
+def test_only_new_specimens_are_simulated_and_measured(done):
+    (done.root / "config/edit.yaml").write_text(OVERLAYS["`specimens.per_subset`: 4 → 6"])
+    run = done.snakemake(
+        *("--dry-run", "--configfile", "config/smoke.yaml", "config/edit.yaml"), config="config"
+    )
+    made = set(re.findall(r"output: (results/\S+/w0062.5-s1/\S+)\.(?:h5|zarr)", run.stdout))
+    assert made == {
+        "results/specimens/w0062.5-s1/0002",
+        "results/audited/maps/w0062.5-s1/0002",
+        "results/published/maps/w0062.5-s1/0002",
+    }
