@@ -17,7 +17,10 @@ from strainprint.specimens.bounds import check_fit
 from strainprint.specimens.strain_path import strain_paths
 
 RESERVED_STUDIES = frozenset(
-    {"specimens", "logs", "benchmarks", "records", "calibration", "external", "experiments"}
+    {
+        *("specimens", "logs", "benchmarks", "records", "calibration", "drawings", "external"),
+        "experiments",
+    }
 )
 """Study names that would collide with other folders of the results."""
 SEEN_BY = "seen_by_"

@@ -9,9 +9,10 @@ import errno
 import logging
 import math
 import os
+import re
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -90,6 +91,8 @@ class Paths:
     tables_manifest = "results/{study}/{split}/report/tables.json"
     figures = "results/{study}/{split}/report/figures"
     figures_manifest = "results/{study}/{split}/report/figures.json"
+    drawings = "results/drawings/figures"
+    drawings_manifest = "results/drawings/figures.json"
     page = "results/report.html"
 
     experiment_table = "results/experiments/{experiment}/table.csv"
@@ -416,6 +419,74 @@ def published_weights() -> list[str]:
     reference = os.environ.get("STRAINPRINT_REFERENCE", "../shared/reference")
     weights = Path(reference) / "published-cnn" / "weights.hdf5"
     return [str(weights)] if weights.is_file() else []
+
+
+def rule_flow(rules: Iterable[Any], target: str, sample: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return every rule that a target rests on, with the rules it reads from, in order of name.
+
+    Parameters
+    ----------
+    rules
+        Snakemake's rules.
+    target
+        Name of a rule.
+    sample
+        Values of wildcards, for inputs that are functions of them; functions of others are left
+        out.
+
+    Returns
+    -------
+    ``rule``, ``stage`` (the rule file's name), ``reads`` (rules) and ``writes`` (file patterns).
+    """
+    # imported here because every script imports this module
+    from snakemake.io import strip_wildcard_constraints as plain
+    from snakemake.iocontainers import Wildcards
+
+    known = {rule.name: rule for rule in rules}
+    written = {name: [plain(str(file)) for file in rule.output] for name, rule in known.items()}
+    made_by = {file: name for name, files in written.items() for file in files}
+    found: dict[str, list[str]] = {}
+    wanted = [target]
+    while wanted:
+        name = wanted.pop()
+        if name in found:
+            continue
+        rule = known[name]
+        asked = {key: sample[key] for key in rule.wildcard_names if key in sample}
+        wildcards = Wildcards(fromdict=asked) if len(asked) == len(rule.wildcard_names) else None
+        makers = {_maker(file, made_by) for file in _input_files(rule, wildcards)}
+        found[name] = sorted(one for one in makers if one not in {None, name})
+        wanted += found[name]
+    return [
+        {
+            "rule": name,
+            "stage": Path(known[name].snakefile).stem,
+            "reads": found[name],
+            "writes": written[name],
+        }
+        for name in sorted(found)
+    ]
+
+
+def _input_files(rule: Any, wildcards: Any) -> Iterator[str]:
+    """Yield a rule's inputs; those that are functions only where wildcards are known."""
+    for file in rule.input:
+        if callable(file) and wildcards is None:
+            continue
+        given = file(wildcards) if callable(file) else file
+        yield from [given] if isinstance(given, str) else map(str, given)
+
+
+def _maker(file: str, made_by: Mapping[str, str]) -> str | None:
+    """Return the rule that makes a file, itself maybe a pattern: the one of the longest pattern."""
+    if file in made_by:
+        return made_by[file]
+    matching = [
+        pattern
+        for pattern in made_by
+        if re.fullmatch(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(pattern)), file)
+    ]
+    return made_by[max(matching, key=len)] if matching else None
 
 
 def rule_digest(scripts: str | Path, rule: str) -> str:

@@ -256,6 +256,7 @@ def chain(tmp_path_factory):
         )
         judged = {
             "manifest": DATASET["manifest"],
+            "maps_manifests": maps,
             "predictions": PREDICTIONS,
             "ensemble": at(Paths.ensemble_predictions),
             "baseline": at(Paths.baseline_predictions),
@@ -275,7 +276,7 @@ def chain(tmp_path_factory):
             "figures",
             input=judged,
             output={"figures": at(Paths.figures), "manifest": at(Paths.figures_manifest)},
-            params={"scalar": "equivalent"},
+            params={**DRAWN, "aspect": "keep", "crop_px": 32, "scales": [256, 288]},
             wildcards=WILDCARDS,
         )
         logs["page"] = run_script(
@@ -294,6 +295,7 @@ def chain(tmp_path_factory):
                 },
                 "assumptions": ["`a` = 1: assumed"],
                 "run_facts": {"strainprint": "0"},
+                "config": {"seed": 0},
             },
         )
     return folder, logs

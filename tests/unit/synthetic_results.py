@@ -28,7 +28,11 @@ from strainprint.networks.predictions import write_predictions
 from strainprint.networks.saliency import KINDS, saliency
 from strainprint.networks.saliency_checks import deletion_test, randomization_test
 from strainprint.networks.storage import write_tensors
+from strainprint.report.drawings import write_drawings
+from strainprint.report.figures.write import write_figures
 from strainprint.report.inputs import ReportInputs
+from strainprint.report.page import write_page
+from strainprint.report.tables import write_tables
 from strainprint.seeds import generator
 from strainprint.specimens.naming import map_name, specimen_name, subset_name
 
@@ -86,6 +90,7 @@ def report_inputs(results: Path, study: str, split: str, **changes: Any) -> Repo
         split=split,
         manifest_csv=results / study / "dataset" / "manifest.csv",
         results_dir=results,
+        map_shards=sorted((results / study / "maps").glob("*/*.json")),
         networks={name: base / "networks" / name for name in NETWORKS},
         ensemble=base / "ensemble",
         baseline=base / "baseline",
@@ -109,6 +114,58 @@ def _write_strengths(
         for i, stress in enumerate(2e3 * width**-0.5 * random.lognormal(0, 0.1, (count, 2)))
     ]
     write_csv(folder / "strengths.csv", pd.DataFrame(rows, columns=list(STRENGTH_COLUMNS)))
+
+
+FLOW = [
+    {"rule": "simulate", "stage": "specimens", "reads": [], "writes": ["a.h5"]},
+    {"rule": "page", "stage": "report", "reads": ["simulate"], "writes": ["b.html"]},
+]
+
+
+def build_page(
+    results: Path, *, studies: tuple[str, ...], splits: tuple[str, ...], **changes: Any
+) -> Path:
+    """Write tables, figures, drawings and the page below results; return the page."""
+    reports = []
+    for study in studies:
+        for split in splits:
+            report = results / study / split / "report"
+            inputs = report_inputs(results, study, split)
+            write_tables(report / "tables", report / "tables.json", inputs)
+            write_figures(report / "figures", report / "figures.json", inputs)
+            reports.append(report)
+    drawings = results / "drawings" / "figures"
+    write_drawings(
+        drawings,
+        drawings.with_suffix(".json"),
+        flow=FLOW,
+        networks=["proposed", "res4"],
+        lead="proposed",
+        n_classes=3,
+        crop_px=32,
+    )
+    return write_one_page(results, reports, **changes)
+
+
+def write_one_page(results: Path, reports: list[Path], **changes: Any) -> Path:
+    """Write the page of reports that lie there already; ``changes`` are arguments of its own."""
+    arguments: dict[str, Any] = {
+        "tables": [report / "tables.json" for report in reports],
+        "figures": [report / "figures.json" for report in reports],
+        "seeds": [0],
+        "threads": 1,
+        "studies": {"audited": {"frame": "reference", "scalar": "equivalent", "aspect": "keep"}},
+        "assumptions": ["Grey levels are rounded <to nearest>; see `maps`."],
+        "run_facts": {"made by": "a & b"},
+        "drawings": results / "drawings" / "figures.json",
+        "config": {"seed": 0},
+        "benchmarks": results / "benchmarks",
+        **changes,
+    }
+    page: Path = changes.get("page", results / "report.html")
+    arguments.pop("page", None)
+    write_page(page, **arguments)
+    return page
 
 
 def _stress(width: float, prior: float, slip: int, seed: int) -> np.ndarray:

@@ -43,6 +43,8 @@ def test_every_table_is_written_and_in_the_manifest(
         "strength_exponents",
         "curve_r2",
         "curve_bands",
+        "pairs",
+        "lost",
         "saliency_randomization",
         "saliency_deletion",
     }

@@ -20,6 +20,7 @@ RULES = {
         "strengths",
         "predictor",
         "explain",
+        "drawings",
         "tables",
         "figures",
         "page",
@@ -70,7 +71,7 @@ def test_every_rule_runs_as_often_as_the_config_says(project, preset):
             ],
             datasets,
         ),
-        **dict.fromkeys(["gather_calibrations", "strengths", "page"], 1),
+        **dict.fromkeys(["gather_calibrations", "strengths", "drawings", "page"], 1),
         "explain": run["studies"] * len(config["report"]["explained_splits"]),
     }
 

@@ -33,6 +33,7 @@ from strainprint.workflow import (
     network_mb,
     published_weights,
     rule_digest,
+    rule_flow,
     shard_names,
     shard_size,
     simulate_minutes,

@@ -2,8 +2,18 @@
 
 tables     predictions, curves, maps → results/{study}/{split}/report/tables/*.csv
 figures    the same, features → results/{study}/{split}/report/figures/*.svg, *.png
+drawings   the workflow's rules, the networks' modules → results/drawings/figures/
 page       all of them → results/report.html
 """
+
+# One value of each wildcard: for drawing the flow of the rules.
+SAMPLE = {
+    "study": config["run"]["studies"][0],
+    "split": config["run"]["splits"][-1],
+    "subset": subset_names(config)[0],
+    "shard": shard_names(config)[0],
+    **LEAD_TRAINING,
+}
 
 
 rule tables:
@@ -76,12 +86,43 @@ rule figures:
     params:
         code=code("figures"),
         scalar=lambda wildcards: config["studies"][wildcards.study]["scalar"],
+        range_floor=lambda wildcards: config["studies"][wildcards.study]["range_floor"],
+        aspect=lambda wildcards: config["studies"][wildcards.study]["aspect"],
+        crop_px=config["dataset"]["crop_px"],
+        scales=config["dataset"]["scales"],
     script:
         "../scripts/figures.py"
 
 
+rule drawings:
+    output:
+        drawings=directory(Paths.drawings),
+        manifest=Paths.drawings_manifest,
+    log:
+        log_path("drawings"),
+    benchmark:
+        benchmark_path("drawings")
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=10,
+    params:
+        code=code("drawings"),
+        # only when a job asks are all rules known
+        flow=lambda wildcards: rule_flow(workflow.rules, "page", SAMPLE),
+        networks=config["run"]["networks"],
+        lead=lead_network(config),
+        n_classes=len(class_names(config)),
+        crop_px=config["dataset"]["crop_px"],
+    script:
+        "../scripts/drawings.py"
+
+
 rule page:
     input:
+        drawings=Paths.drawings_manifest,
         tables=expand(
             Paths.tables_manifest,
             study=config["run"]["studies"],
@@ -114,5 +155,6 @@ rule page:
         },
         assumptions=assumptions(config, SCHEMA),
         run_facts=installed_versions(),
+        config=config,
     script:
         "../scripts/page.py"

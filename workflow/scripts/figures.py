@@ -14,6 +14,7 @@ with job_log(snakemake):
         split=snakemake.wildcards.split,
         manifest_csv=Path(snakemake.input.manifest),
         results_dir=Path(RESULTS),
+        map_shards=[Path(file) for file in snakemake.input.maps_manifests],
         networks={folder.name: folder for folder in folders},
         ensemble=Path(snakemake.input.ensemble).parent,
         baseline=Path(snakemake.input.baseline).parent,
@@ -21,5 +22,9 @@ with job_log(snakemake):
         strengths_csv=Path(snakemake.input.strengths),
         explanations_dir=Path(explained[0]).parent if explained else None,
         scalar=snakemake.params.scalar,
+        range_floor=snakemake.params.range_floor,
+        aspect=snakemake.params.aspect,
+        crop_px=snakemake.params.crop_px,
+        scales=snakemake.params.scales,
     )
     write_figures(snakemake.output.figures, snakemake.output.manifest, inputs)

@@ -1,7 +1,7 @@
 """Write the one page that shows everything."""
 
 from strainprint.report.page import write_page
-from strainprint.workflow import job_log, versions_in_results
+from strainprint.workflow import RESULTS, job_log, versions_in_results
 
 with job_log(snakemake):
     write_page(
@@ -12,6 +12,9 @@ with job_log(snakemake):
         threads=snakemake.params.threads,
         studies=snakemake.params.studies,
         assumptions=snakemake.params.assumptions,
+        drawings=snakemake.input.drawings,
+        config=snakemake.params.config,
+        benchmarks=f"{RESULTS}/benchmarks",
         run_facts=versions_in_results(snakemake.params.run_facts),
         experiments=snakemake.input.get("experiments", []),
     )

@@ -14,6 +14,7 @@ with job_log(snakemake):
         split=snakemake.wildcards.split,
         manifest_csv=Path(snakemake.input.manifest),
         results_dir=Path(RESULTS),
+        map_shards=[Path(file) for file in snakemake.input.maps_manifests],
         networks={folder.name: folder for folder in folders},
         ensemble=Path(snakemake.input.ensemble).parent,
         baseline=Path(snakemake.input.baseline).parent,

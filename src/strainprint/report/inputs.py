@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from strainprint.curves.virgin_strengths import COLUMNS as STRENGTH_COLUMNS
+from strainprint.dataset.crops import PAPER_CROP_PX, PAPER_SCALES
 from strainprint.dataset.manifest import read_manifest
 from strainprint.errors import BadInputError
 from strainprint.networks.explain import Explanations, read_explanations
@@ -70,6 +71,8 @@ class ReportInputs:
         The dataset's manifest.
     results_dir
         Folder that the manifest's column ``shard`` is relative to.
+    map_shards
+        JSON manifest of every map shard, those that lost all their specimens among them.
     networks
         Folder of each trained network, by its name ``<network>-seed<n>``.
     ensemble, baseline, curves
@@ -80,6 +83,8 @@ class ReportInputs:
         Folder of the lead network's filters and saliency, None where it was not looked into.
     scalar
         Scalar of the strain that the study's pictures show.
+    range_floor, aspect, crop_px, scales
+        How the study's maps become pictures and crops, as in the config.
     seed
         The config's seed; every bootstrap derives its own from it.
     resamples
@@ -95,6 +100,7 @@ class ReportInputs:
     split: str
     manifest_csv: Path
     results_dir: Path
+    map_shards: Sequence[Path]
     networks: Mapping[str, Path]
     ensemble: Path
     baseline: Path
@@ -102,6 +108,10 @@ class ReportInputs:
     strengths_csv: Path
     explanations_dir: Path | None = None
     scalar: str = "equivalent"
+    range_floor: float = 1e-6
+    aspect: str = "keep"
+    crop_px: int = PAPER_CROP_PX
+    scales: Sequence[int] = PAPER_SCALES
     seed: int = 0
     resamples: int = 2000
 

@@ -61,6 +61,9 @@ def table(
     label: str,
     kind: str = "",
     strong: Sequence[int] = (),
+    sortable: bool = False,
+    filters: Sequence[int] = (),
+    name: str = "",
 ) -> str:
     """Return a table whose first column heads its rows, in a box that scrolls sideways.
 
@@ -76,14 +79,25 @@ def table(
         CSS class.
     strong
         Indices of rows to set in bold.
+    sortable
+        Whether a click on a head sorts the rows.
+    filters
+        Indices of columns by whose values the rows can be chosen.
+    name
+        What the table is, for scripts.
     """
-    head = "".join(f'<th scope="col">{escaped(text)}</th>' for text in heads)
+    head = "".join(
+        f'<th scope="col"{" data-filter" if index in filters else ""}>{escaped(text)}</th>'
+        for index, text in enumerate(heads)
+    )
+    kind = " ".join(filter(None, (kind, "sortable" if sortable else "")))
     body = []
     for index, (first, *others) in enumerate(rows):
         attribute = ' class="strong"' if index in strong else ""
         inner = "".join(f"<td>{escaped(text)}</td>" for text in others)
         body.append(f'<tr{attribute}><th scope="row">{escaped(first)}</th>{inner}</tr>')
     attribute = f' class="{kind}"' if kind else ""
+    attribute += f' data-name="{escaped(name)}"' if name else ""
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{escaped(label)}">'
         f"<table{attribute}><caption><span>{escaped(caption)}</span></caption>"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +13,7 @@ from strainprint.files import write_whole
 from strainprint.report import paper
 from strainprint.report.experiments import experiment_sections
 from strainprint.report.markup import bullets, escaped, paragraph, prose
+from strainprint.report.page_script import SCRIPT
 from strainprint.report.page_style import STYLE_SHEET
 from strainprint.report.sections import (
     accuracy,
@@ -23,6 +26,8 @@ from strainprint.report.sections import (
 )
 from strainprint.report.sections.answer import answer
 from strainprint.report.sections.leaks import leaks
+from strainprint.report.sections.method import method
+from strainprint.report.sections.provenance import config_listing, facts_list, this_run
 from strainprint.report.sections.section import ReportSection, Section
 from strainprint.report.sections.size_effect import size_effect
 from strainprint.report.sections.specimens import specimens
@@ -63,6 +68,9 @@ def write_page(
     threads: int,
     studies: Mapping[str, Mapping[str, Any]],
     assumptions: Sequence[str],
+    drawings: str | Path,
+    config: Mapping[str, Any],
+    benchmarks: str | Path,
     run_facts: Mapping[str, str] | None = None,
     experiments: Sequence[str | Path] = (),
 ) -> None:
@@ -80,6 +88,13 @@ def write_page(
         What each study is: ``frame``, ``scalar`` and ``aspect``, as in the config.
     assumptions
         What is assumed rather than known, one text each; `` `code` `` and ``**strong**`` are set.
+    drawings
+        Manifest that ``write_drawings`` wrote.
+    config
+        The whole config; its digest stands in every caption.
+    benchmarks
+        Folder of Snakemake's benchmarks; what is there is told in the last section, the only one
+        in which two runs of one config may differ.
     run_facts
         Anything else to state about the run, such as versions or the config's name.
     experiments
@@ -97,10 +112,12 @@ def write_page(
             allowed="one of each for every study and split, at least one",
         )
     folder = Path(page).parent
-    reports = [read_report(t, f, folder) for t, f in zip(tables, figures, strict=True)]
+    origin = f"Config {config_digest(config)}."
+    reports = [read_report(t, f, folder, origin) for t, f in zip(tables, figures, strict=True)]
     sections = [
         Section("answer", "The answer", answer(reports, seeds=seeds, threads=threads)),
         Section("leaks", "What the shape and the siblings give away", leaks(reports, studies)),
+        Section("method", "The method", method(drawings, reports)),
         Section("specimens", "The simulated specimens", specimens(reports)),
         Section("size-effect", "The size effect", size_effect(reports)),
         *(Section(report.anchor, report.title, "", _parts(report)) for report in reports),
@@ -113,12 +130,14 @@ def write_page(
         "threads of each training": str(threads),
         "config seed": str(reports[0].summary["seed"]),
         "bootstrap": f"{reports[0].summary['bootstrap_resamples']} resamples of whole specimens",
+        "config": config_digest(config),
         **(run_facts or {}),
     }
     sections += [
         Section("assumed", "What is assumed", _assumed(assumptions)),
         Section("reading", "How to read the numbers", bullets([prose(text) for text in _READING])),
-        Section("run", "This run", _facts(facts)),
+        Section("provenance", "Provenance", facts_list(facts) + config_listing(config)),
+        Section("run", "Machine and run times", this_run(benchmarks)),
     ]
     with write_whole(page) as partial:
         partial.write_text(_document(sections), encoding="utf-8")
@@ -130,6 +149,9 @@ def _document(sections: Sequence[Section]) -> str:
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        # the browser itself refuses whatever is not in this file
+        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
+        "style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n"
         '<meta name="color-scheme" content="light">\n'
         f"<title>{escaped(TITLE)} – strainprint report</title>\n"
         '<link rel="icon" href="data:,">\n'
@@ -142,7 +164,8 @@ def _document(sections: Sequence[Section]) -> str:
         f'<div class="columns"><nav aria-label="Contents"><h2>Contents</h2><ol>{contents}</ol>'
         f"</nav>\n<main>\n{body}\n</main></div>\n"
         "<footer>Made by strainprint from the files in this folder; no part of it is loaded from "
-        "elsewhere.</footer>\n</div>\n</body>\n</html>\n"
+        "elsewhere.</footer>\n</div>\n"
+        f"<script>{SCRIPT}</script>\n</body>\n</html>\n"
     )
 
 
@@ -178,6 +201,7 @@ def _assumed(assumptions: Sequence[str]) -> str:
     ) + bullets([prose(text) for text in assumptions])
 
 
-def _facts(facts: Mapping[str, str]) -> str:
-    inner = "".join(f"<dt>{escaped(k)}</dt><dd>{escaped(v)}</dd>" for k, v in facts.items())
-    return f'<dl class="facts">{inner}</dl>'
+def config_digest(config: Mapping[str, Any]) -> str:
+    """Return eight hexadecimal digits that tell one config from another."""
+    text = json.dumps(config, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -21,18 +21,18 @@ a:focus-visible, .scroll:focus-visible, summary:focus-visible {
 .skip { position: absolute; left: -999px; }
 .skip:focus { left: 1rem; top: 1rem; background: #fff; padding: .5rem 1rem; z-index: 2; }
 .frame { max-width: 80rem; margin: 0 auto; padding: 0 1.25rem 4rem; }
-header { padding: 3rem 0 1.2rem; border-bottom: 1px solid var(--line); margin-bottom: 1.6rem; }
+header { padding: 1.1rem 0 .7rem; border-bottom: 1px solid var(--line); margin-bottom: 1.1rem; }
 .kicker { font: 600 .78rem/1 var(--plain); letter-spacing: .08em; text-transform: uppercase;
-  color: var(--accent); margin: 0 0 .8rem; }
-h1 { font-size: clamp(1.7rem, 4.2vw, 2.6rem); line-height: 1.15; margin: 0 0 .6rem;
-  max-width: 24em; font-weight: 600; letter-spacing: -.01em; text-wrap: balance; }
-.source { color: var(--muted); margin: 0; max-width: 46rem; }
+  color: var(--accent); margin: 0 0 .5rem; }
+h1 { font-size: clamp(1.5rem, 2.9vw, 2.1rem); line-height: 1.15; margin: 0 0 .4rem;
+  max-width: 40em; font-weight: 600; letter-spacing: -.01em; text-wrap: balance; }
+.source { color: var(--muted); margin: 0; max-width: 72rem; font-size: .92rem; }
 h2 { font-size: 1.55rem; line-height: 1.25; margin: 3.2rem 0 .7rem; font-weight: 600;
   scroll-margin-top: 1rem; }
 h3 { font: 600 1.02rem/1.35 var(--plain); margin: 2rem 0 .5rem; scroll-margin-top: 1rem; }
 p, ul, dl { max-width: 46rem; margin: .6rem 0; }
 li { margin: .35rem 0; }
-.lead { font-size: 1.16rem; line-height: 1.5; }
+.lead { font-size: 1.1rem; line-height: 1.45; max-width: 56rem; }
 .note, caption, figcaption { color: var(--muted); font-size: .88rem; line-height: 1.45; }
 code { font: .88em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
 nav { font: .9rem/1.4 var(--plain); }
@@ -75,6 +75,29 @@ tbody tr:hover { background: var(--wash); }
 tr.strong th, tr.strong td { font-weight: 600; }
 td small, th small { display: block; color: var(--muted); font-size: .78rem; font-weight: 400; }
 .many td { padding-left: .5rem; }
+.sortable thead button { all: unset; cursor: pointer; box-sizing: border-box; text-align: inherit; }
+.sortable thead button:hover { color: var(--accent); }
+.sortable thead button:focus-visible, .filters select:focus-visible {
+  outline: 2px solid var(--accent); outline-offset: 2px; }
+.sortable thead button::after { content: " \\2195"; color: var(--muted); font-weight: 400; }
+.sortable [aria-sort=ascending] button::after { content: " \\2191"; color: var(--accent); }
+.sortable [aria-sort=descending] button::after { content: " \\2193"; color: var(--accent); }
+.filters { display: flex; flex-wrap: wrap; gap: .5rem 1.2rem; align-items: center;
+  font: .84rem/1.4 var(--plain); margin: 1rem 0 -.4rem; }
+.filters label { display: inline-flex; gap: .4rem; align-items: center; }
+.filters select { font: inherit; color: var(--ink); background: #fff; padding: .25rem .4rem;
+  border: 1px solid #7d8894; border-radius: 3px; }
+.filters [role=status] { color: var(--muted); }
+details { margin: .6rem 0; max-width: 50rem; }
+summary { cursor: pointer; font: .92rem/1.4 var(--plain); color: var(--accent); }
+pre { font: .78rem/1.45 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace;
+  overflow-x: auto; background: var(--wash); padding: .8rem 1rem; }
+.audit { border-left: 3px solid var(--accent); background: #f1f7fb; padding: .4rem 1.1rem;
+  margin: .8rem 0; max-width: 58rem; font-size: .95rem; line-height: 1.45; }
+.audit h3 { margin: .1rem 0; }
+.audit ul { margin: .2rem 0; padding-left: 1.1rem; max-width: none; }
+.audit li { margin: .12rem 0; }
+.words td { text-align: left; white-space: normal; }
 .big { font-size: 1.12rem; font-weight: 600; }
 .accuracies td { min-width: 7.6rem; }
 .accuracies td:last-child { min-width: 0; }
@@ -108,7 +131,7 @@ footer { margin-top: 4rem; padding-top: 1rem; border-top: 1px solid var(--line);
   color: var(--muted); font-size: .88rem; }
 @media (max-width: 40rem) {
   body { font-size: 16px; }
-  header { padding-top: 1.8rem; }
+  header { padding-top: 1.2rem; }
   h2 { margin-top: 2.4rem; }
   dl.facts { grid-template-columns: 1fr; gap: 0; }
   dl.facts dd { margin-bottom: .5rem; }
@@ -116,7 +139,8 @@ footer { margin-top: 4rem; padding-top: 1rem; border-top: 1px solid var(--line);
 @media print {
   @page { margin: 18mm 16mm; }
   body { font-size: 10.5pt; }
-  nav, .skip { display: none; }
+  nav, .skip, .filters { display: none; }
+  .sortable thead button::after { content: none !important; }
   .columns { display: block; }
   .frame { padding: 0; max-width: none; }
   .scroll { overflow: visible; }

@@ -42,6 +42,24 @@ _TABLE2_PERCENT: Final[dict[str, dict[tuple[str, int] | None, tuple[float, ...]]
     },
 }
 
+# Test maps behind Table 2, which the paper does not print: the only whole numbers that give all its
+# percentages and sum to its 891 (at 1 µm small reload, where both cells are 100 %, those of large).
+_TABLE2_TEST_MAPS: Final[dict[tuple[str, int], tuple[int, ...]]] = {
+    ("small", 2): (38, 39, 37, 39, 38, 39),
+    ("small", 1): (36, 36, 36, 36, 36, 36),
+    ("large", 2): (37, 39, 37, 39, 38, 39),
+    ("large", 1): (36, 36, 36, 36, 36, 36),
+}
+
+# Section 2.1, of the proposed network: misclassified test maps as (true class, named class or None
+# where the paper does not say which).
+CONFUSED: Final[dict[tuple[str, str | None], int]] = {
+    ("0.001", None): 10,
+    ("0.01", "0.001"): 42,
+    ("0.01", "0.1"): 3,
+    ("0.1", None): 12,
+}
+
 # Table 3: maps per subset, all classes and parts together.
 _TABLE3_MAPS: Final[dict[tuple[str, int], tuple[int, ...]]] = {
     ("small", 2): (154, 156, 154, 156, 155, 156),
@@ -70,6 +88,19 @@ def cell_accuracy(
     if key not in rows or width_nm not in _WIDTHS_NM:
         return float("nan")
     return round(rows[key][_WIDTHS_NM.index(width_nm)] / 100, 4)
+
+
+def cell_test_maps(
+    width_nm: float, *, reload: str | None = None, slip_systems: int | None = None
+) -> int:
+    """Return the number of test maps of a cell of Table 2 (or of a width), 0 where it has none."""
+    if width_nm not in _WIDTHS_NM:
+        return 0
+    at = _WIDTHS_NM.index(width_nm)
+    if reload is None or slip_systems is None:
+        return sum(row[at] for row in _TABLE2_TEST_MAPS.values())
+    row = _TABLE2_TEST_MAPS.get((reload, slip_systems))
+    return 0 if row is None else row[at]
 
 
 def subset_maps(width_nm: float, *, reload: str, slip_systems: int) -> float:

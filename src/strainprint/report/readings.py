@@ -105,6 +105,18 @@ def headline(row: Row, by_model: Mapping[str, Row]) -> str:
     )
 
 
+def printed(row: Row) -> str:
+    """Return what the paper prints for a model, with the interval that its test maps allow."""
+    theirs = float(row["paper_accuracy"])
+    if math.isnan(theirs):
+        return ""
+    return (
+        f"The paper prints {percent(theirs, 2)} for its own "
+        f"({percent_range(row['paper_low'], row['paper_high'])} on {paper.TEST_MAPS} test maps of "
+        f"its own specimens)."
+    )
+
+
 def comparison(row: Row, reference: Row) -> str:
     """Return whether a model beats a baseline on the same test maps, and by how much."""
     column = str(reference["model"]).replace("-", "_")
@@ -134,19 +146,23 @@ def comparison(row: Row, reference: Row) -> str:
     )
 
 
-def shape_against_chance(row: Row) -> str:
-    """Return whether outline and grey statistics alone give the class away."""
+def shape_against_chance(row: Row, *, of: str = "") -> str:
+    """Return whether outline and grey statistics alone give the class away.
+
+    ``of`` says in which study and split, where the text does not stand below their name.
+    """
     interval = interval_of(row)
+    where = f" ({of})" if of else ""
     numbers = f"{percent(row['accuracy'])} ({percent_range(*interval)})"
     if interval.low > row["chance"]:
         return (
-            f"Height, width and grey statistics alone reach {numbers}, "
+            f"Height, width and grey statistics alone{where} reach {numbers}, "
             f"above chance ({percent(row['chance'])}): part of any accuracy here can come without "
             f"reading the slip pattern."
         )
     return (
-        f"Height, width and grey statistics alone ({numbers}) cannot be told from chance "
-        f"({percent(row['chance'])})."
+        f"Height, width and grey statistics alone{where} reach {numbers}, which cannot be told "
+        f"from chance ({percent(row['chance'])})."
     )
 
 
@@ -393,3 +409,86 @@ def saliency_reading(randomization: Sequence[Row], deletion: Sequence[Row]) -> s
             "Blanking the brightest pixels first does at least as much, and needs no network."
         )
     return " ".join(said)
+
+
+WHAT_DIFFERS = (
+    "Beside the paper: its specimens were never published, ours come from our own simulator; its "
+    "891 test maps are of six widths and dealt out map by map; its intervals are not printed but "
+    "worked out here from its number of test maps, as if they were independent. Intervals that "
+    "overlap are no agreement: they leave both open."
+)
+
+
+def paper_verdict(row: Row) -> str:
+    """Return where the paper's interval lies against ours, empty where either is unknown."""
+    theirs = Interval(float(row["paper_low"]), float(row["paper_high"]))
+    low = float(row["ci_low"] if "ci_low" in row else row["wilson_low"])
+    high = float(row["ci_high"] if "ci_high" in row else row["wilson_high"])
+    if any(math.isnan(value) for value in (*theirs, low, high)):
+        return ""
+    if theirs.low > high:
+        return "above ours"
+    return "below ours" if theirs.high < low else "overlaps ours"
+
+
+def cells_against_paper(rows: Sequence[Row]) -> str:
+    """Return in how many cells of Table 2 the paper's interval lies apart from ours."""
+    verdicts = [paper_verdict(row) for row in rows if row["reload"] != "all" and int(row["n"])]
+    verdicts = [verdict for verdict in verdicts if verdict]
+    if not verdicts:
+        return "No cell stands beside one of the paper: it has other widths."
+    apart = [verdict for verdict in verdicts if verdict != "overlaps ours"]
+    higher = sum(verdict == "above ours" for verdict in apart)
+    return (
+        f"Of {counted(len(verdicts), 'cell')} that the paper has too, its interval lies above ours "
+        f"in {higher}, below in {len(apart) - higher}, and overlaps in {len(verdicts) - len(apart)}"
+        f". With so few maps in a cell an overlap says little."
+    )
+
+
+def counts_against_paper(rows: Sequence[Row]) -> str:
+    """Return how our number of maps compares with the paper's."""
+    shared = [row for row in rows if not math.isnan(float(row["paper_total"]))]
+    ours = sum(int(row["total"]) for row in rows)
+    if not shared:
+        return f"{counted(ours, 'map')}; none of the widths is the paper's."
+    theirs = sum(int(row["paper_total"]) for row in shared)
+    return (
+        f"{counted(ours, 'map')} here; the paper has {counted(theirs, 'map')} in the "
+        f"{counted(len(shared), 'subset')} that both have, and {counted(paper.MAPS, 'map')} in its "
+        f"24 subsets."
+    )
+
+
+def confused(rows: Sequence[Row]) -> str:
+    """Return where a network's errors lie, beside what the paper says of its own.
+
+    Parameters
+    ----------
+    rows
+        Rows of a ``confusion_{model}.csv``.
+    """
+    wrong = {
+        (str(row["prior_strain"]), column.removeprefix("named_")): int(row[column])
+        for row in rows
+        for column in row
+        if column.startswith("named_") and column != f"named_{row['prior_strain']}"
+    }
+    total = sum(wrong.values())
+    theirs = sum(paper.CONFUSED.values())
+    commonest = paper.CONFUSED["0.01", "0.001"]
+    printed = (
+        f"The paper’s network errs on {theirs} of {paper.TEST_MAPS} test maps, and on {commonest} "
+        f"of these ({percent(commonest / theirs, 0)}) it takes 1 % for 0.1 %."
+    )
+    empty = [class_label(row["prior_strain"]) for row in rows if not int(row["n"])]
+    missing = f" No test map of class {listed(empty)}." if empty else ""
+    if not total:
+        return f"The lead network made no error here.{missing} {printed}"
+    (true, named_as), count = max(wrong.items(), key=lambda item: item[1])
+    interval = wilson_interval(count, total)
+    return (
+        f"The lead network erred on {counted(total, 'test map')}, most often by taking "
+        f"{class_label(true)} for {class_label(named_as)}: {count} of {total} "
+        f"({percent_range(*interval)}).{missing} {printed}"
+    )

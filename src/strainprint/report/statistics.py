@@ -59,6 +59,20 @@ def mcnemar_exact(correct_a: ArrayLike, correct_b: ArrayLike) -> float:
     return float(binomtest(only_a, only_a + only_b, 0.5).pvalue)
 
 
+def holm_corrected(p_values: ArrayLike) -> NDArray[np.float64]:
+    """Return p-values corrected for their number by Holm's step-down method; NaN stays NaN.
+
+    Holm, Scand. J. Stat. 6 (1979) 65.
+    """
+    values = np.asarray(p_values, dtype=float)
+    corrected = np.full(values.shape, np.nan)
+    known = np.flatnonzero(np.isfinite(values))
+    order = known[np.argsort(values[known], kind="stable")]
+    steps = values[order] * np.arange(len(order), 0, -1)
+    corrected[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return corrected
+
+
 FEWEST_SPECIMENS = 3
 """Below this number of specimens no interval of a paired difference is given."""
 

@@ -18,12 +18,12 @@ from strainprint.report.tables import TABLES_FORMAT
 
 _BASELINES = ("chance", "shape-only", "baseline")
 # Compact as a picture of pixels, not as vectors.
-_DRAWN_AS_PNG = frozenset({"strain_maps", "filters", "saliency"})
+_DRAWN_AS_PNG = frozenset({"strain_maps", "filters", "saliency", "crops"})
 
 Rows = list[dict[str, Any]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Report:
     """Tables and figures of one study and split, read back from their files.
 
@@ -39,6 +39,8 @@ class Report:
         Their folders.
     page_dir
         Folder of the page, which links are relative to.
+    origin
+        A sentence that ends every caption: the config.
     """
 
     study: str
@@ -48,6 +50,7 @@ class Report:
     tables_dir: Path
     figures_dir: Path
     page_dir: Path
+    origin: str
 
     @property
     def anchor(self) -> str:
@@ -93,7 +96,7 @@ class Report:
             (self.figures_dir / f"{name}.{kind}").read_bytes(),
             media_type,
             title=str(entry["title"]),
-            caption=str(entry["caption"]),
+            caption=f"{entry['caption']} {self.origin}",
             alternative=str(entry["alternative"]),
         )
 
@@ -104,10 +107,13 @@ class Report:
         return Markup(", ".join(links))
 
 
-def read_report(tables_json: str | Path, figures_json: str | Path, page_dir: str | Path) -> Report:
+def read_report(
+    tables_json: str | Path, figures_json: str | Path, page_dir: str | Path, origin: str
+) -> Report:
     """Read the tables and figures of one study and split by their manifests.
 
-    The folders are those beside the manifests, of the same name without ``.json``.
+    The folders are those beside the manifests, of the same name without ``.json``; ``origin`` ends
+    every caption.
 
     Raises
     ------
@@ -136,7 +142,7 @@ def read_report(tables_json: str | Path, figures_json: str | Path, page_dir: str
         for kind, digest in entry["sha256"].items():
             _proved(figures_dir / f"{Path(entry['name']).name}.{kind}", digest)
         figures[str(entry["name"])] = entry
-    return Report(*about, tables, figures, tables_dir, figures_dir, Path(page_dir))
+    return Report(*about, tables, figures, tables_dir, figures_dir, Path(page_dir), origin)
 
 
 def _proved(path: Path, digest: str) -> Path:

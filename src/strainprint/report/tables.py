@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +27,7 @@ from strainprint.report.statistics import (
     accuracy_interval,
     bootstrap_difference,
     confusion_counts,
+    holm_corrected,
     mcnemar_exact,
     specimen_resamples,
     wilson_interval,
@@ -76,6 +78,7 @@ def _run_tables(inputs: ReportInputs) -> dict[str, pd.DataFrame]:
             resamples=inputs.resamples,
         ),
         "specimens": specimen_table(inputs.manifest, inputs.results_dir),
+        "lost": lost_table(inputs.map_shards),
     }
 
 
@@ -84,6 +87,9 @@ def _accuracy_tables(inputs: ReportInputs) -> dict[str, pd.DataFrame]:
     led = [m for m in inputs.models if paper.model_family(m.name) in {family, "ensemble"}]
     return {
         "table1": accuracy_table(
+            inputs.models, seed=inputs.bootstrap_seed("accuracy"), resamples=inputs.resamples
+        ),
+        "pairs": pair_table(
             inputs.models, seed=inputs.bootstrap_seed("accuracy"), resamples=inputs.resamples
         ),
         "table2": cell_table(led, inputs.manifest),
@@ -176,6 +182,45 @@ def specimen_table(manifest: pd.DataFrame, results_dir: str | Path) -> pd.DataFr
     return pd.DataFrame(rows)
 
 
+def lost_table(map_shards: Sequence[Path]) -> pd.DataFrame:
+    """Return the specimens that the simulation lost, and why; no row where it lost none."""
+    lost: dict[str, str] = {}
+    for path in map_shards:
+        lost |= MapShard.open(path).lost
+    return pd.DataFrame(sorted(lost.items()), columns=["specimen_id", "reason"])
+
+
+def pair_table(models: Sequence[JudgedModel], *, seed: int, resamples: int) -> pd.DataFrame:
+    """Return every pair of models on the same test maps: difference, interval, McNemar's p.
+
+    ``holm_p`` is the p-value after Holm's correction for the number of pairs. Fewer than three
+    specimens give no interval.
+    """
+    specimens = models[0].test["specimen_id"].to_numpy()
+    enough = len(np.unique(specimens)) >= FEWEST_SPECIMENS
+    weights = specimen_resamples(specimens, seed=seed, resamples=resamples)
+    rows = []
+    for one, other in combinations(models[::-1], 2):
+        a, b = one.correct, other.correct
+        difference = bootstrap_difference(a, b, weights) if enough else NOT_KNOWN
+        rows.append(
+            {
+                "model": one.name,
+                "other": other.name,
+                "n_test": len(a),
+                "only_model_right": int((a & ~b).sum()),
+                "only_other_right": int((b & ~a).sum()),
+                "difference": float(a.mean() - b.mean()) if len(a) else np.nan,
+                "difference_low": difference.low,
+                "difference_high": difference.high,
+                "mcnemar_p": mcnemar_exact(a, b) if len(a) else np.nan,
+            }
+        )
+    table = pd.DataFrame(rows)
+    table["holm_p"] = holm_corrected(table["mcnemar_p"].to_numpy())
+    return table
+
+
 def accuracy_table(models: Sequence[JudgedModel], *, seed: int, resamples: int) -> pd.DataFrame:
     """Return Table 1: accuracy of every model with intervals and paired comparisons.
 
@@ -183,16 +228,14 @@ def accuracy_table(models: Sequence[JudgedModel], *, seed: int, resamples: int) 
     would reach. All models share one set of bootstrap samples, so their differences are paired.
     """
     test = models[0].test
-    if test.empty:
-        raise BadInputError("the test part has no map", way_out="raise specimens.per_subset")
     specimens = test["specimen_id"].to_numpy()
     weights = specimen_resamples(specimens, seed=seed, resamples=resamples)
-    commonest = int(test["label"].value_counts().max())
+    commonest = 0 if test.empty else int(test["label"].value_counts().max())
     by_name = {model.name: model for model in models}
     shared = {"n_test": len(test), "n_specimens": len(set(specimens))}
     fixed = {
-        "chance": commonest / len(test),
-        "shape_only_accuracy": float(by_name["shape-only"].correct.mean()),
+        "chance": commonest / len(test) if len(test) else np.nan,
+        "shape_only_accuracy": _share(by_name["shape-only"].correct),
     }
     rows: list[dict[str, Any]] = [
         {"model": "chance", **shared, "correct": commonest, "accuracy": fixed["chance"], **fixed}
@@ -205,7 +248,7 @@ def accuracy_table(models: Sequence[JudgedModel], *, seed: int, resamples: int) 
             "model": model.name,
             **shared,
             "correct": int(right.sum()),
-            "accuracy": float(right.mean()),
+            "accuracy": _share(right),
             "ci_low": interval.low,
             "ci_high": interval.high,
             "ci_method": method,
@@ -222,12 +265,25 @@ def accuracy_table(models: Sequence[JudgedModel], *, seed: int, resamples: int) 
             difference = bootstrap_difference(right, reference, weights) if known else NOT_KNOWN
             row |= {
                 f"mcnemar_p_{column}": np.nan if same else mcnemar_exact(right, reference),
-                f"minus_{column}": np.nan if same else float(right.mean() - reference.mean()),
+                f"minus_{column}": np.nan if same else _share(right) - _share(reference),
                 f"minus_{column}_low": difference.low,
                 f"minus_{column}_high": difference.high,
             }
-        rows.append({**row, "paper_accuracy": paper.accuracy(model.name)})
+        rows.append({**row, **_printed(paper.accuracy(model.name), paper.TEST_MAPS)})
     return pd.DataFrame(rows, columns=list(rows[-1]))
+
+
+def _printed(accuracy: float, test_maps: int) -> dict[str, float]:
+    """Return the paper's accuracy with its number of test maps and the interval they allow."""
+    known = test_maps > 0 and not np.isnan(accuracy)
+    count = test_maps if known else 0
+    wilson = wilson_interval(round(accuracy * count) if known else 0, count)
+    return {
+        "paper_accuracy": accuracy,
+        "paper_n_test": count if known else np.nan,
+        "paper_low": wilson.low,
+        "paper_high": wilson.high,
+    }
 
 
 def cell_table(models: Sequence[JudgedModel], manifest: pd.DataFrame) -> pd.DataFrame:
@@ -253,6 +309,10 @@ def _cell(
     right, n = int(test["correct"].sum()), len(test)
     wilson = wilson_interval(right, n)
     total = reload == "all"
+    cell: dict[str, Any] = {
+        "reload": None if total else reload,
+        "slip_systems": None if total else int(slip),
+    }
     return {
         "model": model,
         "width_nm": width_nm,
@@ -263,11 +323,8 @@ def _cell(
         "accuracy": right / n if n else np.nan,
         "wilson_low": wilson.low,
         "wilson_high": wilson.high,
-        "paper_accuracy": paper.cell_accuracy(
-            model,
-            width_nm,
-            reload=None if total else reload,
-            slip_systems=None if total else int(slip),
+        **_printed(
+            paper.cell_accuracy(model, width_nm, **cell), paper.cell_test_maps(width_nm, **cell)
         ),
     }
 

@@ -12,7 +12,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from strainprint.files import write_whole
+from strainprint.files import sha256_of_file, write_whole
 
 COLUMN_IN = 3.4  # one column of a two-column journal
 PNG_DPI = 200
@@ -139,3 +139,15 @@ def save_figure(figure: Figure, folder: str | Path, name: str) -> Sequence[Path]
             figure.savefig(partial, format=kind, dpi=PNG_DPI, metadata=metadata)
         paths.append(path)
     return paths
+
+
+def figure_entry(plate: Plate, folder: str | Path, name: str) -> dict[str, Any]:
+    """Write a plate's figure and return what a manifest says of it: words and checksums."""
+    files = save_figure(plate.figure, folder, name)
+    return {
+        "name": name,
+        "title": plate.title,
+        "caption": plate.caption,
+        "alternative": plate.alternative,
+        "sha256": {path.suffix[1:]: sha256_of_file(path) for path in files},
+    }

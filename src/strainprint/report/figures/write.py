@@ -10,11 +10,13 @@ from typing import Final
 from strainprint.curves.neighbours import read_features
 from strainprint.curves.prediction import reload_curves
 from strainprint.dataset.manifest import classes_of
-from strainprint.files import sha256_of_file, whole_directory, write_json
+from strainprint.files import whole_directory, write_json
+from strainprint.maps.picture import grey_picture
 from strainprint.maps.scalars import scalar_field
 from strainprint.maps.store import MapShard
 from strainprint.networks.architectures import N_FEATURES
 from strainprint.report.figures.confusion import draw_confusion
+from strainprint.report.figures.crops import draw_crops
 from strainprint.report.figures.curve_example import draw_curve_example
 from strainprint.report.figures.curve_neighbours import draw_curve_cases, draw_curve_neighbours
 from strainprint.report.figures.curve_predictability import draw_curve_predictability
@@ -26,7 +28,7 @@ from strainprint.report.figures.saliency_checks import draw_saliency_checks
 from strainprint.report.figures.size_effect import draw_size_effect
 from strainprint.report.figures.strain_maps import ExampleMap, draw_strain_maps
 from strainprint.report.figures.stress_strain import draw_stress_strain
-from strainprint.report.figures.style import Plate, house_style, save_figure
+from strainprint.report.figures.style import Plate, figure_entry, house_style
 from strainprint.report.inputs import HISTORY_COLUMNS, ReportInputs, read_table
 from strainprint.report.statistics import confusion_counts
 
@@ -60,16 +62,7 @@ def write_figures(figures_dir: str | Path, figures_json: str | Path, inputs: Rep
             plate = draw(inputs)
             if plate is None:
                 continue
-            files = save_figure(plate.figure, folder, name)
-            entries.append(
-                {
-                    "name": name,
-                    "title": plate.title,
-                    "caption": plate.caption,
-                    "alternative": plate.alternative,
-                    "sha256": {path.suffix[1:]: sha256_of_file(path) for path in files},
-                }
-            )
+            entries.append(figure_entry(plate, folder, name))
             _log.info("drew %s for study %s, split %s", name, inputs.study, inputs.split)
     content = {"format": FIGURES_FORMAT, "version": 1, **inputs.about, "figures": entries}
     write_json(figures_json, content)
@@ -192,6 +185,26 @@ def _strain_maps(inputs: ReportInputs) -> Plate:
     )
 
 
+def _crops(inputs: ReportInputs) -> Plate:
+    """Read the map with the most slip to see: the last class at the largest reload."""
+    manifest = inputs.manifest
+    large = manifest[manifest["reload_strain"] == manifest["reload_strain"].max()]
+    one = large[large["label"] == large["label"].max()].iloc[[0]]
+    shard = MapShard.open(inputs.results_dir / str(one["shard"].iloc[0]))
+    picture, _ = grey_picture(
+        shard.map(int(one["shard_index"].iloc[0])), inputs.scalar, inputs.range_floor
+    )
+    return draw_crops(
+        picture,
+        map_id=str(one["map_id"].iloc[0]),
+        pitch_nm=shard.header.pitch_nm,
+        crop_px=inputs.crop_px,
+        scales=inputs.scales,
+        aspect=inputs.aspect,
+        **inputs.about,
+    )
+
+
 def _stress_strain(inputs: ReportInputs) -> Plate:
     """Read one reload curve for each specimen and prior strain."""
     once = inputs.manifest.drop_duplicates(["specimen_id", "label"]).reset_index(drop=True)
@@ -228,6 +241,7 @@ FIGURES: Final[dict[str, Callable[[ReportInputs], Plate | None]]] = {
     "saliency": _saliency,
     "saliency_checks": _saliency_checks,
     "strain_maps": _strain_maps,
+    "crops": _crops,
     "stress_strain": _stress_strain,
     "size_effect": _size_effect,
 }

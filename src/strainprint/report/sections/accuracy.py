@@ -34,7 +34,7 @@ def _table1(report: Report) -> str:
                 "–" if chance else percent_range(row["wilson_low"], row["wilson_high"]),
                 difference(row, "shape_only", with_p=True),
                 difference(row, "baseline", with_p=True),
-                percent(row["paper_accuracy"], 2),
+                _paper_cell(row),
             ]
         )
     compared = [
@@ -63,12 +63,60 @@ def _table1(report: Report) -> str:
                 report.csv("table1"),
             ),
             label="Table 1",
+            name="table1",
+            sortable=True,
             strong=[len(rows) - 1],
         )
         + bullets(compared, kind="findings")
         + paragraph(readings.ranking(report.tables["table1"]))
         + paragraph(readings.resolution(report.tables["table1"]))
+        + paragraph(readings.WHAT_DIFFERS, kind="note")
+        + _pairs(report)
     )
+
+
+def _paper_cell(row: Mapping[str, Any]) -> Text:
+    if math.isnan(row["paper_accuracy"]):
+        return "not printed"
+    verdict = readings.paper_verdict(row)
+    below = f"{escaped(percent_range(row['paper_low'], row['paper_high']))}<br>{verdict}"
+    return cell(percent(row["paper_accuracy"], 2), Markup(below))
+
+
+def _pairs(report: Report) -> str:
+    """Return every pair of models on the same test maps, to sort and to filter."""
+    rows: list[list[Text]] = [
+        [
+            model_label(row["model"]),
+            model_label(row["other"]),
+            points(row["difference"]),
+            points_range(row["difference_low"], row["difference_high"]),
+            str(row["only_model_right"]),
+            str(row["only_other_right"]),
+            p_value(row["mcnemar_p"]).removeprefix("= "),
+            p_value(row["holm_p"]).removeprefix("= "),
+        ]
+        for row in report.tables["pairs"]
+    ]
+    listed = table(
+        [
+            *("Model", "Against", "Difference (points)", "95 % interval"),
+            *("Only model right", "Only other right", "McNemar p", "Holm p"),
+        ],
+        rows,
+        caption=joined(
+            Markup(
+                "<b>Every pair of models on the same test maps.</b> Interval: bootstrap over "
+                "specimens; p: exact McNemar test over maps, and after Holm’s correction for all "
+                "pairs. "
+            ),
+            report.csv("pairs"),
+        ),
+        label="Paired comparisons",
+        sortable=True,
+        filters=[0, 1],
+    )
+    return f"<details><summary>Every pair of models compared</summary>{listed}</details>"
 
 
 SECTION = ReportSection("table1", "Table 1: accuracy", _table1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from strainprint.report import paper, readings
@@ -13,9 +12,11 @@ from strainprint.report.markup import (
     cell,
     interval_track,
     joined,
+    link,
     paragraph,
     table,
 )
+from strainprint.report.statistics import wilson_interval
 from strainprint.report.study_report import Report, by_strictness
 from strainprint.report.wording import lower, model_label, percent, percent_range
 
@@ -26,7 +27,6 @@ def answer(reports: Sequence[Report], *, seeds: Sequence[int], threads: int) -> 
     rows = strict.accuracy
     ensemble = rows["ensemble"]
     findings: list[Text] = [
-        readings.comparison(ensemble, rows["shape-only"]),
         readings.comparison(ensemble, rows["baseline"]),
         readings.ranking(strict.tables["table1"]),
         readings.against_paper(ensemble),
@@ -38,8 +38,12 @@ def answer(reports: Sequence[Report], *, seeds: Sequence[int], threads: int) -> 
         _one_draw(seeds),
     ]
     return (
-        paragraph(readings.headline(ensemble, rows), kind="lead")
-        + paragraph(f"These are the numbers of {lower(strict.title)}, the strictest that was run.")
+        paragraph(
+            f"{readings.headline(ensemble, rows)} {readings.printed(ensemble)} (Ours: "
+            f"{lower(strict.title)}, the strictest that was run.)",
+            kind="lead",
+        )
+        + _audit(reports)
         + _accuracy_overview(by_strictness(reports))
         + bullets(findings, kind="findings")
         + f'<div class="limits"><h3>What this run cannot say</h3>{bullets(limits)}</div>'
@@ -54,6 +58,25 @@ def answer(reports: Sequence[Report], *, seeds: Sequence[int], threads: int) -> 
             )
         )
     )
+
+
+def _audit(reports: Sequence[Report]) -> str:
+    """Return in few lines how much of the accuracy comes without the slip pattern."""
+    ordered = by_strictness(reports)
+    strict, loose = ordered[0], ordered[-1]
+    found: list[Text] = [
+        readings.shape_against_chance(report.accuracy["shape-only"], of=lower(report.title))
+        for report in dict.fromkeys((loose, strict))
+    ]
+    found.append(readings.comparison(strict.accuracy["ensemble"], strict.accuracy["shape-only"]))
+    share = loose.summary["test_maps_with_sibling_in_training"]
+    if loose is not strict and share > 0:
+        found.append(
+            f"Dealt out map by map, as the paper did, {percent(share)} of the test maps have a "
+            "sibling of the same specimen in training."
+        )
+    more = link("#leaks", "more").text
+    return f'<div class="audit"><h3>What the audit found ({more})</h3>{bullets(found)}</div>'
 
 
 def _one_draw(seeds: Sequence[int]) -> str:
@@ -89,11 +112,18 @@ def _accuracy_overview(reports: Sequence[Report]) -> str:
             track = interval_track(row["accuracy"], low, high, row["chance"])
             cells.append(joined(value, track, cell("", percent_range(low, high))))
         printed = paper.accuracy(model)
-        known = not math.isnan(printed)
+        theirs = (
+            wilson_interval(round(printed * paper.TEST_MAPS), paper.TEST_MAPS)
+            if printed > 0
+            else None
+        )
         cells.append(
-            cell(
-                percent(printed, 2) if known else "–",
-                f"{paper.TEST_MAPS} test maps" if known else "",
+            "–"
+            if theirs is None
+            else joined(
+                Markup(f'<span class="big">{percent(printed, 2)}</span>'),
+                interval_track(printed, theirs.low, theirs.high, 1 / 3),
+                cell("", f"{percent_range(*theirs)}, {paper.TEST_MAPS} maps"),
             )
         )
         rows.append(cells)

@@ -6,11 +6,13 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from strainprint.report.markup import Markup, Text, cell, joined, table
+from strainprint.dataset.splits import PARTS
+from strainprint.report import readings
+from strainprint.report.markup import Markup, Text, cell, joined, paragraph, table
 from strainprint.report.sections.loadings import loading_label, loading_of, loading_order
 from strainprint.report.sections.section import ReportSection
 from strainprint.report.study_report import Report
-from strainprint.report.wording import width_label
+from strainprint.report.wording import class_label, width_label
 
 
 def _table3(report: Report) -> str:
@@ -22,7 +24,7 @@ def _table3(report: Report) -> str:
         [loading_label(*loading), *(_table3_cell(grid.get((loading, w))) for w in widths)]
         for loading in loadings
     ]
-    return table(
+    grid_table = table(
         ["Width", *(width_label(width) for width in widths)],
         rows,
         caption=joined(
@@ -35,6 +37,32 @@ def _table3(report: Report) -> str:
         label="Table 3",
         kind="many",
     )
+    return grid_table + paragraph(readings.counts_against_paper(sums)) + _by_class(report)
+
+
+def _by_class(report: Report) -> str:
+    """Return the numbers of maps of each class, to sort and to filter."""
+    rows: list[list[Text]] = [
+        [
+            width_label(row["width_nm"]),
+            str(row["reload"]),
+            str(row["slip_systems"]),
+            class_label(row["prior_strain"]),
+            *(str(row[part]) if row[part] else "none" for part in PARTS),
+            str(row["total"]),
+        ]
+        for row in report.tables["table3"]
+        if row["prior_strain"] != "all"
+    ]
+    listed = table(
+        ["Width", "Reload", "Slip systems", "Class", "Training", "Validation", "Test", "All"],
+        rows,
+        caption=Markup("<b>Maps of each class, to sort and filter.</b>"),
+        label="Maps of each class",
+        sortable=True,
+        filters=[0, 1, 2, 3],
+    )
+    return f"<details><summary>Maps of each class</summary>{listed}</details>"
 
 
 def _table3_cell(row: Mapping[str, Any] | None) -> Text:

@@ -8,7 +8,7 @@ from typing import Any
 from strainprint.report import readings
 from strainprint.report.markup import Markup, Text, joined, paragraph, table
 from strainprint.report.study_report import Report, by_strictness
-from strainprint.report.wording import class_label, percent, slip_label, width_label
+from strainprint.report.wording import class_label, counted, percent, slip_label, width_label
 
 
 def specimens(reports: Sequence[Report]) -> str:
@@ -41,6 +41,7 @@ def specimens(reports: Sequence[Report]) -> str:
     curves = strict.figure("stress_strain")
     return (
         paragraph(readings.reference_states(facts))
+        + _lost(strict)
         + table(
             [
                 "Width, slip, prior strain",
@@ -63,6 +64,24 @@ def specimens(reports: Sequence[Report]) -> str:
             label="Facts of the simulated specimens",
         )
         + f'<div class="figures">{maps}</div><div class="figures">{curves}</div>'
+    )
+
+
+def _lost(report: Report) -> str:
+    """Return the specimens that the simulation lost, by name, each with the reason."""
+    lost = report.tables["lost"]
+    if not lost:
+        return paragraph("No specimen was lost: each passed every check of the simulation.")
+    rows: list[list[Text]] = [[str(row["specimen_id"]), str(row["reason"])] for row in lost]
+    return paragraph(
+        f"{counted(len(lost), 'specimen')} broke a check of the simulation and gave no map; the "
+        "numbers on this page do not know of them."
+    ) + table(
+        ["Lost specimen", "Why"],
+        rows,
+        caption=joined(Markup("<b>Lost specimens.</b> "), report.csv("lost")),
+        label="Lost specimens",
+        kind="words",
     )
 
 
