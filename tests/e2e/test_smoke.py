@@ -89,7 +89,7 @@ def test_every_job_left_a_log_and_a_benchmark(results):
         path.relative_to(results / "benchmarks").with_suffix("") for path in results.rglob("*.tsv")
     }
     assert logs == benchmarks
-    assert len({path.parts[0] for path in logs}) == 21
+    assert len({path.parts[0] for path in logs}) == 20
 
 
 def test_no_job_used_four_gigabytes(results):

@@ -97,7 +97,7 @@ def test_every_picture_has_words_and_is_whole(
     tags: list[tuple[str, dict[str, str | None]]],
 ) -> None:
     pictures = [attributes for tag, attributes in tags if tag == "img"]
-    # once: three drawings, maps and crops of a study, curves, widths; where a network was explained: three
+    # once: three drawings; maps and crops of a study; curves, widths; where explained: three
     assert len(pictures) == 7 * len(SPLITS) + 3 + 3 + 4
     for picture in pictures:
         assert picture["alt"]
