@@ -2,7 +2,8 @@
 plain version of the same physics.
 
 All on one core and in one run; seconds are those the thread computed, the best of several, so that
-other work on the machine hardly counts. The plain version (benchmarks/plain_specimens.py) loads at
+other work on the machine hardly counts. A width of which a specimen takes too long is left out,
+with all wider ones. The plain version (benchmarks/plain_specimens.py) loads at
 1e3/s in steps of 0.5 ns; where it would take longer than ``--plain-seconds``, both are compared up
 to the strain it reached, and the ratio stands for the whole specimen (``plain_up_to_strain``). The
 peer, pylabdd (GPL-3, `pip install strainprint[bench]`; its compiled forces need gfortran), sums
@@ -16,11 +17,12 @@ import contextlib
 import io
 import json
 import platform
+import signal
 import warnings
 from time import thread_time
 
 import numpy as np
-from plain_specimens import PlainSpecimen, reload
+from plain_specimens import PlainSpecimen, pair_stress, reload
 from threadpoolctl import threadpool_limits
 
 from strainprint.seeds import generator
@@ -31,7 +33,7 @@ from strainprint.specimens.far_sums import sum_stress_far
 from strainprint.specimens.loading import LoadingSettings, Specimen, simulate_specimen
 from strainprint.specimens.material import Material
 from strainprint.specimens.pillar import make_pillar, wave_factor
-from strainprint.specimens.population import CORE_RADIUS_NM, resolved_shear
+from strainprint.specimens.population import CORE_RADIUS_NM
 from strainprint.specimens.simulate import PRIOR_STRAINS, RELOAD_STRAINS
 from strainprint.specimens.state import plane_slip
 from strainprint.specimens.strain_path import strain_paths
@@ -39,8 +41,12 @@ from strainprint.specimens.strain_path import strain_paths
 MATERIAL = Material()
 PEER_NUMBERS = (200, 1000, 5000)
 PAPER_WIDTHS_NM = (62.5, 125.0, 250.0, 500.0, 1000.0, 2000.0)
-PAPER_PATHS = 100
-"""Load paths per width: two numbers of slip systems, 50 specimens each."""
+PAPER_SPECIMENS = 2 * 51
+"""Per width: two numbers of slip systems, 51 specimens each."""
+PLAIN_UP_TO_NM = 250.0
+"""Widest specimens that the plain version is asked for."""
+WIDE_NM = 500.0
+"""From here on one specimen is measured."""
 
 
 def best_seconds(repeats, function, *arguments):
@@ -98,19 +104,18 @@ class Crowd:
         return np.array(
             [
                 sum(
-                    resolved_shear(
-                        self.body.wave,
-                        self.body.half_width,
-                        np.cos(2 * self.angle[i]),
-                        np.sin(2 * self.angle[i]),
+                    pair_stress(
+                        self.body,
                         self.x[i],
                         self.y[i],
                         waves[i],
+                        complex(np.exp(1j * self.angle[i])),
+                        i,
                         self.x[j],
                         self.y[j],
                         waves[j],
                         self.gamma[j],
-                        i != j,
+                        j,
                     )
                     for j in range(self.number)
                 )
@@ -263,8 +268,37 @@ def run_plainly(crystal, priors, reload_strain, most_seconds):
     return thread_time() - start, None, curve, specimen.state
 
 
-def measure_width(width_nm, specimens, slip_systems, priors, reloads, most_seconds):
-    """Seconds of whole specimens, beside the plain version and its results."""
+class OverTimeError(Exception):
+    """A specimen took too long."""
+
+
+def within(seconds, function, *arguments):
+    """(result, seconds) of a call, or (None, seconds) where it would take longer."""
+
+    def stop(*_):
+        raise OverTimeError
+
+    before = signal.signal(signal.SIGVTALRM, stop)
+    start = thread_time()
+    try:
+        # once more every second, in case the first one is lost in a callback
+        signal.setitimer(signal.ITIMER_VIRTUAL, seconds, 1.0)
+        result = function(*arguments)
+    except OverTimeError:
+        result = None
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0.0)
+        signal.signal(signal.SIGVTALRM, before)
+    return result, thread_time() - start
+
+
+def measure_width(
+    width_nm, specimens, slip_systems, priors, reloads, plain_seconds_each, most_seconds
+):
+    """Seconds of whole specimens, beside the plain version and its results.
+
+    None where a specimen would take longer than ``most_seconds``.
+    """
     rows = []
     for index in range(specimens):
         crystal = place_crystal(
@@ -276,7 +310,11 @@ def measure_width(width_nm, specimens, slip_systems, priors, reloads, most_secon
         )
         settings = (crystal, MATERIAL, DynamicsSettings(), LoadingSettings())
         paths = strain_paths(priors)
-        (histories, _), seconds = seconds_of(simulate_specimen, *settings, paths, reloads)
+        found, seconds = within(most_seconds, simulate_specimen, *settings, paths, reloads)
+        if found is None:
+            print(f"{width_nm:g} nm: left out, more than {seconds:.0f} s for one specimen")
+            return None
+        histories, _ = found
         # the longest first loading, which holds the shorter ones, and all that followed
         curve = histories[-1].legs[0].curve
         settled = [curve.settled, *(history.reload.curve.settled for history in histories)]
@@ -285,9 +323,9 @@ def measure_width(width_nm, specimens, slip_systems, priors, reloads, most_secon
             "mean_number": float(curve.dislocations.mean()),
             "unsettled": float(1 - np.concatenate(settled).mean()),
         }
-        if most_seconds > 0:
+        if plain_seconds_each > 0:
             plain_seconds, up_to, plain_curve, plain_state = run_plainly(
-                crystal, priors, max(reloads.values()), most_seconds
+                crystal, priors, max(reloads.values()), plain_seconds_each
             )
             fast = Specimen(*settings)
             strain = up_to or max(priors)
@@ -355,10 +393,11 @@ def power_law(x, y):
 
 
 def estimate_paper_set(by_width):
-    """Core-hours of the whole paper-scale set; unmeasured widths by the fitted power of w."""
+    """Core-hours of the whole paper-scale set; unmeasured widths by the power of w between the two
+    widest measured."""
     widths = np.array(sorted(by_width))
     seconds = np.array([np.mean([row["seconds"] for row in by_width[w]]) for w in widths])
-    exponent = power_law(widths, seconds)
+    exponent = power_law(widths[-2:], seconds[-2:]) if len(widths) > 1 else None
     hours, guessed = 0.0, []
     for width in PAPER_WIDTHS_NM:
         if width in by_width:
@@ -368,24 +407,30 @@ def estimate_paper_set(by_width):
         else:
             guessed.append(width)
             each = seconds[-1] * (width / widths[-1]) ** exponent
-        hours += PAPER_PATHS * each / 3600
+        hours += PAPER_SPECIMENS * each / 3600
     measured = ", ".join(f"{w:g}" for w in widths)
     note = f"; {', '.join(f'{w:g}' for w in guessed)} nm extrapolated" if guessed else ""
+    power = "" if exponent is None else f", seconds ~ w^{exponent:.2f}"
     print(
-        f"the whole set of the paper ({len(PAPER_WIDTHS_NM)} widths, {PAPER_PATHS} paths to 10 % "
-        f"each): {hours:.1f} core-hours (measured at {measured} nm{note}, seconds ~ w^"
-        f"{exponent if exponent is None else round(exponent, 2)})"
+        f"the whole set of the paper ({len(PAPER_WIDTHS_NM)} widths, {PAPER_SPECIMENS} specimens "
+        f"each, to {100 * max(PRIOR_STRAINS):g} % with all reloads): {hours:.1f} core-hours "
+        f"(measured at {measured} nm{note}{power}; one slip system taken to cost as much as two)"
     )
     return hours, exponent
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--widths", type=float, nargs="+", default=[62.5, 125.0, 250.0])
-    parser.add_argument("--specimens", type=int, default=3, help="per width")
+    parser.add_argument("--widths", type=float, nargs="+", default=PAPER_WIDTHS_NM[:-1])
+    parser.add_argument(
+        "--specimens", type=int, default=3, help=f"per width below {WIDE_NM:g} nm; above, one"
+    )
     parser.add_argument("--slip-systems", type=int, choices=(1, 2), default=2)
     parser.add_argument(
-        "--plain-seconds", type=float, default=300.0, help="per specimen; 0 leaves it out"
+        "--plain-seconds", type=float, default=60.0, help="per specimen; 0 leaves it out"
+    )
+    parser.add_argument(
+        "--most-seconds", type=float, default=420.0, help="per specimen; longer ones are left out"
     )
     parser.add_argument("--quick", action="store_true", help="two widths to 1 %%, a minute")
     options = parser.parse_args()
@@ -403,11 +448,23 @@ def main():
     result |= measure_peer(numbers)
     warm_up()
     by_width = {}
-    for width in options.widths:
-        by_width[width] = measure_width(
-            width, options.specimens, options.slip_systems, priors, reloads, options.plain_seconds
+    for width in sorted(options.widths):
+        rows = measure_width(
+            width,
+            1 if width >= WIDE_NM else options.specimens,
+            options.slip_systems,
+            priors,
+            reloads,
+            options.plain_seconds if width <= PLAIN_UP_TO_NM else 0.0,
+            options.most_seconds,
         )
-        print_width(width, by_width[width], priors)
+        if rows is None:
+            break
+        by_width[width] = rows
+        print_width(width, rows, priors)
+    left_out = [width for width in PAPER_WIDTHS_NM if width not in by_width]
+    if left_out:
+        print(f"not measured: {', '.join(f'{width:g}' for width in left_out)} nm")
     rows = [(width, row) for width in by_width for row in by_width[width]]
     exponent = power_law(
         [row["mean_number"] + 1.0 for _, row in rows], [row["seconds"] for _, row in rows]
@@ -440,6 +497,7 @@ def main():
         "largest_strain": max(priors),
         "seconds_to_10_percent": median("seconds") if max(priors) == 0.1 else None,
         "seconds": median("seconds"),
+        "not_measured_nm": left_out,
         "ratio_plain": median("ratio"),
         "plain_up_to_strain": strains,
         "mean_number": median("mean_number"),

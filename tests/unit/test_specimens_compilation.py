@@ -1,8 +1,10 @@
 """Machine code follows the sources of all kernels, not only its own file."""
 
+import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import strainprint
@@ -36,3 +38,21 @@ def test_editing_a_kernel_recompiles_its_callers_in_other_modules(tmp_path):
     assert twice_three(tmp_path) == 6.0
     inner.write_text(head + "\n\n@compiled\ndef half(x):\n    return 0.25 * x\n")
     assert twice_three(tmp_path) == 3.0
+
+
+def test_new_machine_code_takes_the_place_of_code_that_nothing_used_for_days(tmp_path):
+    shutil.copytree(PACKAGE, tmp_path / "strainprint", ignore=shutil.ignore_patterns("__pycache__"))
+    package = tmp_path / "strainprint" / "specimens"
+    (package / "caller.py").write_text(
+        "from strainprint.specimens.compilation import compiled\n\n\n"
+        "@compiled\ndef twice(x):\n    return 2.0 * x\n"
+    )
+    stale, recent = (package / "__pycache__" / f"kernels-{name}" for name in ("stale", "recent"))
+    for folder in (stale, recent):
+        (folder / "sub").mkdir(parents=True)
+    long_ago = time.time() - 3 * 86400
+    for path in (stale / "sub", stale):
+        os.utime(path, (long_ago, long_ago))
+    assert twice_three(tmp_path) == 6.0
+    assert not stale.exists()
+    assert recent.exists()

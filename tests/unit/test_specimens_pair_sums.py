@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 from hand_built_crystals import ALUMINIUM, DOWN, UP, strength_of
+from plain_specimens import pair_stress
 
 from strainprint.specimens import pair_sums
 from strainprint.specimens.fields import edge_stress_mpa
 from strainprint.specimens.pillar import make_pillar, wave_factor
-from strainprint.specimens.population import CORE_RADIUS_NM, resolved_shear, shear_slope
+from strainprint.specimens.population import CORE_RADIUS_NM, shear_slope
 
 NUMBER = 150
 
@@ -49,28 +50,23 @@ class Population:
                 i,
             )
 
-    def core(self, i, j):
-        return 0.0 if self.plane[i] == self.plane[j] else CORE_RADIUS_NM
-
     def plain(self):
         """(targets, dislocations) of the plain formula, pair by pair."""
         stress = np.empty((NUMBER, NUMBER))
         for i in range(NUMBER):
             for j in range(NUMBER):
-                stress[i, j] = resolved_shear(
-                    self.body.wave,
-                    self.body.half_width,
-                    np.cos(2 * self.angle[i]),
-                    np.sin(2 * self.angle[i]),
+                stress[i, j] = pair_stress(
+                    self.body,
                     self.x[i],
                     self.y[i],
                     wave_factor(self.body, self.x[i], self.y[i]),
+                    complex(np.exp(1j * self.angle[i])),
+                    self.plane[i],
                     self.x[j],
                     self.y[j],
                     wave_factor(self.body, self.x[j], self.y[j]),
                     self.gamma[j],
-                    i != j,
-                    self.core(i, j),
+                    self.plane[j],
                 )
         return stress
 
@@ -112,19 +108,18 @@ def test_points_without_a_plane_feel_a_dislocation_with_its_core():
     out = np.empty(2)
     pair_sums.stress_of(*body_arguments(population), table, 7, point, 2, out)
     for k, dx in enumerate((0.0, 0.3)):
-        plain = resolved_shear(
-            body.wave,
-            body.half_width,
-            np.cos(2 * UP),
-            np.sin(2 * UP),
+        plain = pair_stress(
+            body,
             x + dx,
             y,
             wave_factor(body, x + dx, y),
+            complex(np.exp(1j * UP)),
+            -1,
             x,
             y,
             wave_factor(body, x, y),
             population.gamma[7],
-            dx > 0,
+            population.plane[7],
         )
         assert out[k] == pytest.approx(plain, rel=1e-9)
 
@@ -166,7 +161,7 @@ def test_slopes_agree_with_the_plain_derivative(population):
         plain = np.zeros((2, NUMBER))
         for j in set(range(NUMBER)) - {i}:
             dx, dy = population.x[i] - population.x[j], population.y[i] - population.y[j]
-            core = population.core(i, j)
+            core = 0.0 if population.plane[i] == population.plane[j] else CORE_RADIUS_NM
             plain[0, j] = shear_slope(dx, dy, population.gamma[j], along[i], along[i], core)
             plain[1, j] = shear_slope(-dx, -dy, population.gamma[i], along[j], along[j], core)
         others = np.arange(NUMBER) != i

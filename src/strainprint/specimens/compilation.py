@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +21,10 @@ from typing import Any, TypeVar
 from numba import config, njit
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+
+
+_KEPT_S = 86400.0
+"""Seconds that code of other sources is kept: processes that began before an edit may use it."""
 
 
 @cache
@@ -39,7 +46,19 @@ def cache_folder() -> Path:
     except OSError:
         writable = False
     root = beside if writable else Path(tempfile.gettempdir()) / f"strainprint-{os.getuid()}"
-    return root / name
+    folder = root / name
+    if not folder.exists():
+        _remove_stale(root)
+    return folder
+
+
+def _remove_stale(root: Path) -> None:
+    """Remove the code of earlier sources; whatever another process removes first is no error."""
+    for folder in root.glob("kernels-*"):
+        with suppress(OSError):
+            newest = max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
+            if time.time() - newest > _KEPT_S:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def compiled(function: Kernel, **options: Any) -> Kernel:
@@ -51,7 +70,25 @@ def compiled(function: Kernel, **options: Any) -> Kernel:
     # Numba reads the folder when it decorates
     config.CACHE_DIR = str(cache_folder())
     try:
-        kernel: Kernel = njit(cache=True, **options)(function)
+        kernel: Kernel = njit(cache=True, no_cfunc_wrapper=True, **options)(function)
         return kernel
     finally:
         config.CACHE_DIR = before
+
+
+def inner(function: Kernel) -> Kernel:
+    """Compile a kernel that only other kernels call.
+
+    The entry from Python, which unpacks dozens of arrays, would take longer to compile than most
+    kernels themselves.
+    """
+    return compiled(function, no_cpython_wrapper=True)
+
+
+def inlined(function: Kernel) -> Kernel:
+    """Compile a kernel as a part of the one that calls it.
+
+    Every kernel is optimised once more with all that it calls; a chain of kernels around a large
+    one would compile that as many times.
+    """
+    return compiled(function, no_cpython_wrapper=True, inline="always")

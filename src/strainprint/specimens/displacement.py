@@ -185,6 +185,59 @@ def uniform_strain(
     return -nu / (1 - nu) * e_y, e_y
 
 
+_PLATEN_POINTS = (-0.41, -0.13, 0.17, 0.39)
+"""Where the displacement of the platens is evaluated, in widths."""
+
+
+@compiled
+def unstressed_displacement(
+    pillar: Pillar,
+    cos_theta: Array,
+    sin_theta: Array,
+    origin_x: Array,
+    origin_y: Array,
+    plane: NDArray[np.int64],
+    position: Array,
+    sign: NDArray[np.int64],
+    slip: NDArray[np.int64],
+) -> float:
+    """Return the platen displacement U (nm) at which the summed field has no mean axial stress.
+
+    The displacement of dislocations and slipped planes alone is evaluated on both platens; the
+    uniform strain takes away the stress that their closed fields carry.
+    """
+    n = len(plane)
+    x0, y0 = np.empty(n), np.empty(n)
+    gamma = np.empty(n, np.complex128)
+    for i in range(n):
+        p = plane[i]
+        x0[i] = origin_x[p] + position[i] * cos_theta[p]
+        y0[i] = origin_y[p] + position[i] * sin_theta[p]
+        gamma[i] = complex(sin_theta[p], -cos_theta[p]) * (pillar.strength * sign[i])
+    modes = np.empty(4 * pillar.modes)
+    carried = _left_over(pillar, x0, y0, gamma, modes)
+    slipped = np.flatnonzero(slip)
+    along = np.empty(len(slipped), np.complex128)
+    origin = np.empty((len(slipped), 2))
+    offset = np.empty(len(slipped))
+    for k in range(len(slipped)):
+        p = slipped[k]
+        along[k] = complex(cos_theta[p], sin_theta[p])
+        origin[k, 0], origin[k, 1] = origin_x[p], origin_y[p]
+        offset[k] = slip[p] * pillar.burgers
+    points = len(_PLATEN_POINTS)
+    x, y = np.empty(2 * points), np.zeros(2 * points)
+    for k in range(points):
+        x[k] = x[points + k] = 2.0 * pillar.half_width * _PLATEN_POINTS[k]
+        y[points + k] = pillar.height
+    u = np.empty(2 * points, np.complex128)
+    _superpose(pillar, x, y, x0, y0, gamma, sign, modes, along, origin, offset, u)
+    moved = 0.0
+    for k in range(points):
+        moved += (u[points + k].imag - u[k].imag) / points
+    return float(moved - carried / pillar.modulus * pillar.height)
+
+
 def axial_stress_from_superposition_mpa(
     crystal: Crystal, material: Material, state: State
 ) -> float:
@@ -193,10 +246,16 @@ def axial_stress_from_superposition_mpa(
     Independent of the macroscopic relation: the displacement of the dislocations alone is
     evaluated on both platens, and the uniform stress that closes the gap to U follows.
     """
-    x = crystal.width_nm * np.array([-0.41, -0.13, 0.17, 0.39] * 2)
-    y = crystal.height_nm * np.array([0.0] * 4 + [1.0] * 4)
-    dislocations = place(crystal, material, state)
-    moved = _summed(crystal, material, state, dislocations, x, y).imag
-    _, e_y = uniform_strain(crystal, material, state, dislocations, 0.0)
-    gap = state.platen_displacement_nm - (moved[4:] - moved[:4]).mean() - e_y * crystal.height_nm
+    unstressed = unstressed_displacement(
+        _pillar(crystal.width_nm, crystal.height_nm, material),
+        np.cos(crystal.plane_angle),
+        np.sin(crystal.plane_angle),
+        np.ascontiguousarray(crystal.plane_origin_nm[:, 0]),
+        np.ascontiguousarray(crystal.plane_origin_nm[:, 1]),
+        state.plane,
+        state.position_nm,
+        state.sign,
+        state.whole_plane_slip,
+    )
+    gap = state.platen_displacement_nm - unstressed
     return float(material.plane_strain_modulus_mpa * gap / crystal.height_nm)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strainprint.specimens.bounds import NOT_NEGATIVE, POSITIVE, Bounds, check_bounds
-from strainprint.specimens.compilation import compiled
+from strainprint.specimens.compilation import compiled, inlined, inner
 from strainprint.specimens.crystal import SURFACE, Crystal
 from strainprint.specimens.lattice import Lattice, make_lattice
 from strainprint.specimens.material import Material
@@ -42,13 +42,35 @@ SETTLED, OUT_OF_TIME, OUT_OF_ROOM = 0, 1, 2
 """Why :func:`settle` returned."""
 
 _PINNED_TOLERANCE = 1e-9
-_NEAR_NM = 100.0
-_STALE_NM, _STALE_FAR_NM = 0.01, 0.1
-"""Glides after which the near and the other partners of a dislocation learn of it while a fast one
-limits the step: beyond 100 nm the stress has changed by C 0.1 nm / (100 nm)^2 = 0.016 MPa."""
 
-_STALE_AT_REST_NM, _STALE_FAR_AT_REST_NM = 1e-6, 1e-3
-"""The same while all come to rest. Before a population counts as settled, all partners know all."""
+
+class _Staleness(NamedTuple):
+    """What may be left undone while others learn of a movement."""
+
+    near_nm: float
+    """Glide after which near partners learn of it."""
+    far_nm: float
+    """The same for the others: beyond 100 nm, 0.1 nm change the stress by
+    C 0.1 nm / (100 nm)^2 = 0.016 MPa."""
+    modes: float
+    """Glide, in half widths, after which the modes of the side correction are computed anew."""
+    side_mpa: float
+    """Bound on the change of the side correction anywhere before it is evaluated anew."""
+
+
+_WHILE_FAST = _Staleness(0.01, 0.1, 1e-3, 0.1)
+_WHILE_CALM = _Staleness(1e-6, 1e-3, 1e-3, 0.1)
+_AT_REST = _Staleness(1e-6, 1e-3, 1e-5, 1e-3)
+"""While fast ones limit the step; while all come to rest; before all counts as settled. The
+smallest thresholds are about 50 MPa."""
+
+_UNMOVED = 0.1
+"""Share of ``rest_glide_nm`` below which a dislocation and those coupled to it stand still while
+others come to rest."""
+
+_UNFELT_NM = 0.1
+"""While nothing glides further, the stress on a charging source counts as constant: at 30 nm it
+changes by C 0.1 nm / (30 nm)^2 = 0.2 MPa."""
 
 _LONGEST_CALM = 256.0
 """Steps grow up to this many times the rest step while all come to rest: soft clusters creep
@@ -82,7 +104,7 @@ class DynamicsSettings:
     nucleation_time_ns
         Time a source must stay above its strength before it emits.
     time_step_ns
-        Largest step while a source charges.
+        Largest step while a source charges, unless nothing glides further than 0.1 nm meanwhile.
     rest_time_step_ns
         Step while none does: the implicit step then only finds the rest position. It grows while
         nothing limits it.
@@ -184,7 +206,29 @@ def make_rules(settings: DynamicsSettings) -> Rules:
     )
 
 
-@compiled
+@inner
+def hardened_threshold(lattice: Lattice, pop: Population, s: int) -> float:
+    """Return the strength (MPa) of source s, hardened by its emissions so far."""
+    threshold: float = lattice.source_threshold[s] + pop.hardening[s]
+    return threshold
+
+
+@inner
+def needed_stress(lattice: Lattice, pop: Population, s: int) -> float:
+    """Return the stress (MPa) that source s has to reach now: its strength or its hindrance."""
+    needed: float = max(hardened_threshold(lattice, pop, s), pop.hindrance[s])
+    return needed
+
+
+@inner
+def forget_hindrance(lattice: Lattice, pop: Population, tau: Array) -> None:
+    """Let sources whose stress fell below their strength emit again as soon as it is reached."""
+    for s in range(len(pop.charge)):
+        if abs(tau[s]) < hardened_threshold(lattice, pop, s):
+            pop.hindrance[s] = 0.0
+
+
+@inner
 def blocked(lattice: Lattice, rules: Rules, pop: Population, s: int) -> bool:
     """Return whether a dislocation occupies the place where source s would put its own.
 
@@ -202,7 +246,7 @@ def blocked(lattice: Lattice, rules: Rules, pop: Population, s: int) -> bool:
     return False
 
 
-@compiled
+@inlined
 def _emit(lattice: Lattice, pillar: Pillar, pop: Population, s: int, sense: int) -> None:
     """Emit from source s under a resolved stress of sign ``sense``."""
     plane = lattice.source_plane[s]
@@ -221,7 +265,7 @@ def _emit(lattice: Lattice, pillar: Pillar, pop: Population, s: int, sense: int)
     add(lattice, pillar, pop, plane, r - half, -sense, serial)
 
 
-@compiled
+@inner
 def _obstacle_ahead(lattice: Lattice, pop: Population, i: int, glide: float) -> int:
     """Return the first obstacle that dislocation i meets on its way, -1 for none."""
     obstacles = lattice.obstacle_position
@@ -239,22 +283,23 @@ def _obstacle_ahead(lattice: Lattice, pop: Population, i: int, glide: float) -> 
     return best
 
 
-@compiled
-def _keep_order(lattice: Lattice, pop: Population, glide: Array) -> None:
+@inner
+def _keep_order(lattice: Lattice, pop: Population, glide: Array, ahead: Integers) -> None:
     """Shorten the glides of same-sign neighbours so that none passes the one ahead.
 
     A follower may gain at most half of what its gap has beyond the core radius, counted from where
     an obstacle stops the one ahead. Those gliding to larger r are limited from the far end of the
-    plane on, the others from the near end, so that one sweep each settles all.
+    plane on, the others from the near end, so that one sweep each settles all. Fills ``ahead``
+    with the obstacle that stops each, unless its neighbours stop it before, -1 for none.
     """
     n = pop.number[0]
     for i in range(n):
         if glide[i] == 0.0:
             continue
-        obstacle = _obstacle_ahead(lattice, pop, i, glide[i])
-        if obstacle >= 0:
+        ahead[i] = _obstacle_ahead(lattice, pop, i, glide[i])
+        if ahead[i] >= 0:
             # a hair beyond, so that rounding cannot leave the obstacle unreached
-            way = lattice.obstacle_position[obstacle] - pop.position[i]
+            way = lattice.obstacle_position[ahead[i]] - pop.position[i]
             glide[i] = way + (1e-9 if way > 0.0 else -1e-9)
     for pair in range(2 * (n - 1)):
         backward = pair < n - 1
@@ -272,20 +317,19 @@ def _keep_order(lattice: Lattice, pop: Population, glide: Array) -> None:
             glide[j] = max(glide[j], min(0.0, glide[i]) - room)
 
 
-@compiled
-def _glide(lattice: Lattice, pop: Population, i: int, glide: float) -> None:
-    """Move dislocation i along its plane, stopping at the first obstacle in its way."""
-    obstacle = _obstacle_ahead(lattice, pop, i, glide)
-    if obstacle >= 0:
-        pop.position[i] = lattice.obstacle_position[obstacle]
-        pop.pinned_at[i] = obstacle
+@inner
+def _glide(lattice: Lattice, pop: Population, i: int, glide: float, ahead: int) -> None:
+    """Move dislocation i along its plane, up to the obstacle ahead."""
+    if ahead >= 0 and abs(lattice.obstacle_position[ahead] - pop.position[i]) <= abs(glide):
+        pop.position[i] = lattice.obstacle_position[ahead]
+        pop.pinned_at[i] = ahead
         pop.last_glide[i] = 0.0
         pop.relaxation[i] = 1.0
     else:
         pop.position[i] += glide
 
 
-@compiled
+@inner
 def _annihilate(lattice: Lattice, rules: Rules, pop: Population) -> None:
     """Remove opposite neighbours on one plane that met."""
     k = 0
@@ -303,8 +347,7 @@ def _annihilate(lattice: Lattice, rules: Rules, pop: Population) -> None:
             # same load. The present stress would not do: it holds the back stress of the pair.
             source = max(pop.emitter[i], pop.emitter[j]) % len(pop.charge)
             pop.hindrance[source] = HINDERED_RISE * max(
-                pop.emitted_under[source],
-                lattice.source_threshold[source] + pop.hardening[source],
+                pop.emitted_under[source], hardened_threshold(lattice, pop, source)
             )
             first, second = max(i, j), min(i, j)
             remove(pop, first)
@@ -314,23 +357,20 @@ def _annihilate(lattice: Lattice, rules: Rules, pop: Population) -> None:
             k += 1
 
 
-@compiled
+@inner
 def _reach(rules: Rules, pop: Population, i: int) -> float:
-    """Return how far dislocation i may glide in one step, given its distance to the nearest.
-
-    Less where it keeps turning back: its place of rest is narrower than that.
-    """
+    """Return how far dislocation i may glide in one step, given its distance to the nearest."""
     nearest = np.inf
     x, y = pop.x[i], pop.y[i]
     for j in range(pop.number[0]):
         if j != i:
             nearest = min(nearest, (pop.x[j] - x) ** 2 + (pop.y[j] - y) ** 2)
     room = min(rules.free_glide, _GLIDE_PER_DISTANCE * np.sqrt(nearest))
-    reach: float = pop.relaxation[i] * max(rules.largest_glide, room)
+    reach: float = max(rules.largest_glide, room)
     return reach
 
 
-@compiled
+@inner
 def _release_and_measure(
     lattice: Lattice,
     pillar: Pillar,
@@ -369,13 +409,13 @@ def _release_and_measure(
     return fastest
 
 
-@compiled
+@inner
 def _would_glide(velocity: float, restoring: float, step: float, glide: float) -> bool:
     """Return whether a step of this length would move a dislocation by more than ``glide``."""
     return abs(velocity) * step > glide * (1.0 + restoring * step)
 
 
-@compiled
+@inner
 def _charging(lattice: Lattice, rules: Rules, pop: Population, tau: Array) -> tuple[bool, float]:
     """Return whether any source charges and the time (ns) until the first is ready.
 
@@ -384,8 +424,8 @@ def _charging(lattice: Lattice, rules: Rules, pop: Population, tau: Array) -> tu
     charging = False
     ready = 1e300
     for s in range(len(pop.charge)):
-        threshold = (lattice.source_threshold[s] + pop.hardening[s]) * (1.0 - _PINNED_TOLERANCE)
-        if abs(tau[s]) >= max(threshold, pop.hindrance[s]) and not blocked(lattice, rules, pop, s):
+        needed = needed_stress(lattice, pop, s) * (1.0 - _PINNED_TOLERANCE)
+        if abs(tau[s]) >= needed and not blocked(lattice, rules, pop, s):
             charging = True
             ready = min(ready, max(0.0, rules.nucleation_time - pop.charge[s]))
         else:
@@ -393,25 +433,89 @@ def _charging(lattice: Lattice, rules: Rules, pop: Population, tau: Array) -> tu
     return charging, ready
 
 
-@compiled
+@inner
 def _longest_step(
-    rules: Rules, pop: Population, velocity: Array, restoring: Array, step: float
+    rules: Rules,
+    pop: Population,
+    velocity: Array,
+    restoring: Array,
+    step: float,
+    reach: Array,
 ) -> float:
-    """Return the step (ns) in which no dislocation glides beyond its reach."""
+    """Return the step (ns) in which no dislocation glides beyond its reach.
+
+    One that keeps turning back, whose place of rest is narrower, has its glide cut afterwards: it
+    does not keep the others from coming to rest, nor does a slow one.
+    """
     for i in range(pop.number[0]):
         # glide = v dt / (1 + restoring dt) <= reach, solved for dt
         size = abs(velocity[i])
-        near = pop.relaxation[i] * rules.largest_glide
-        if size * step <= near * (1.0 + restoring[i] * step):
+        if size < rules.rest_velocity:
             continue
-        reach = _reach(rules, pop, i)
-        excess = size - restoring[i] * reach
+        if size * step <= rules.largest_glide * (1.0 + restoring[i] * step):
+            continue
+        if reach[i] < 0.0:
+            reach[i] = _reach(rules, pop, i)
+        excess = size - restoring[i] * reach[i]
         if excess > 0.0:
-            step = min(step, reach / excess)
+            step = min(step, reach[i] / excess)
     return step
 
 
-@compiled
+@inner
+def _unfelt_step(pop: Population, velocity: Array, restoring: Array, step: float) -> float:
+    """Return the step (ns) in which no dislocation glides so far that a source feels it."""
+    for i in range(pop.number[0]):
+        excess = abs(velocity[i]) - restoring[i] * _UNFELT_NM
+        if excess > 0.0:
+            step = min(step, _UNFELT_NM / excess)
+    return step
+
+
+@inner
+def _choose_moving(
+    pillar: Pillar,
+    rules: Rules,
+    pop: Population,
+    velocity: Array,
+    restoring: Array,
+    step: float,
+    calm: bool,
+    moving: Integers,
+) -> int:
+    """Fill ``moving`` with those that glide in this step; returns how many.
+
+    Before all comes to rest, those stand still whose partners would not learn of their glide.
+    Coming to rest, clusters move as a whole, else soft ones creep there.
+    """
+    n = pop.number[0]
+    count = 0
+    chosen = np.zeros(n, np.bool_)
+    for i in range(n):
+        least = _WHILE_FAST.near_nm * pop.relaxation[i]
+        if calm:
+            least = _UNMOVED * rules.rest_glide
+        if pop.pinned_at[i] < 0 and _would_glide(velocity[i], restoring[i], step, least):
+            chosen[i] = True
+            moving[count] = i
+            count += 1
+    if calm:
+        done = 0
+        while done < count:
+            i = moving[done]
+            done += 1
+            for j in range(n):
+                pull = pillar.mobility * pop.slope[i, j]
+                if pull == 0.0 or chosen[j] or pop.pinned_at[j] >= 0:
+                    continue
+                if pull * pull > _WEAK_COUPLING**2 * restoring[i] * restoring[j]:
+                    chosen[j] = True
+                    moving[count] = j
+                    count += 1
+    return count
+
+
+@inner
 def _find(parent: Integers, a: int) -> int:
     """Return the root of a's cluster."""
     while parent[a] != a:
@@ -420,7 +524,7 @@ def _find(parent: Integers, a: int) -> int:
     return a
 
 
-@compiled
+@inner
 def _couple(
     lattice: Lattice,
     pillar: Pillar,
@@ -478,7 +582,7 @@ def _couple(
     return count, first, second, forth, back
 
 
-@compiled
+@inner
 def _implicit_glide(
     lattice: Lattice,
     pillar: Pillar,
@@ -489,6 +593,7 @@ def _implicit_glide(
     step: float,
     calm: bool,
     velocity: Array,
+    reach: Array,
     glide: Array,
 ) -> float:
     """Fill the glides (nm) of one linearly implicit step of all that move; returns the step (ns).
@@ -507,6 +612,7 @@ def _implicit_glide(
         rate[a] = 1.0 / step - pillar.mobility * pop.sign[i] * pop.stiffness[i]
         turn[a] = pop.sign[i] * np.sign(lattice.sin_2theta[pop.plane[i]])
     parent = np.empty(n, np.int64)
+    root = np.empty(n, np.int64)
     size = np.empty(n, np.int64)
     weak = _WEAK_COUPLING
     while True:
@@ -515,7 +621,8 @@ def _implicit_glide(
         )
         size[:] = 0
         for a in range(n):
-            size[_find(parent, a)] += 1
+            root[a] = _find(parent, a)
+            size[root[a]] += 1
         if np.max(size) <= _LARGEST_CLUSTER:
             break
         weak *= 2.0
@@ -526,32 +633,31 @@ def _implicit_glide(
     coupling = np.full(n, -1, np.int64)
     next_coupling = np.empty(count, np.int64)
     for a in range(n):
-        root = _find(parent, a)
-        next_member[a] = member[root]
-        member[root] = a
+        next_member[a] = member[root[a]]
+        member[root[a]] = a
     for k in range(count):
-        root = _find(parent, first[k])
-        next_coupling[k] = coupling[root]
-        coupling[root] = k
+        cluster = root[first[k]]
+        next_coupling[k] = coupling[cluster]
+        coupling[cluster] = k
 
     # glide without the platen, and what a unit of its answer changes
     alone = np.empty(n)
     answer = np.empty(n)
     place_in = np.empty(n, np.int64)
-    for root in range(n):
-        m = size[root]
+    for cluster in range(n):
+        m = size[cluster]
         if m == 0:
             continue
         matrix = np.zeros((m, m))
         right = np.empty((m, 2))
-        a, k = member[root], 0
+        a, k = member[cluster], 0
         while a >= 0:
             place_in[a] = k
             matrix[k, k] = rate[a]
             right[k, 0] = velocity[moving[a]]
             right[k, 1] = turn[a]
             a, k = next_member[a], k + 1
-        c = coupling[root]
+        c = coupling[cluster]
         while c >= 0:
             a, b = place_in[first[c]], place_in[second[c]]
             matrix[a, b] = forth[c]
@@ -566,7 +672,7 @@ def _implicit_glide(
             for k in range(m):
                 matrix[k, k] += 3.0 * shorter
             shorter *= 4.0
-        a, k = member[root], 0
+        a, k = member[cluster], 0
         while a >= 0:
             alone[a] = solution[k, 0]
             answer[a] = solution[k, 1]
@@ -583,19 +689,21 @@ def _implicit_glide(
             i = moving[a]
             distance = abs(alone[a] - platen * answer[a])
             if distance > pop.relaxation[i] * rules.largest_glide:
-                root = _find(parent, a) if calm else 0
-                worst[root] = max(worst[root], distance / _reach(rules, pop, i))
+                if reach[i] < 0.0:
+                    reach[i] = _reach(rules, pop, i)
+                cluster = root[a] if calm else 0
+                worst[cluster] = max(worst[cluster], distance / (pop.relaxation[i] * reach[i]))
         if not calm:
             break
         for a in range(n):
-            share[a] = 1.0 / worst[_find(parent, a)]
+            share[a] = 1.0 / worst[root[a]]
     for a in range(n):
-        whole = worst[_find(parent, a)] if calm else worst[0]
+        whole = worst[root[a]] if calm else worst[0]
         glide[moving[a]] = (alone[a] - platen * answer[a]) / whole
     return step if calm else step / worst[0]
 
 
-@compiled
+@inner
 def _leave(lattice: Lattice, rules: Rules, pop: Population, glide: Array) -> None:
     """Take out what reached a side; an exit at the far end slips the whole plane."""
     # from the last slot on, so that the swap moves only slots already seen
@@ -608,45 +716,40 @@ def _leave(lattice: Lattice, rules: Rules, pop: Population, glide: Array) -> Non
         remove(pop, i)
 
 
-@compiled
-def _announce(
-    lattice: Lattice, pillar: Pillar, pop: Population, near: float, far: float, exact: bool
-) -> bool:
-    """Let the partners of all that glided learn of it; returns whether anybody had.
-
-    Near partners after a glide of ``near`` nm since they last did, the others after ``far``.
-    """
+@inlined
+def _announce(lattice: Lattice, pillar: Pillar, pop: Population, stale: _Staleness) -> bool:
+    """Let the partners of all that glided learn of it; returns whether anybody had."""
     any_moved = False
+    modes = stale.modes * pillar.half_width
     for i in range(pop.number[0]):
-        if abs(pop.position[i] - pop.placed[i]) > near or (
-            exact and pop.position[i] != pop.moded[i]
+        if (
+            abs(pop.position[i] - pop.placed[i]) > stale.near_nm
+            or abs(pop.position[i] - pop.moded[i]) > modes
         ):
-            place(lattice, pillar, pop, i, exact)
+            place(lattice, pillar, pop, i, modes)
             # marked for the second loop, in which every partner stands at its new place
             pop.fresh[i] = True
-            any_moved = True
     for i in range(pop.number[0]):
-        if exact and pop.announced[i] != pop.placed[i]:
-            pop.fresh[i] = True
-            any_moved = True
-        if pop.fresh[i]:
+        everywhere = abs(pop.placed[i] - pop.announced[i]) > stale.far_nm
+        if pop.fresh[i] or everywhere:
             pop.fresh[i] = False
-            everyone = abs(pop.placed[i] - pop.announced[i]) > far
-            exert(lattice, pillar, pop, i, np.inf if everyone else _NEAR_NM)
+            any_moved = True
+            exert(lattice, pillar, pop, i, everywhere)
     return any_moved
 
 
-@compiled
+@inlined
 def _nucleate(
     lattice: Lattice, pillar: Pillar, rules: Rules, pop: Population, step: float, tau: Array
 ) -> None:
     """Charge the sources by one step; those ready emit."""
     for s in range(len(pop.charge)):
         if pop.charge[s] < 0.0:
+            # does not charge, says _charging
             pop.charge[s] = 0.0
             continue
-        threshold = (lattice.source_threshold[s] + pop.hardening[s]) * (1.0 - _PINNED_TOLERANCE)
-        if abs(tau[s]) < max(threshold, pop.hindrance[s]):
+        if abs(tau[s]) < needed_stress(lattice, pop, s) * (1.0 - _PINNED_TOLERANCE):
+            # hindered since
             continue
         pop.charge[s] += step
         ready = pop.charge[s] >= rules.nucleation_time * (1.0 - 1e-12)
@@ -683,7 +786,9 @@ def settle(
     velocity = np.zeros(room)
     restoring = np.zeros(room)
     glide = np.zeros(room)
+    reach = np.zeros(room)
     moving = np.zeros(room, np.int64)
+    ahead = np.full(room, -1, np.int64)
     # a held platen answers glide with stress: its share of the stiffness, per dislocation
     machine = 0.0
     if not hold_stress:
@@ -709,22 +814,26 @@ def settle(
         if not np.isfinite(stress):
             # a position is no number and never settles: the caller sees it in the population
             return OUT_OF_TIME, time, steps
-        update_side(lattice, pop, False)
+        update_side(lattice, pop, _WHILE_FAST.side_mpa)
         resolved_stresses(lattice, pillar, pop, stress, carried, tau)
         fastest = _release_and_measure(
             lattice, pillar, rules, pop, machine, tau, velocity, restoring
         )
         charging, ready = _charging(lattice, rules, pop, tau)
         if not charging and fastest < rules.rest_velocity:
-            stale = _announce(lattice, pillar, pop, 0.0, 0.0, True)
-            if update_side(lattice, pop, True) or stale:
+            stale = _announce(lattice, pillar, pop, _AT_REST)
+            if update_side(lattice, pop, _AT_REST.side_mpa) or stale:
                 continue
             return SETTLED, time, steps
         if time >= rules.hold_time or steps >= rules.hold_steps:
             return OUT_OF_TIME, time, steps
 
-        longest = min(rules.time_step, ready) if charging else calm_step
-        step = _longest_step(rules, pop, velocity, restoring, longest)
+        longest = calm_step
+        if charging:
+            longest = _unfelt_step(pop, velocity, restoring, ready)
+            longest = min(max(longest, rules.time_step), ready)
+        reach[:] = -1.0
+        step = _longest_step(rules, pop, velocity, restoring, longest, reach)
         limited = step < longest
         calm = not (limited or charging)
         calm_step = rules.rest_time_step
@@ -733,17 +842,8 @@ def settle(
             grown = 2.0 * longest if fastest < 0.9 * before else 0.25 * longest
             calm_step = min(max(grown, rules.time_step), _LONGEST_CALM * rules.rest_time_step)
         before = fastest if calm else np.inf
-        count = 0
-        for i in range(pop.number[0]):
-            glide[i] = 0.0
-            # coming to rest, all that can move do so together, else soft clusters creep there;
-            # before, those stand still whose partners would not learn of their glide
-            least = _STALE_NM * pop.relaxation[i]
-            if pop.pinned_at[i] < 0 and (
-                calm or _would_glide(velocity[i], restoring[i], step, least)
-            ):
-                moving[count] = i
-                count += 1
+        glide[:] = 0.0
+        count = _choose_moving(pillar, rules, pop, velocity, restoring, step, calm, moving)
         if count > 0:
             step = _implicit_glide(
                 lattice,
@@ -755,6 +855,7 @@ def settle(
                 step,
                 calm,
                 velocity,
+                reach,
                 glide,
             )
         for k in range(count):
@@ -767,15 +868,12 @@ def settle(
                 else min(1.0, 1.5 * pop.relaxation[i])
             )
             pop.last_glide[i] = glide[i]
-        _keep_order(lattice, pop, glide)
+        _keep_order(lattice, pop, glide, ahead)
         for i in range(pop.number[0]):
             if glide[i] != 0.0:
-                _glide(lattice, pop, i, glide[i])
+                _glide(lattice, pop, i, glide[i], ahead[i])
         _leave(lattice, rules, pop, glide)
-        near, far = (
-            (_STALE_AT_REST_NM, _STALE_FAR_AT_REST_NM) if calm else (_STALE_NM, _STALE_FAR_NM)
-        )
-        _announce(lattice, pillar, pop, near, far, False)
+        _announce(lattice, pillar, pop, _WHILE_CALM if calm else _WHILE_FAST)
         sort_by_plane(pop)
         _annihilate(lattice, rules, pop)
         time += step
@@ -799,7 +897,7 @@ def next_event(
         if t < sources:
             if blocked(lattice, rules, pop, t):
                 continue
-            threshold = max(lattice.source_threshold[t] + pop.hardening[t], pop.hindrance[t])
+            threshold = needed_stress(lattice, pop, t)
             plane = lattice.source_plane[t]
         else:
             i = t - sources

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import floor
 
@@ -15,17 +16,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strainprint.errors import BadInputError
+from strainprint.specimens.advance import (
+    ALL_SETTLED,
+    DISLOCATIONS,
+    FULL,
+    IDENTITY_BROKEN,
+    NO_NUMBER,
+    PLASTIC_STRAIN,
+    REACHED,
+    STRESS,
+    STUCK,
+    TOO_DENSE,
+    advance,
+    copy_press,
+    make_press,
+)
 from strainprint.specimens.bounds import Bounds, check_bounds
 from strainprint.specimens.crystal import Crystal
 from strainprint.specimens.displacement import axial_stress_from_superposition_mpa
-from strainprint.specimens.dynamics import (
-    OUT_OF_ROOM,
-    SETTLED,
-    DynamicsSettings,
-    make_kernel_inputs,
-    next_event,
-    settle,
-)
+from strainprint.specimens.dynamics import DynamicsSettings, make_kernel_inputs
 from strainprint.specimens.material import Material
 from strainprint.specimens.population import (
     copy_population,
@@ -43,6 +52,9 @@ IDENTITY_TOLERANCE = 1e-6
 
 _ON_GRID = 1e-9
 """Strain by which a wanted strain may miss a multiple of the strain step and still be one."""
+
+_POINTS_AT_ONCE = 25
+"""Recorded points between which a run can be interrupted."""
 
 _MOST_STOPS = 1000
 """Stops of the platen within one strain step, above ten for each source and obstacle: more means
@@ -160,18 +172,39 @@ class History:
         return bool(self.legs[-1].curve.settled[-1])
 
 
-_Row = tuple[float, float, float, int, bool]
+class _Recorder:
+    """Collects the points of one loading."""
 
+    def __init__(self, sense: int) -> None:
+        self._sense = sense
+        self._strain = [np.empty(0)]
+        self._rows = [np.empty((0, 4))]
 
-def _curve(rows: Sequence[_Row]) -> Curve:
-    columns = list(zip(*rows, strict=True))
-    return Curve(
-        strain=np.array(columns[0]),
-        stress_mpa=np.array(columns[1]),
-        plastic_strain=np.array(columns[2]),
-        dislocations=np.array(columns[3], np.int64),
-        settled=np.array(columns[4], np.bool_),
-    )
+    @property
+    def points(self) -> int:
+        return sum(map(len, self._strain))
+
+    def add(self, strain: NDArray[np.float64], rows: NDArray[np.float64]) -> None:
+        """Add points, at strains along the sense."""
+        self._strain.append(strain)
+        self._rows.append(rows)
+
+    def copy(self) -> _Recorder:
+        """Return one that goes on independently."""
+        twin = _Recorder(self._sense)
+        twin._strain, twin._rows = list(self._strain), list(self._rows)
+        return twin
+
+    def curve(self) -> Curve:
+        """Return what was collected, positive along the sense."""
+        rows = np.concatenate(self._rows)
+        return Curve(
+            strain=np.concatenate(self._strain),
+            stress_mpa=self._sense * rows[:, STRESS],
+            plastic_strain=self._sense * rows[:, PLASTIC_STRAIN],
+            dislocations=rows[:, DISLOCATIONS].astype(np.int64),
+            settled=rows[:, ALL_SETTLED] > 0,
+        )
 
 
 class Specimen:
@@ -192,12 +225,7 @@ class Specimen:
         self.dynamics, self.loading = dynamics, loading
         self.lattice, self.pillar, self.rules = make_kernel_inputs(crystal, material, dynamics)
         self.population = make_population(crystal, self.pillar)
-        self.platen = np.zeros(1)
-        self._tau = np.zeros(len(self.lattice.source_threshold))
-        self.steps = 0
-        self.largest_identity_error = 0.0
-        self.rested = True
-        """Whether all came to rest the last time."""
+        self.press = make_press(len(self.lattice.source_threshold), len(self.population.plane))
         self.doing = "nothing yet"
         """What is being done to it, for the report of a run that breaks."""
 
@@ -205,9 +233,33 @@ class Specimen:
         """Return an independent specimen in the same state."""
         twin = object.__new__(Specimen)
         twin.__dict__.update(self.__dict__)
-        twin.population = copy_population(self.population)
-        twin.platen = self.platen.copy()
+        twin._give_room(len(self.population.plane))
         return twin
+
+    def _give_room(self, room: int) -> None:
+        """Continue on copies of population and press with room for so many dislocations."""
+        self.population = copy_population(self.population, room)
+        self.press = copy_press(self.press, len(self.population.charge), room)
+
+    @property
+    def platen(self) -> NDArray[np.float64]:
+        """Displacement U (nm) of the top platen, (1,); may be set while nothing is loaded."""
+        return self.press.platen
+
+    @property
+    def steps(self) -> int:
+        """Steps since the specimen was virgin."""
+        return int(self.press.steps[0])
+
+    @property
+    def rested(self) -> bool:
+        """Whether all came to rest the last time."""
+        return bool(self.press.settled[0])
+
+    @property
+    def largest_identity_error(self) -> float:
+        """Largest relative error of the macroscopic identity at a recorded point so far."""
+        return float(self.press.identity_error[0])
 
     @property
     def state(self) -> State:
@@ -230,39 +282,40 @@ class Specimen:
 
     def settle(self, *, hold_stress: bool = False) -> bool:
         """Let everything come to rest; returns whether it did within the hold time."""
-        quiet = np.abs(self._tau[: len(self.lattice.source_threshold)]) < (
-            self.lattice.source_threshold + self.population.hardening
-        )
-        self.population.hindrance[quiet] = 0.0
-        while True:
-            tau = np.zeros(len(self.population.charge) + len(self.population.plane))
-            try:
-                why, _, steps = settle(
-                    self.lattice,
-                    self.pillar,
-                    self.rules,
-                    self.population,
-                    self.platen,
-                    hold_stress,
-                    tau,
-                )
-            except (ArithmeticError, np.linalg.LinAlgError) as error:
-                raise self._broken(f"a time step does not converge ({error})") from error
-            self.steps += steps
-            if why != OUT_OF_ROOM:
-                break
-            self._check_density()
-            self.population = copy_population(self.population, 2 * len(self.population.plane))
-        number = self.population.number[0]
-        if not (
-            np.isfinite(tau[: len(self.population.charge) + number]).all()
-            and np.isfinite(self.population.position[:number]).all()
-            and np.isfinite(self.platen[0])
-        ):
-            raise self._broken("a time step does not converge: a stress or position is no number")
-        self._tau = tau
-        self.rested = bool(why == SETTLED)
+        # up to where the platen is, or with no sense
+        self._record(self.platen.copy(), 0 if hold_stress else 1)
         return self.rested
+
+    @contextmanager
+    def _steps_that_converge(self) -> Iterator[None]:
+        try:
+            yield
+        except (ArithmeticError, np.linalg.LinAlgError) as error:
+            raise self._broken(f"a time step does not converge ({error})") from error
+
+    def _answer(self, why: int) -> None:
+        """Give room where a kernel asks for it; stop the run where it found a check broken."""
+        if why in (FULL, TOO_DENSE):
+            self._check_density()
+        if why == FULL:
+            self._give_room(2 * len(self.population.plane))
+        elif why == NO_NUMBER:
+            raise self._broken("a time step does not converge: a stress or position is no number")
+        elif why == STUCK:
+            raise self._broken(
+                f"the platen does not get on: {self._most_stops} thresholds within one strain "
+                f"step of {self.loading.strain_step:g}"
+            )
+        elif why == IDENTITY_BROKEN:
+            raise self._broken(
+                "macroscopic identity broken: E'(U/h - eps_p) and the superposition differ by "
+                f"{self.largest_identity_error:.3g} of {self.stress_mpa:.6g} MPa"
+            )
+
+    @property
+    def _most_stops(self) -> int:
+        thresholds = len(self.lattice.source_threshold) + len(self.lattice.obstacle_strength)
+        return _MOST_STOPS + 10 * thresholds
 
     def _check_density(self) -> None:
         area_um2 = self.crystal.width_nm * self.crystal.height_nm * 1e-6
@@ -280,7 +333,7 @@ class Specimen:
         summed = axial_stress_from_superposition_mpa(self.crystal, self.material, state)
         # relative to the stress a specimen carries; 1 MPa keeps the unloaded state meaningful
         error = abs(summed - exact) / max(abs(exact), 1.0)
-        self.largest_identity_error = max(self.largest_identity_error, error)
+        self.press.identity_error[0] = max(self.largest_identity_error, error)
         if not error <= IDENTITY_TOLERANCE:
             raise self._broken(
                 f"macroscopic identity broken: E'(U/h - eps_p) = {exact:.9g} MPa, superposition "
@@ -318,57 +371,55 @@ class Specimen:
             raise BadInputError(f"strains are {list(strains)}", allowed="finite, above 0")
         start = float(self.platen[0])
         step = self.loading.strain_step
-        rows: list[_Row] = []
+        recorded = _Recorder(sense)
         for strain in wanted:
             points = floor((strain + _ON_GRID) / step)
-            for point in range(len(rows), points + 1):
-                rows.append(self._recorded(start, point * step, sense))
+            at_once = _POINTS_AT_ONCE if keep is None else 1
+            while recorded.points <= points:
+                first = recorded.points
+                reached = step * np.arange(first, min(first + at_once, points + 1), dtype=float)
+                targets = start + sense * self.pillar.height * reached
+                recorded.add(reached, self._record(targets, sense))
                 if keep is not None:
-                    keep(point * step)
+                    keep(float(reached[0]))
             branch = self if strain == wanted[-1] else self.copy()
-            branched = list(rows)
+            branched = recorded.copy()
             if strain - points * step > _ON_GRID:
-                branched.append(branch._recorded(start, strain, sense))
+                reached = np.array([strain])
+                targets = start + sense * self.pillar.height * reached
+                branched.add(reached, branch._record(targets, sense))
                 if keep is not None:
                     keep(strain)
-            yield strain, branch, _curve(branched)
+            yield strain, branch, branched.curve()
 
-    def _recorded(self, start: float, strain: float, sense: int) -> _Row:
-        """Move the platen to ``strain`` along ``sense`` from ``start`` (nm), check and record."""
-        settled = self._move_to(start + sense * self.pillar.height * strain, sense)
-        return self._row(strain, sense, settled)
-
-    def _row(self, strain: float, sense: int, settled: bool) -> _Row:
-        self._check_density()
-        self.verified_state()
-        plastic, _ = macroscopic(self.lattice, self.pillar, self.population)
-        number = int(self.population.number[0])
-        return strain, sense * self.stress_mpa, sense * plastic, number, settled
-
-    def _move_to(self, target: float, sense: int) -> bool:
-        """Move the platen to U = ``target``, stopping at every threshold on the way."""
-        settled = self.settle()
-        thresholds = len(self.lattice.source_threshold) + len(self.lattice.obstacle_strength)
-        stops = _MOST_STOPS + 10 * thresholds
-        while (target - self.platen[0]) * sense > 0:
-            if stops == 0:
-                raise self._broken(
-                    f"the platen does not get on: {_MOST_STOPS + 10 * thresholds} thresholds "
-                    f"within one strain step of {self.loading.strain_step:g}"
+    def _record(self, targets: NDArray[np.float64], sense: int) -> NDArray[np.float64]:
+        """Move the platen to one target (nm) after the other, as
+        :func:`strainprint.specimens.advance.advance` does; return what it records."""
+        area_nm2 = self.crystal.width_nm * self.crystal.height_nm
+        limits = (
+            int(self.dynamics.density_limit_per_um2 * area_nm2 * 1e-6),
+            self._most_stops,
+            IDENTITY_TOLERANCE,
+        )
+        rows = np.zeros((len(targets), 4))
+        done = 0
+        while done < len(targets):
+            with self._steps_that_converge():
+                why, points = advance(
+                    self.lattice,
+                    self.pillar,
+                    self.rules,
+                    self.population,
+                    self.press,
+                    targets[done:],
+                    sense,
+                    limits,
+                    rows[done:],
                 )
-            stops -= 1
-            event = next_event(
-                self.lattice, self.pillar, self.rules, self.population, self._tau, sense
-            )
-            # a hair beyond the threshold, so that rounding cannot leave it unreached
-            jump = event * (1 + 1e-9) / self.pillar.modulus * self.pillar.height
-            jump = max(jump, 1e-9 * self.pillar.height)
-            if (target - self.platen[0]) * sense <= jump:
-                self.platen[0] = target
-            else:
-                self.platen[0] += sense * jump
-            settled = self.settle() and settled
-        return settled
+            done += points
+            if why != REACHED:
+                self._answer(why)
+        return rows
 
     def unload(self) -> Curve:
         """Unload to zero mean stress and relax there; the last point says whether all came to rest.
@@ -379,16 +430,27 @@ class Specimen:
         """
         step = self.loading.strain_step
         sense, start = self.retreat, self.strain
-        rows = [self._row(0.0, sense, self.rested)]
+        recorded = _Recorder(sense)
+        recorded.add(np.zeros(1), self._present())
         most = 100 + 10 * round(abs(self.stress_mpa) / (step * self.pillar.modulus))
         while -sense * self.stress_mpa > step * self.pillar.modulus:
-            if len(rows) > most:
+            if recorded.points > most:
                 raise self._broken(f"still {self.stress_mpa:.4g} MPa after {most} steps back")
-            settled = self._move_to(self.platen[0] + sense * step * self.pillar.height, sense)
-            rows.append(self._row(sense * (self.strain - start), sense, settled))
-        relaxed = self.settle(hold_stress=True)
-        rows.append(self._row(sense * (self.strain - start), sense, relaxed))
-        return _curve(rows)
+            rows = self._record(self.platen + sense * step * self.pillar.height, sense)
+            recorded.add(np.array([sense * (self.strain - start)]), rows)
+        rows = self._record(self.platen.copy(), 0)
+        recorded.add(np.array([sense * (self.strain - start)]), rows)
+        return recorded.curve()
+
+    def _present(self) -> NDArray[np.float64]:
+        """Return a row of the present state, as it is, after checking it."""
+        self._check_density()
+        self.verified_state()
+        plastic, _ = macroscopic(self.lattice, self.pillar, self.population)
+        row = np.zeros((1, 4))
+        row[0, STRESS], row[0, PLASTIC_STRAIN] = self.stress_mpa, plastic
+        row[0, DISLOCATIONS], row[0, ALL_SETTLED] = self.population.number[0], self.rested
+        return row
 
     @property
     def retreat(self) -> int:

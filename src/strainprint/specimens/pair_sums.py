@@ -1,7 +1,7 @@
 """Resolved shear stress of many dislocations on many points, four pairs at a time.
 
-The same stress as :func:`strainprint.specimens.population.resolved_shear`, in a form that
-compilers vectorise: no branch, no exponential, one division for the four poles of a pair. With
+The same stress as :func:`strainprint.specimens.pillar.closed_stress`, in a form that compilers
+vectorise: no branch, no exponential, one division for the four poles of a pair. With
 t = coth(p (z - z_k)) for the dislocation itself (1), its mirror in the platen (2), its image in the
 nearer side x = c (3) and that image's mirror (4), and lengths in units of 1/p,
 

@@ -3,7 +3,7 @@
 Pair stresses are kept in a matrix of which only rows and columns of moved dislocations are
 recomputed, and their sums follow the changes, so pinned populations cost nothing. What a small
 movement changes far away is less than any threshold notices: near partners learn of every
-movement (:func:`exert` with a radius), the others when enough of it has added up.
+movement, the others (:func:`exert` ``everywhere``) when enough of it has added up.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from strainprint.specimens.compilation import compiled
+from strainprint.specimens.compilation import compiled, inner
 from strainprint.specimens.crystal import Crystal
 from strainprint.specimens.lattice import Lattice
 from strainprint.specimens.pair_sums import (
@@ -28,7 +28,6 @@ from strainprint.specimens.pair_sums import (
 )
 from strainprint.specimens.pillar import (
     Pillar,
-    closed_stress,
     mean_axial_stress,
     shear_weights,
     side_traction_modes,
@@ -39,22 +38,19 @@ Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 _ROOM_AXES = {
-    **dict.fromkeys(("table", "near", "work"), (1,)),
+    "table": (1,),
     **dict.fromkeys(("pair", "slope"), (0, 1)),
     **dict.fromkeys(("number", "slip", "charge", "hindrance", "hardening", "emissions"), ()),
-    "emitted_under": (),
-    **dict.fromkeys(("felt_at_source", "side_at_source", "near_source", "near_at"), ()),
-    **dict.fromkeys(("mode_total", "mode_seen"), ()),
+    **dict.fromkeys(("emitted_under", "felt_at_source", "side_at_source"), ()),
+    **dict.fromkeys(("mode_total", "mode_seen", "exertions"), ()),
 }
 """Axes of the fields of :class:`Population` that count dislocations, where not the first alone."""
 
-_SIDE_TOLERANCE_MPA = 0.1
-"""Bound on the change of the side correction anywhere before it is evaluated anew; the smallest
-thresholds are about 50 MPa. A settled population's is exact."""
+NEAR_NM = 100.0
+"""Partners within it learn of every movement; beyond it, derivatives of the stress do not count."""
 
-_MODES_STALE = 1e-3
-"""Movement, in half widths, after which the modes of a dislocation are computed anew: they vary
-over the distance to the farther side, at least half the width."""
+_ANEW_AFTER = 8
+"""Exertions for each dislocation after which the running sums are formed anew."""
 
 CORE_RADIUS_NM = 0.5
 """ASSUME: core radius 2 b. Only partners on intersecting planes come so close (opposite ones on one
@@ -123,12 +119,8 @@ class Population(NamedTuple):
     """Stress (MPa) that a source must exceed besides its threshold, 0 where unhindered."""
     emissions: Integers
     """[number of emissions so far]."""
-    partner: Integers
-    near: Array
-    near_source: Integers
-    near_at: Array
-    work: Array
-    """Room for :func:`exert`."""
+    exertions: Integers
+    """[calls of :func:`exert` since the sums were formed anew]."""
 
 
 def make_population(crystal: Crystal, pillar: Pillar, room: int = 64) -> Population:
@@ -172,11 +164,7 @@ def make_population(crystal: Crystal, pillar: Pillar, room: int = 64) -> Populat
         emitted_under=np.zeros(sources),
         hindrance=np.zeros(sources),
         emissions=np.zeros(1, np.int64),
-        partner=np.zeros(room, np.int64),
-        near=np.zeros((ROWS, room)),
-        near_source=np.zeros(sources, np.int64),
-        near_at=np.zeros((ROWS, sources)),
-        work=np.zeros((5, max(room, sources))),
+        exertions=np.zeros(1, np.int64),
     )
 
 
@@ -206,50 +194,12 @@ def observe(population: Population, platen_displacement_nm: float) -> State:
     )
 
 
-@compiled
-def resolved_shear(
-    wave: float,
-    half_width: float,
-    cos_2theta: float,
-    sin_2theta: float,
-    x: float,
-    y: float,
-    q: complex,
-    x0: float,
-    y0: float,
-    q0: complex,
-    gamma: complex,
-    with_direct: bool,
-    core: float = CORE_RADIUS_NM,
-) -> float:
-    """Resolved shear stress (MPa) at (x, y) on a plane of angle theta, of one dislocation.
-
-    Close to the core, 1/zeta and conj(zeta)/zeta^2 are replaced by conj(zeta) / s^(1/2) and
-    conj(zeta)^3 / s with s = |zeta|^4 + core^4: smooth, zero at the centre, and equal to the
-    singular field to 4e-4 at six core radii. ``core`` is 0 for partners on one plane, whose
-    repulsion must stay singular so that they never pass. Scalars, not tuples, so that the compiler
-    inlines it.
-    """
-    near = 0.0
-    if with_direct:
-        dx = x - x0
-        dy = y - y0
-        r2 = dx * dx + dy * dy
-        if r2 < (6.0 * core) ** 2:
-            with_direct = False
-            back = complex(dx, -dy)
-            s = r2 * r2 + core**4
-            field = gamma.conjugate() * back / np.sqrt(s) - gamma * back * back * back / s
-            near = cos_2theta * field.imag + sin_2theta * field.real
-    _, deviator = closed_stress(wave, half_width, x, q, x0, q0, gamma, with_direct)
-    return near + 0.5 * (cos_2theta * deviator.imag + sin_2theta * deviator.real)
-
-
-@compiled
-def place(lattice: Lattice, pillar: Pillar, pop: Population, i: int, exact: bool) -> None:
+@inner
+def place(lattice: Lattice, pillar: Pillar, pop: Population, i: int, stale: float) -> None:
     """Recompute what depends on the position of dislocation i alone.
 
-    The modes only where it moved far enough for them to change, or if they shall be ``exact``.
+    The modes, which vary over the distance to the farther side, only where it moved by more than
+    ``stale`` (nm) since they were computed last.
     """
     plane = pop.plane[i]
     c = lattice.cos_theta[plane]
@@ -260,12 +210,11 @@ def place(lattice: Lattice, pillar: Pillar, pop: Population, i: int, exact: bool
     # -i |gamma| sign exp(i theta)
     pop.gamma[i] = complex(s, -c) * (pillar.strength * pop.sign[i])
     tabulate(pillar.wave, pop.x[i], pop.y[i], c, s, pop.gamma[i], plane, pop.table, i)
-    moved = abs(pop.position[i] - pop.moded[i])
-    if moved > _MODES_STALE * pillar.half_width or (exact and moved > 0.0):
+    if abs(pop.position[i] - pop.moded[i]) > stale:
         _place_modes(lattice, pillar, pop, i)
 
 
-@compiled
+@inner
 def _place_modes(lattice: Lattice, pillar: Pillar, pop: Population, i: int) -> None:
     """Recompute the traction modes of dislocation i and the weights of all modes at it."""
     plane = pop.plane[i]
@@ -287,15 +236,15 @@ def _place_modes(lattice: Lattice, pillar: Pillar, pop: Population, i: int) -> N
 
 
 @compiled
-def update_side(lattice: Lattice, pop: Population, exact: bool) -> bool:
-    """Evaluate the side correction if it may have changed, or changed at all for ``exact``.
+def update_side(lattice: Lattice, pop: Population, tolerance: float) -> bool:
+    """Evaluate the side correction if it may have changed by ``tolerance`` (MPa) anywhere.
 
     Returns whether it was.
     """
     change = 0.0
     for m in range(len(pop.mode_total)):
         change += abs(pop.mode_total[m] - pop.mode_seen[m]) * lattice.weight_bound[m]
-    if change <= (0.0 if exact else _SIDE_TOLERANCE_MPA):
+    if change <= tolerance:
         return False
     pop.mode_seen[:] = pop.mode_total
     n = pop.number[0]
@@ -333,65 +282,74 @@ def shear_slope(
     return stress.imag
 
 
-@compiled
-def exert(lattice: Lattice, pillar: Pillar, pop: Population, i: int, radius: float) -> None:
+@inner
+def exert(lattice: Lattice, pillar: Pillar, pop: Population, i: int, everywhere: bool) -> None:
     """Recompute row and column of dislocation i in the pair matrices, and the sums.
 
-    With a finite ``radius`` (nm) only partners and sources within it learn of its movement.
+    Unless ``everywhere``, only near partners and sources learn of its movement. Derivatives are
+    those of near partners: they only steer the implicit step.
     """
     wave, half_width, core = pillar.wave, pillar.half_width, CORE_RADIUS_NM
     n, sources = pop.number[0], len(pop.charge)
-    at_source, row, column, row_slope, column_slope = (
-        pop.work[0],
-        pop.work[1],
-        pop.work[2],
-        pop.work[3],
-        pop.work[4],
-    )
-    if radius == np.inf:
+    pop.exertions[0] += 1
+    near = np.empty((ROWS + 2, max(n, sources)))
+    which = np.empty(max(n, sources), np.int64)
+    first, second = near[ROWS], near[ROWS + 1]
+    if everywhere:
         pop.announced[i] = pop.position[i]
-        stress_of(wave, half_width, core, pop.table, i, lattice.source_table, sources, at_source)
+        stress_of(wave, half_width, core, pop.table, i, lattice.source_table, sources, first)
         for s in range(sources):
-            pop.felt_at_source[s] += at_source[s] - pop.at_source[i, s]
-            pop.at_source[i, s] = at_source[s]
-        count, table = n, pop.table
-        for j in range(n):
-            pop.partner[j] = j
+            pop.felt_at_source[s] += first[s] - pop.at_source[i, s]
+            pop.at_source[i, s] = first[s]
     else:
-        count, table = _gather(pop.table, n, pop.table, i, wave * radius, pop.partner, pop.near)
-        known = _gather(
-            lattice.source_table, sources, pop.table, i, wave * radius, pop.near_source, pop.near_at
-        )[0]
-        stress_of(wave, half_width, core, pop.table, i, pop.near_at, known, at_source)
+        known = _gather(lattice.source_table, sources, pop.table, i, wave * NEAR_NM, which, near)
+        stress_of(wave, half_width, core, pop.table, i, near, known, first)
         for k in range(known):
-            s = pop.near_source[k]
-            pop.felt_at_source[s] += at_source[k] - pop.at_source[i, s]
-            pop.at_source[i, s] = at_source[k]
-    stress_of(wave, half_width, core, pop.table, i, table, count, column)
-    stress_at(wave, half_width, core, pop.table, i, table, count, row)
-    slope_of(wave, core, pop.table, i, table, count, column_slope)
-    slope_at(wave, core, pop.table, i, table, count, row_slope)
+            s = which[k]
+            pop.felt_at_source[s] += first[k] - pop.at_source[i, s]
+            pop.at_source[i, s] = first[k]
+    count = _gather(pop.table, n, pop.table, i, wave * NEAR_NM, which, near)
+    slope_at(wave, core, pop.table, i, near, count, first)
+    slope_of(wave, core, pop.table, i, near, count, second)
+    if everywhere:
+        k = 0
+        for j in range(n):
+            if k < count and which[k] == j:
+                k += 1
+            elif pop.slope[i, j] != 0.0:
+                pop.stiffness[i] -= pop.slope[i, j]
+                pop.stiffness[j] -= pop.slope[j, i]
+                pop.slope[i, j] = pop.slope[j, i] = 0.0
     for k in range(count):
-        j = pop.partner[k]
-        pop.felt[i] += row[k] - pop.pair[i, j]
-        pop.pair[i, j] = row[k]
-        if j == i:
-            continue
-        pop.stiffness[i] += row_slope[k] - pop.slope[i, j]
-        pop.slope[i, j] = row_slope[k]
-        pop.felt[j] += column[k] - pop.pair[j, i]
-        pop.pair[j, i] = column[k]
-        pop.stiffness[j] += column_slope[k] - pop.slope[j, i]
-        pop.slope[j, i] = column_slope[k]
+        j = which[k]
+        if j != i:
+            pop.stiffness[i] += first[k] - pop.slope[i, j]
+            pop.slope[i, j] = first[k]
+            pop.stiffness[j] += second[k] - pop.slope[j, i]
+            pop.slope[j, i] = second[k]
+    if everywhere:
+        stress_at(wave, half_width, core, pop.table, i, pop.table, n, first)
+        stress_of(wave, half_width, core, pop.table, i, pop.table, n, second)
+        count = n
+    else:
+        stress_at(wave, half_width, core, pop.table, i, near, count, first)
+        stress_of(wave, half_width, core, pop.table, i, near, count, second)
+    for k in range(count):
+        j = k if everywhere else which[k]
+        pop.felt[i] += first[k] - pop.pair[i, j]
+        pop.pair[i, j] = first[k]
+        if j != i:
+            pop.felt[j] += second[k] - pop.pair[j, i]
+            pop.pair[j, i] = second[k]
 
 
-@compiled
+@inner
 def _gather(
     table: Array, n: int, of: Array, i: int, radius: float, which: Integers, near: Array
-) -> tuple[int, Array]:
+) -> int:
     """Copy the columns of a table that lie within ``radius`` of column i of the table ``of``.
 
-    Fills ``which`` with their numbers; returns how many there are, and ``near``.
+    Fills ``which`` with their numbers; returns how many there are.
     """
     count = 0
     x, y = of[X, i], of[Y, i]
@@ -403,13 +361,16 @@ def _gather(
     for row in range(ROWS):
         for k in range(count):
             near[row, k] = table[row, which[k]]
-    return count, near
+    return count
 
 
-@compiled
+@inner
 def sum_up(pop: Population) -> None:
-    """Sum the pair matrices anew, so that no rounding error of the running sums builds up."""
+    """Sum the pair matrices anew from time to time, lest rounding of the running sums builds up."""
     n = pop.number[0]
+    if pop.exertions[0] < _ANEW_AFTER * n:
+        return
+    pop.exertions[0] = 0
     pop.felt_at_source[:] = 0.0
     for i in range(n):
         felt = 0.0
@@ -427,7 +388,7 @@ def sum_up(pop: Population) -> None:
             pop.mode_total[m] += pop.modes[i, m]
 
 
-@compiled
+@inner
 def sort_by_plane(pop: Population) -> None:
     """Insertion sort of the order by plane and position: nearly sorted, so linear."""
     order = pop.order
@@ -474,9 +435,9 @@ def add(
         pop.pair[i, j] = pop.pair[j, i] = 0.0
         pop.slope[i, j] = pop.slope[j, i] = 0.0
     pop.number[0] += 1
-    place(lattice, pillar, pop, i, False)
+    place(lattice, pillar, pop, i, np.inf)
     _place_modes(lattice, pillar, pop, i)
-    exert(lattice, pillar, pop, i, np.inf)
+    exert(lattice, pillar, pop, i, True)
     sort_by_plane(pop)
 
 
