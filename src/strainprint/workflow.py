@@ -80,6 +80,8 @@ class Paths:
     shape_predictions = "results/{study}/{split}/baseline/shape_predictions.csv"
     baseline_metrics = "results/{study}/{split}/baseline/metrics.json"
     cross_validation = "results/{study}/{split}/baseline/cross_validation.csv"
+    baseline_variants = "results/{study}/{split}/baseline/variants.csv"
+    baseline_variant_predictions = "results/{study}/{split}/baseline/variant_predictions.csv"
 
     neighbours = "results/{study}/{split}/curves/neighbours.csv"
     curves = "results/{study}/{split}/curves/curves.csv"

@@ -207,8 +207,18 @@ def chain(tmp_path_factory):
                 "shape_predictions": at(Paths.shape_predictions),
                 "metrics": at(Paths.baseline_metrics),
                 "cross_validation": at(Paths.cross_validation),
+                "variants": at(Paths.baseline_variants),
+                "variant_predictions": at(Paths.baseline_variant_predictions),
             },
-            params={"seed": 0, "components": [2], "trees": [10], "folds": 2},
+            params={
+                "seed": 0,
+                "inputs": ["raw", "two_state"],
+                "windows": ["whole", "pymks"],
+                "classifiers": ["forest", "svm"],
+                "components": [2],
+                "trees": [10],
+                "folds": 2,
+            },
             wildcards=WILDCARDS,
         )
         logs["neighbours"] = run_script(

@@ -24,7 +24,7 @@ from strainprint.maps.strain_map import StrainMap
 from strainprint.networks.architectures import ResidualNetwork, architecture_of
 from strainprint.networks.explain import FORMAT
 from strainprint.networks.filters import excite_filters
-from strainprint.networks.predictions import write_predictions
+from strainprint.networks.predictions import read_predictions, write_predictions
 from strainprint.networks.saliency import KINDS, saliency
 from strainprint.networks.saliency_checks import deletion_test, randomization_test
 from strainprint.networks.storage import write_tensors
@@ -266,8 +266,33 @@ def _write_split(
     predict(base / "ensemble" / "predictions.csv", "ensemble", 0.82)
     predict(base / "baseline" / "predictions.csv", "baseline", 0.62)
     predict(base / "baseline" / "shape_predictions.csv", "shape-only", 0.45)
+    _write_variants(base / "baseline", manifest, parts)
     _write_curves(base / "curves", manifest, parts)
     _write_explanations(base, manifest, parts)
+
+
+def _write_variants(folder: Path, manifest: pd.DataFrame, parts: np.ndarray) -> None:
+    """A forest as in the baseline's predictions, and support vectors that name one class."""
+    said = read_predictions(folder / "predictions.csv").frame["prior_strain_predicted"]
+    names = {"two_state-pymks-forest": said, "raw-whole-svm": np.full(len(manifest), CLASSES[0])}
+    rows = [
+        {
+            "variant": name,
+            **dict(zip(("input", "window", "classifier"), name.split("-"), strict=True)),
+            "largest_row_lag_nm": 30.0,
+            "largest_column_lag_nm": 30.0,
+            "components": 8,
+            "setting": "n_estimators=100",
+            "explained_variance": 0.9,
+            "cross_validation_accuracy": 0.6 - 0.2 * position,
+            "chosen": 1 - position,
+            "untrained_classes": "",
+        }
+        for position, name in enumerate(names)
+    ]
+    write_csv(folder / "variants.csv", pd.DataFrame(rows))
+    columns = {"map_id": manifest["map_id"], "part": parts, "prior_strain": manifest["strain_path"]}
+    write_csv(folder / "variant_predictions.csv", pd.DataFrame({**columns, **names}))
 
 
 def _write_explanations(base: Path, manifest: pd.DataFrame, parts: np.ndarray) -> None:

@@ -37,7 +37,16 @@ def test_every_table_is_written_and_in_the_manifest(
     results: Path, tables: dict[str, pd.DataFrame]
 ) -> None:
     models = ["shape-only", "baseline", *NETWORKS, "ensemble"]
-    wanted = {"summary", "specimens", "table1", "table2", "table3", "curve_errors", "size_effect"}
+    wanted = {
+        "baseline_variants",
+        "summary",
+        "specimens",
+        "table1",
+        "table2",
+        "table3",
+        "curve_errors",
+        "size_effect",
+    }
     wanted |= {
         "strengths",
         "strength_exponents",

@@ -1,4 +1,4 @@
-"""Baseline: two-point correlations, principal components, a random forest; and shape alone.
+"""Baseline: two-point correlations, principal components, tuned classifiers; and shape alone.
 
 correlate    table and maps → results/{study}/correlations/correlations.zarr + .json
 forest       correlations, split → results/{study}/{split}/baseline/
@@ -43,6 +43,8 @@ rule forest:
         shape_predictions=Paths.shape_predictions,
         metrics=Paths.baseline_metrics,
         cross_validation=Paths.cross_validation,
+        variants=Paths.baseline_variants,
+        variant_predictions=Paths.baseline_variant_predictions,
     log:
         log_path("forest", "study", "split"),
     benchmark:
@@ -56,6 +58,9 @@ rule forest:
     params:
         code=code("forest"),
         seed=config["seed"],
+        inputs=config["baseline"]["inputs"],
+        windows=config["baseline"]["windows"],
+        classifiers=config["baseline"]["classifiers"],
         components=config["baseline"]["components"],
         trees=config["baseline"]["trees"],
         folds=config["baseline"]["folds"],

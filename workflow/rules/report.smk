@@ -25,6 +25,8 @@ rule tables:
         predictions=expand(Paths.network_predictions, **TRAINED, allow_missing=True),
         ensemble=Paths.ensemble_predictions,
         baseline=Paths.baseline_predictions,
+        baseline_variants=Paths.baseline_variants,
+        variant_predictions=Paths.baseline_variant_predictions,
         shape=Paths.shape_predictions,
         curves=Paths.curves,
         strengths=Paths.strengths,

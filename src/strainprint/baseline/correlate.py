@@ -127,6 +127,24 @@ def correlate(
     )
 
 
+def read_lag_grid(json_path: str | Path) -> tuple[float, tuple[int, int]]:
+    """Return the step of the stored lag grid in nm and its largest lag (rows, columns) in steps.
+
+    Raises
+    ------
+    BadInputError
+        The JSON is missing, damaged or of another kind.
+    """
+    content = read_json(json_path, expected_format=FORMAT)
+    try:
+        rows, columns = (int(lag) for lag in content["max_lag_steps"])
+        return float(content["lag_step_nm"]), (rows, columns)
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadInputError(
+            f"lag grid is not readable ({error})", where=json_path, way_out=_WAY_OUT
+        ) from error
+
+
 def read_correlations(
     zarr_path: str | Path, json_path: str | Path, manifest: pd.DataFrame
 ) -> dict[str, NDArray[np.float32]]:

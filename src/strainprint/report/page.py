@@ -17,6 +17,7 @@ from strainprint.report.page_script import SCRIPT
 from strainprint.report.page_style import STYLE_SHEET
 from strainprint.report.sections import (
     accuracy,
+    baseline,
     confusion,
     counts,
     curves,
@@ -37,6 +38,7 @@ TITLE = "Reading a crystal’s deformation history from its strain map"
 
 SECTIONS: Final[tuple[ReportSection, ...]] = (
     accuracy.SECTION,
+    baseline.SECTION,
     confusion.SECTION,
     loading_cells.SECTION,
     features.SECTION,

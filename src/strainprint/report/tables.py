@@ -17,6 +17,7 @@ from strainprint.errors import BadInputError
 from strainprint.files import sha256_of_file, whole_directory, write_csv, write_json
 from strainprint.maps.store import MapShard
 from strainprint.report import paper
+from strainprint.report.baseline_table import baseline_tables
 from strainprint.report.curve_tables import curve_tables
 from strainprint.report.explanation_tables import explanation_tables
 from strainprint.report.inputs import JudgedModel, ReportInputs
@@ -422,6 +423,7 @@ def _share(values: pd.Series[Any] | NDArray[Any]) -> float:
 TABLES: Final[tuple[Callable[[ReportInputs], dict[str, pd.DataFrame]], ...]] = (
     _run_tables,
     _accuracy_tables,
+    baseline_tables,
     _curve_tables,
     explanation_tables,
 )
