@@ -9,7 +9,7 @@ PROFILE ?= $(if $(shell nvidia-smi -L 2>/dev/null),gpu,default)
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 PIP_INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c envs/constraints.txt
 
-.PHONY: run status test check fuzz faults config/README.md bench-reading bench-rendering bench-specimens bench-networks bench-networks-memory bench-baseline verify
+.PHONY: run status test check fuzz faults config/README.md bench-reading bench-rendering bench-specimens bench-networks bench-networks-memory bench-baseline bench-scale verify
 
 run: $(VENV)/.installed
 	snakemake --cores $(CORES) --workflow-profile profiles/$(PROFILE)
@@ -96,6 +96,10 @@ $(VENV)-pymks/.installed: envs/pymks.txt
 	test -x $(VENV)-pymks/bin/python || $(PYTHON) -m venv $(VENV)-pymks
 	$(VENV)-pymks/bin/python -m pip install --quiet --disable-pip-version-check -r envs/pymks.txt
 	touch $@
+
+# Jobs and seconds of the graph of the paper's data set, and of ten times it.
+bench-scale: $(VENV)/.installed
+	python benchmarks/scale.py
 
 # Every check of the simulator against its closed form: writes docs/verification.md.
 verify: $(VENV)/.installed

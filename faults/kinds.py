@@ -218,7 +218,12 @@ def forbidden(folder: Folder, undisturbed: dict[str, str], places: tuple[str, ..
     return outcome
 
 
-def damages(folder: Folder, undisturbed: dict[str, str], names: tuple[str, ...]) -> Outcome:
+def damages(
+    folder: Folder,
+    undisturbed: dict[str, str],
+    names: tuple[str, ...],
+    harms: tuple[str, ...] = ("truncated", "altered"),
+) -> Outcome:
     """Damage one file after another behind its time; the job that reads it must name it.
 
     ``names`` are of :data:`READERS`. Then all at once: ``snakemake verify`` names every one, and
@@ -226,16 +231,12 @@ def damages(folder: Folder, undisturbed: dict[str, str], names: tuple[str, ...])
     """
     outcome = Outcome("damaged file")
     for name in names:
-        for harm in ("truncated", "altered"):
+        for harm in harms:
             whole = _damage(folder.path / name, harm)
             status, said = folder.run("--force", READERS[name])
             outcome.count(status != 0 and name in said, f"{name} {harm}: {tail(said)}")
             _restore(whole)
-            if status == 0:
-                status, said = folder.run()
-            else:
-                status, said = folder.run(READERS[name])
-            if status or folder.run()[0] or folder.contents() != undisturbed:
+            if folder.run(READERS[name])[0] or folder.contents() != undisturbed:
                 outcome.survived -= 1
                 outcome.lost.append(f"{name} {harm}: {_differences(folder, undisturbed)}")
     for name in names:

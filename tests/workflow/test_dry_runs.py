@@ -80,6 +80,12 @@ def test_smoke_exercises_every_rule(project):
     assert set(project.plan()) == RULES
 
 
+def test_the_papers_data_set_without_experiments_is_a_small_graph(project):
+    (project.root / "config/plain.yaml").write_text("experiments: []\nmaps: {instruments: {}}\n")
+    plan = project.plan("--configfile", "config/paper.yaml", "config/plain.yaml", config="config")
+    assert plan.total() < 300
+
+
 def test_every_rule_has_a_script_of_its_name_and_nothing_else_is_there(project):
     scripts = {path.stem for path in (project.root / "workflow/scripts").glob("*.py")}
     assert scripts == {"verify"} | RULES | CALIBRATION | EXTERNAL | EXPERIMENTS
