@@ -99,6 +99,10 @@ class Paths:
 
     experiment_table = "results/experiments/{experiment}/table.csv"
     experiment_summary = "results/experiments/{experiment}/summary.json"
+    twin_states = "results/experiments/twins/specimens/{subset}/{shard}.h5"
+    twin_states_manifest = "results/experiments/twins/specimens/{subset}/{shard}.json"
+    twin_maps = "results/experiments/twins/maps/{study}/{subset}/{shard}.zarr"
+    twin_maps_manifest = "results/experiments/twins/maps/{study}/{subset}/{shard}.json"
     variant_split = "results/experiments/{experiment}/splits/{variant}.csv"
     variant_weights = f"{_VARIANT}/weights.safetensors"
     variant_history = f"{_VARIANT}/history.csv"
@@ -344,6 +348,21 @@ def ladder_shard_size(config: Mapping[str, Any], shard: str) -> int:
     count: int = config["experiment_settings"]["regression_per_subset"]
     size: int = config["specimens"]["per_shard"]
     return min(size, count - int(shard) * size)
+
+
+def twin_shards(config: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return subsets and shards of the twins, the first of each subset."""
+    asked: int = config["experiment_settings"]["twins_per_subset"]
+    count = min(asked, config["specimens"]["per_subset"])
+    shards = range(-(-count // config["specimens"]["per_shard"]))
+    return {"subset": subset_names(config), "shard": [f"{shard:04d}" for shard in shards]}
+
+
+def twin_shift_nm(config: Mapping[str, Any]) -> float:
+    """Return how far sources and obstacles of twins are moved."""
+    burgers_nm: float = config["specimens"]["material"]["burgers_vector_nm"]
+    shift: float = config["experiment_settings"]["twins_shift_burgers"]
+    return shift * burgers_nm
 
 
 def drawn_trainings(config: Mapping[str, Any]) -> list[tuple[int, str, int]]:

@@ -317,7 +317,7 @@ def test_every_script_makes_its_outputs(chain):
         pattern
         for name, pattern in Paths.patterns().items()
         if not name.startswith(("states", "maps", "trial", "calibration_", "variant"))
-        and not name.startswith(("channel", "fitted", "ladder"))
+        and not name.startswith(("channel", "fitted", "ladder", "twin_"))
     ]
     for pattern in made:
         for network in NETWORKS:

@@ -119,8 +119,31 @@ RESULTS = {
         ]
     },
 }
+ROWS["twins"] = [
+    {
+        "width_nm": width,
+        "pairs": 18,
+        "pair_specimens": 6,
+        **{f"r2_{at}": ceiling for at in ("0.002", "0.005", "0.01")},
+        **{f"r2_{at}_low": ceiling - 0.1 for at in ("0.002", "0.005", "0.01")},
+        **{f"r2_{at}_high": ceiling + 0.1 for at in ("0.002", "0.005", "0.01")},
+        **{f"predicted_r2_{at}": -0.25 for at in ("0.002", "0.005", "0.01")},
+        "maps": 6,
+        "specimens": 1,
+        "same_class": 0.5,
+        "ci_low": 0.1,
+        "ci_high": 0.9,
+        "ci_method": "Wilson over maps",
+    }
+    for width, ceiling in (("all", 0.5), ("62.5", float("nan")))
+]
+RESULTS["twins"] = {
+    "strain": [0.0, 0.005, 0.01],
+    "r2_by_width_nm": {"all": [None, 0.4, 0.5], "62.5": [None, None, None]},
+}
 SETTINGS = {"calibration": {"level": 0.8}}
 SAYS = {
+    "twins": ["r² between twins is 0.50", "reach −0.25", "do not differ enough", "<img"],
     "channels": ["Every crop was 50.0\u00a0% of the maps ahead of exx + eyy"],
     "hybrid": ["ahead of res4 with correlations"],
     "regression": ["missed by a factor of 2.0", "better than always naming", "0.3\u00a0%", "never"],

@@ -11,6 +11,7 @@ from strainprint.specimens.crystal import (
     SURFACE,
     CrystalSettings,
     place_crystal,
+    shifted_crystal,
     slip_angles,
     slip_planes,
 )
@@ -145,3 +146,51 @@ def test_same_seed_draws_the_same_crystal():
 def test_a_crystal_that_cannot_be_is_refused_by_name(arguments, names):
     with pytest.raises(BadInputError, match=names):
         draw(**arguments)
+
+
+def twin(crystal, shift_nm=1.0, seed=1):
+    rng = np.random.Generator(np.random.PCG64(seed))
+    return shifted_crystal(crystal, CrystalSettings(), shift_nm, rng)
+
+
+@pytest.mark.parametrize("width_nm", [62.5, 125.0, 500.0])
+def test_a_twin_differs_by_the_shift_alone(width_nm):
+    crystal = draw(width_nm)
+    other = twin(crystal, 0.1)
+    bulk = crystal.source_kind == BULK
+    moved = other.source_position_nm - crystal.source_position_nm
+    assert np.all(moved[~bulk] == 0)
+    assert np.abs(moved[bulk]).max() > 0
+    for name in ("source_strength_mpa", "source_plane", "source_length_nm", "plane_origin_nm"):
+        np.testing.assert_array_equal(getattr(other, name), getattr(crystal, name))
+    assert len(other.obstacle_plane) == len(crystal.obstacle_plane)
+    np.testing.assert_array_equal(other.obstacle_plane, crystal.obstacle_plane)
+    order = lambda one: np.lexsort((one.obstacle_strength_mpa,))  # noqa: E731
+    shifts = other.obstacle_position_nm[order(other)] - crystal.obstacle_position_nm[order(crystal)]
+    assert np.abs(shifts).max() < 0.6
+    assert 0.04 < np.std(shifts) < 0.16
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_twin_obeys_the_rules_of_placing(seed):
+    settings = CrystalSettings()
+    other = twin(draw(250.0, seed=seed), 3.0, seed)
+    margin = 2 * settings.surface_source_depth_nm
+    at, plane = other.obstacle_position_nm, other.obstacle_plane
+    assert ((at > margin) & (at < other.plane_length_nm - margin)).all()
+    assert np.all((np.diff(plane) > 0) | (np.diff(at) >= 0))
+    for s in np.flatnonzero(other.source_kind == BULK):
+        reach, centre = other.source_length_nm[s] / 2, other.source_position_nm[s]
+        room = reach + 2 * settings.plane_spacing_nm - 1e-9
+        assert room <= centre <= other.plane_length_nm - room
+        near = np.abs(at[plane == other.source_plane[s]] - centre)
+        assert (near > reach + settings.plane_spacing_nm - 1e-6).all()
+
+
+def test_twins_are_seeded_and_a_shift_of_nothing_is_refused():
+    crystal = draw()
+    np.testing.assert_array_equal(
+        twin(crystal).obstacle_position_nm, twin(crystal).obstacle_position_nm
+    )
+    with pytest.raises(BadInputError, match="shift is 0"):
+        twin(crystal, 0.0)

@@ -31,6 +31,7 @@ EXTERNAL = {"ingest", "classify"}
 EXPERIMENTS = {
     *("split_leaving_out", "leave_out", "draw_split", "judge_draws", "judge_noise"),
     *("compare_models", "instrument", "fit_channels", "fit_hybrid", "regress_strain"),
+    "twins",
 }
 CALIBRATION = {"trial_simulate", "trial_measure", "trial_judge", "trial_compare", "trial_draw"}
 
@@ -149,6 +150,13 @@ def test_each_instrument_is_a_study_of_its_own_for_the_lead_network(project):
         "measure": plain["simulate"],
         **dict.fromkeys(["manifest", "crop", "split", "train", "infer", "instrument"], 1),
     }
+
+
+def test_twins_are_simulated_for_the_first_shards_of_each_subset(project):
+    plain = project.plan(config="config")
+    asked = project.plan("--config", "experiments=[twins]", config="config")
+    # Six of each of four subsets, two in a shard; the strict study alone.
+    assert asked - plain == {"simulate_twin": 12, "measure_twin": 12, "twins": 1}
 
 
 def test_experiments_run_without_the_report(project):

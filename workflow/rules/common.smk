@@ -40,6 +40,8 @@ from strainprint.workflow import (
     split_of_variant,
     strict_dataset,
     subset_names,
+    twin_shards,
+    twin_shift_nm,
     training_of_variant,
 )
 

@@ -19,6 +19,9 @@ regress_strain       those → results/experiments/regression/
 split_leaving_out    table → results/experiments/leave_out/splits/{variant}.csv
 leave_out            predictions without each group → results/experiments/leave_out/
 instrument           every instrument's study, made by the usual rules → results/experiments/instrument/
+simulate_twin        as simulate, sources and obstacles shifted → results/experiments/twins/specimens/
+measure_twin         as measure → results/experiments/twins/maps/
+twins                those beside the specimens → results/experiments/twins/
 """
 
 STRICT = strict_dataset(config)
@@ -532,3 +535,70 @@ rule instrument:
         settings={**STRICT, "network": LEAD, "seed": config["run"]["seeds"][0]},
     script:
         "../scripts/instrument.py"
+
+
+TWINS = twin_shards(config)
+
+
+use rule simulate as simulate_twin with:
+    output:
+        states=Paths.twin_states,
+        manifest=Paths.twin_states_manifest,
+    log:
+        log_path("simulate_twin", "subset", "shard"),
+    benchmark:
+        benchmark_path("simulate_twin", "subset", "shard")
+    params:
+        twin_shift_nm=twin_shift_nm(config),
+
+
+use rule measure as measure_twin with:
+    input:
+        states=Paths.twin_states,
+        manifest=Paths.twin_states_manifest,
+    output:
+        maps=directory(Paths.twin_maps),
+        manifest=Paths.twin_maps_manifest,
+    log:
+        log_path("measure_twin", "study", "subset", "shard"),
+    benchmark:
+        benchmark_path("measure_twin", "study", "subset", "shard")
+
+
+rule twins:
+    input:
+        manifest=of_strict(Paths.manifest),
+        maps=expand(of_strict(Paths.maps), **SHARDS),
+        twin_maps=expand(of_strict(Paths.twin_maps), **TWINS),
+        twin_manifests=expand(of_strict(Paths.twin_maps_manifest), **TWINS),
+        weights=expand(of_strict(Paths.weights), **TRAINED),
+        training=expand(of_strict(Paths.training), **TRAINED),
+        ensemble=of_strict(Paths.ensemble_predictions),
+        curves=of_strict(Paths.curves),
+    output:
+        table=filled(Paths.experiment_table, experiment="twins"),
+        summary=filled(Paths.experiment_summary, experiment="twins"),
+    log:
+        log_path("twins"),
+    benchmark:
+        benchmark_path("twins")
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        code=code("twins"),
+        scalar=config["studies"][STRICT["study"]]["scalar"],
+        range_floor=config["studies"][STRICT["study"]]["range_floor"],
+        seed=config["seed"],
+        resamples=config["report"]["bootstrap_samples"],
+        settings={
+            **STRICT,
+            "shift_burgers_vectors": config["experiment_settings"][
+                "twins_shift_burgers"
+            ],
+        },
+    script:
+        "../scripts/twins.py"

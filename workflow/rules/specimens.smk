@@ -32,5 +32,6 @@ rule simulate:
         crystal=config["specimens"]["crystal"],
         dynamics=config["specimens"]["dynamics"],
         loading=config["specimens"]["loading"],
+        twin_shift_nm=0.0,
     script:
         "../scripts/simulate.py"

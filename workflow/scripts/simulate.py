@@ -26,4 +26,5 @@ with job_log(snakemake):
         crystal=snakemake.params.crystal,
         dynamics=snakemake.params.dynamics,
         loading=snakemake.params.loading,
+        twin_shift_nm=snakemake.params.twin_shift_nm,
     )

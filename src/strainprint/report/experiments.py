@@ -20,6 +20,7 @@ from strainprint.report.figures.experiments import (
     draw_instruments,
     draw_noise,
     draw_reliability,
+    draw_twins,
 )
 from strainprint.report.figures.style import Plate, house_style
 from strainprint.report.markup import (
@@ -414,6 +415,37 @@ def _regression_reading(record: ExperimentRecord) -> list[str]:
     return said
 
 
+def _any_width(width: object) -> str:
+    return "all" if width == "all" else width_label(float(str(width)))
+
+
+def _likeness_cell(row: Row, strain: str) -> Text:
+    name = f"r2_{strain}"
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    return cell(number(row[name]), "–" if math.isnan(low) else f"{number(low)} to {number(high)}")
+
+
+def _twins_reading(record: ExperimentRecord) -> list[str]:
+    said = []
+    for row in record.rows:
+        width = row["width_nm"]
+        label = "All widths together" if width == "all" else _any_width(width)
+        ceiling, reached = row["r2_0.01"], row["predicted_r2_0.01"]
+        if math.isnan(ceiling):
+            said.append(f"**{label}.** The curves do not differ enough for a ceiling.")
+            continue
+        text = (
+            f"**{label}.** At 1 % of reload strain r² between twins is {number(ceiling)}, the most "
+            "that a method can reach which does not resolve the shift"
+        )
+        if not math.isnan(reached):
+            text += f"; cross-validated neighbours reach {number(reached)}"
+        if not math.isnan(row["same_class"]):
+            text += f". {percent(row['same_class'], 0)} of the maps of twins are read alike"
+        said.append(text + ".")
+    return said
+
+
 SHOWN: dict[str, Shown] = {
     "calibration": Shown(
         title="Can the probabilities be believed?",
@@ -577,5 +609,31 @@ SHOWN: dict[str, Shown] = {
             ),
         },
         reading=_regression_reading,
+    ),
+    "twins": Shown(
+        title="Twins: the ceiling of every method",
+        caption=(
+            "Specimens are simulated again with their bulk sources and obstacles moved along "
+            "their planes by a few Burgers vectors, everything else the same. r² between twins is "
+            "1 where their curves are equal and 0 where they are as different as any two "
+            "specimens of that width: no method reaches more without resolving the shift. Read "
+            "alike: test maps of which the ensemble names the same class for both twins."
+        ),
+        columns={
+            "width": lambda row: _any_width(row["width_nm"]),
+            "pairs": lambda row: cell(
+                str(int(row["pairs"])), counted(int(row["pair_specimens"]), "specimen")
+            ),
+            "r² at 0.2 %": lambda row: _likeness_cell(row, "0.002"),
+            "r² at 0.5 %": lambda row: _likeness_cell(row, "0.005"),
+            "r² at 1 %": lambda row: _likeness_cell(row, "0.01"),
+            "predicted at 1 %": lambda row: number(row["predicted_r2_0.01"]),
+            "test maps": maps_cell,
+            "read alike": lambda row: cell(
+                percent(row["same_class"]), percent_range(row["ci_low"], row["ci_high"])
+            ),
+        },
+        reading=_twins_reading,
+        figure=draw_twins,
     ),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import cos, floor, pi, radians, sin
 
 import numpy as np
@@ -247,4 +247,56 @@ def place_crystal(
         obstacle_plane=plane[keep][order].astype(np.int64),
         obstacle_position_nm=position[keep][order],
         obstacle_strength_mpa=strength[keep][order],
+    )
+
+
+def shifted_crystal(
+    crystal: Crystal, settings: CrystalSettings, shift_nm: float, rng: np.random.Generator
+) -> Crystal:
+    """Return a twin: the same crystal with bulk sources and obstacles moved along their planes.
+
+    Shifts are normal with standard deviation ``shift_nm``. Strengths, planes and surface sources
+    stay. Sources keep the room that :func:`place_crystal` gives them. An obstacle that would come
+    too close to a source moves with that source instead; a plane on which that does not help
+    stays as it was.
+
+    Parameters
+    ----------
+    crystal, settings
+        As drawn by :func:`place_crystal`.
+    shift_nm
+        Standard deviation of the shifts, above 0.
+    """
+    if shift_nm not in POSITIVE:
+        raise BadInputError(f"shift is {shift_nm} nm", allowed=str(POSITIVE))
+    length, margin = crystal.plane_length_nm, 2 * settings.surface_source_depth_nm
+    bulk = np.flatnonzero(crystal.source_kind == BULK)
+    centre, reach = crystal.source_position_nm[bulk], crystal.source_length_nm[bulk] / 2
+    room = reach + 2 * settings.plane_spacing_nm
+    moved = np.clip(centre + rng.normal(0, shift_nm, len(bulk)), room, length - room)
+    old = crystal.obstacle_position_nm
+    new = old + rng.normal(0, shift_nm, len(old))
+    new = np.where((new > margin) & (new < length - margin), new, old)
+    source_plane = crystal.source_plane[bulk]
+    for plane in np.unique(source_plane):
+        here = np.flatnonzero(source_plane == plane)
+        first, stop = np.searchsorted(crystal.obstacle_plane, [plane, plane + 1])
+        at = new[first:stop]
+        for s in here:
+            close = np.abs(at - moved[s]) < reach[s] + settings.plane_spacing_nm
+            at = np.where(close, old[first:stop] + (moved[s] - centre[s]), at)
+        apart = np.abs(at[:, np.newaxis] - moved[here])
+        free = (apart >= reach[here] + settings.plane_spacing_nm - 1e-9).all()
+        if free and ((at > margin) & (at < length - margin)).all():
+            new[first:stop] = at
+        else:
+            new[first:stop], moved[here] = old[first:stop], centre[here]
+    position = crystal.source_position_nm.copy()
+    position[bulk] = moved
+    order = np.lexsort((new, crystal.obstacle_plane))
+    return replace(
+        crystal,
+        source_position_nm=position,
+        obstacle_position_nm=new[order],
+        obstacle_strength_mpa=crystal.obstacle_strength_mpa[order],
     )

@@ -15,8 +15,8 @@ import yaml
 from tqdm import tqdm
 
 from strainprint.errors import BadInputError
-from strainprint.seeds import derive_seed
-from strainprint.specimens.crystal import CrystalSettings, place_crystal
+from strainprint.seeds import derive_seed, generator
+from strainprint.specimens.crystal import CrystalSettings, place_crystal, shifted_crystal
 from strainprint.specimens.dynamics import DynamicsSettings
 from strainprint.specimens.loading import LoadingSettings, SimulationError, simulate_specimen
 from strainprint.specimens.material import Material
@@ -128,6 +128,7 @@ def simulate_shard(
     crystal: Mapping[str, Any] | None = None,
     dynamics: Mapping[str, Any] | None = None,
     loading: Mapping[str, Any] | None = None,
+    twin_shift_nm: float = 0.0,
 ) -> list[LostSpecimen]:
     """Simulate specimens ``first`` … ``first + count - 1`` of a subset into one HDF5 file.
 
@@ -147,6 +148,9 @@ def simulate_shard(
         Strains of the reload after each path, ``small`` and ``large``.
     material, crystal, dynamics, loading
         Fields of the settings classes that differ from their defaults.
+    twin_shift_nm
+        Above 0: simulate the specimens' twins, whose sources and obstacles are shifted by so much
+        (:func:`strainprint.specimens.crystal.shifted_crystal`).
 
     Returns
     -------
@@ -178,6 +182,9 @@ def simulate_shard(
             constants,
             np.random.Generator(np.random.PCG64(specimen_seed)),
         )
+        if twin_shift_nm:
+            rng = generator(seed, subset, index, "twin")
+            placed = shifted_crystal(placed, population, twin_shift_nm, rng)
         start = perf_counter()
         try:
             histories, worst = simulate_specimen(
@@ -233,6 +240,7 @@ def simulate_shard(
             "crystal": asdict(population),
             "dynamics": asdict(kinetics),
             "loading": asdict(protocol),
+            **({"twin_shift_nm": twin_shift_nm} if twin_shift_nm else {}),
         },
         specimens=specimens,
         lost=lost,

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from strainprint.experiment_record import ExperimentRecord
 from strainprint.report.figures.style import COLUMN_IN, MUTED, SERIES_COLOURS, Plate
+from strainprint.report.wording import width_label
 
 
 def draw_reliability(record: ExperimentRecord) -> Plate:
@@ -131,4 +132,40 @@ def draw_noise(record: ExperimentRecord) -> Plate:
         "(bootstrap over specimens); the leftmost point is without noise. Dotted: the commonest "
         "class.",
         "Accuracy falls as noise grows; one line for each training.",
+    )
+
+
+def draw_twins(record: ExperimentRecord) -> Plate:
+    """Draw r² between twins against reload strain, a line for each width."""
+    strain = 100 * np.array(record.results["strain"])
+    figure = Figure(figsize=(COLUMN_IN, 2.3))
+    axes = figure.add_subplot()
+    widths = {w: r for w, r in record.results["r2_by_width_nm"].items() if w != "all"}
+    for index, (width, values) in enumerate(widths.items()):
+        colour = SERIES_COLOURS[index % len(SERIES_COLOURS)]
+        likeness = np.array([np.nan if value is None else value for value in values])
+        axes.plot(strain, likeness, lw=1.0, color=colour, label=width_label(float(width)))
+        row = next(row for row in record.rows if str(row["width_nm"]) == width)
+        points = {
+            float(key.removeprefix("predicted_r2_")): value
+            for key, value in row.items()
+            if key.startswith("predicted_r2_")
+        }
+        axes.plot(
+            100 * np.array(list(points)), np.array(list(points.values())), "o", ms=3.5, color=colour
+        )
+    axes.axhline(0, color=MUTED, lw=0.6, zorder=0)
+    axes.set_ylim(-1.05, 1.05)
+    axes.set_xlim(0, float(strain[-1]) * 1.02)
+    axes.set_xlabel("reload strain (%)")
+    axes.set_ylabel("r²")
+    figure.legend(loc="outside upper center", ncols=3)
+    return Plate(
+        figure,
+        "How far curves are settled by what twins share",
+        "Lines: r² between the reload curves of specimens and their twins, the ceiling of every "
+        "method that cannot resolve the shift. Dots: what the cross-validated neighbours reach on "
+        "test maps. 0 is what the mean stress of the width would score; values below −1 are cut "
+        "off.",
+        "r² between twins against reload strain, one line for each width.",
     )
