@@ -215,7 +215,8 @@ def test_a_record_is_read_back_as_it_was_written(tmp_path):
     [
         (0.1, 0.05, 0.2, "one was 10.0\u00a0% of the maps ahead of two"),
         (-0.1, -0.2, 0.1, "two was 10.0\u00a0% of the maps ahead of one"),
-        (-0.1, -0.2, 0.1, "no difference lies within"),
+        (-0.1, -0.2, 0.1, "(\u221210.0 to +20.0 points): the interval includes zero"),
+        (0.1, 0.05, 0.2, "(+5.0 to +20.0 points): the interval leaves zero out"),
         (0.0, -0.1, 0.1, "equally many"),
         (0.1, float("nan"), float("nan"), "too few specimens"),
     ],

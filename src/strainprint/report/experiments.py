@@ -191,13 +191,15 @@ def difference_in_words(row: Row, one: str, other: str) -> str:
     if size == 0:
         return f"{one} and {other} named equally many maps rightly."
     more, less = (one, other) if row["difference"] > 0 else (other, one)
+    if row["difference"] < 0:
+        low, high = -high, -low
     lead = f"{more} was {percent(size)} of the maps ahead of {less}"
     if math.isnan(low) or math.isnan(high):
         return f"{lead}; too few specimens for an interval."
     apart = (
-        "the interval leaves out no difference"
+        "the interval leaves zero out"
         if is_apart(row)
-        else "no difference lies within the interval"
+        else "the interval includes zero, so it may be chance"
     )
     return f"{lead} ({points_range(low, high)} points): {apart}."
 
