@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strainprint.specimens import pair_sums
+from strainprint.specimens.compilation import compiled
 from strainprint.specimens.crystal import SURFACE, Crystal
 from strainprint.specimens.pillar import Pillar, image_stress, shear_weights
 
@@ -43,7 +44,8 @@ class Lattice(NamedTuple):
     obstacle_strength: Array
 
 
-def _weight_bound(pillar: Pillar, angles: Array) -> Array:
+@compiled
+def weight_bound(pillar: Pillar, angles: Array) -> Array:
     """Return the largest size of each weight over points that catch every mode at its crests."""
     bound = np.zeros(4 * pillar.modes)
     weights = np.empty(4 * pillar.modes)
@@ -51,7 +53,7 @@ def _weight_bound(pillar: Pillar, angles: Array) -> Array:
         for x in np.linspace(-pillar.half_width, pillar.half_width, 17):
             for y in np.linspace(0.0, 0.5 * pillar.height, pillar.modes + 1):
                 shear_weights(pillar, x, y, np.sin(2 * angle), np.cos(2 * angle), weights)
-                np.maximum(bound, np.abs(weights), out=bound)
+                bound = np.maximum(bound, np.abs(weights))
     return bound
 
 
@@ -93,7 +95,7 @@ def make_lattice(crystal: Crystal, pillar: Pillar) -> Lattice:
         source_y=source_y,
         source_table=table,
         source_weights=weights,
-        weight_bound=_weight_bound(pillar, np.unique(angle)),
+        weight_bound=weight_bound(pillar, np.unique(angle)),
         obstacle_first=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         obstacle_position=crystal.obstacle_position_nm,
         obstacle_strength=crystal.obstacle_strength_mpa,
