@@ -89,7 +89,8 @@ $(VENV)/.installed-bench-networks: $(VENV)/.installed
 # it imports pkg_resources, which newer setuptools lack, and needs pyarrow without saying so.
 bench-baseline: $(VENV)/.installed $(VENV)-pymks/.installed
 	mkdir -p docs/benchmarks
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/baseline.py $(VENV)-pymks/bin/python > docs/benchmarks/baseline.log
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/baseline.py $(VENV)-pymks/bin/python > docs/benchmarks/baseline.log.partial
+	mv docs/benchmarks/baseline.log.partial docs/benchmarks/baseline.log
 	cat docs/benchmarks/baseline.log
 
 $(VENV)-pymks/.installed: envs/pymks.txt
