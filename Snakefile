@@ -11,6 +11,10 @@ min_version("9.16")
 configfile: f"{workflow.basedir}/config/config.yaml"
 
 
+# Of `snakemake --report`.
+report: "workflow/report/workflow.rst"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/specimens.smk"
 include: "workflow/rules/maps.smk"

@@ -289,9 +289,21 @@ def chain(tmp_path_factory):
             params={**DRAWN, "aspect": "keep", "crop_px": 32, "scales": [256, 288]},
             wildcards=WILDCARDS,
         )
+        logs["drawings"] = run_script(
+            "drawings",
+            output={"drawings": Paths.drawings, "manifest": Paths.drawings_manifest},
+            params={
+                "flow": [{"rule": "page", "stage": "report", "reads": [], "writes": ["a"]}],
+                "networks": ["proposed", "res4"],
+                "lead": "proposed",
+                "n_classes": 3,
+                "crop_px": 32,
+            },
+        )
         logs["page"] = run_script(
             "page",
             input={
+                "drawings": Paths.drawings_manifest,
                 "tables": [at(Paths.tables_manifest)],
                 "figures": [at(Paths.figures_manifest)],
                 "experiments": [experiment_outputs("calibration")["summary"]],

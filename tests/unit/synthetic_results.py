@@ -52,15 +52,25 @@ def build_results(
     slip_systems: tuple[int, ...] = (1, 2),
     per_subset: int = 6,
     accuracy: dict[str, float] | None = None,
+    missing_subsets: tuple[str, ...] = (),
+    single_specimens: tuple[str, ...] = (),
+    class_without_test: str = "",
 ) -> Path:
-    """Write a results folder and return it; ``accuracy`` is that of each model."""
+    """Write a results folder and return it; ``accuracy`` is that of each model.
+
+    Of some subsets there may be no map or those of one specimen, and of a class no test map.
+    """
     results = root / "results"
     _write_strengths(results / "specimens", widths_nm, slip_systems, per_subset)
     for study in studies:
         shards = [
-            _write_shard(results, study, width, slip, per_subset)
+            _write_shard(
+                *(results, study, width, slip),
+                1 if subset_name(width, slip) in single_specimens else per_subset,
+            )
             for width in widths_nm
             for slip in slip_systems
+            if subset_name(width, slip) not in missing_subsets
         ]
         manifest_csv = results / study / "dataset" / "manifest.csv"
         manifest = build_manifest(
@@ -72,12 +82,18 @@ def build_results(
             range_floor=1e-6,
         )
         for split in splits:
-            parts = build_split(
-                manifest_csv,
-                results / study / "dataset" / "splits" / f"{split}.csv",
-                split=split,
-                seed=0,
-            )["part"].to_numpy()
+            if single_specimens:  # which no split deals out
+                dealt = manifest["specimen"].map({0: "test", 1: "validation"}).fillna("train")
+            else:
+                dealt = build_split(
+                    manifest_csv,
+                    results / study / "dataset" / "splits" / f"{split}.csv",
+                    split=split,
+                    seed=0,
+                )["part"]
+            parts = dealt.to_numpy(copy=True)
+            without = (manifest["strain_path"] == class_without_test).to_numpy()
+            parts[without & (parts == "test")] = "train"
             _write_split(results / study / split, manifest, parts, accuracy or {})
     return results
 
@@ -344,7 +360,7 @@ def _write_curves(folder: Path, manifest: pd.DataFrame, parts: np.ndarray) -> No
     }
     curves, bands, errors, neighbours = [], [], [], []
     for row in test.itertuples():
-        near = train[train["subset"] == row.subset]["map_id"].tolist()
+        near = train[train["subset"] == row.subset]["map_id"].tolist() or train["map_id"].tolist()
         random = generator(0, "neighbours", row.map_id)
         order = [near[i] for i in random.permutation(len(near))][:10]
         true = curve_of[row.map_id]
@@ -353,7 +369,9 @@ def _write_curves(folder: Path, manifest: pd.DataFrame, parts: np.ndarray) -> No
         }
         predicted["cv"] = np.mean([curve_of[name] for name in order[:3]], axis=0)
         predicted["subset_mean"] = np.mean([curve_of[name] for name in near], axis=0)
-        predicted["correlation_k5"] = np.mean([curve_of[name] for name in order[5:]], axis=0)
+        predicted["correlation_k5"] = np.mean(
+            [curve_of[name] for name in order[5:] or order], axis=0
+        )
         curves.append(
             pd.DataFrame(
                 {

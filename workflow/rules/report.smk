@@ -35,7 +35,14 @@ rule tables:
         neighbours=Paths.neighbours,
         explanations=lambda wildcards: explanations_of(config, **wildcards),
     output:
-        tables=directory(Paths.tables),
+        tables=report(
+            directory(Paths.tables),
+            patterns=["{name}.csv"],
+            caption="../report/table.rst",
+            category="Tables",
+            subcategory="{study}, {split}",
+            labels={"table": "{name}"},
+        ),
         manifest=Paths.tables_manifest,
     log:
         log_path("tables", "study", "split"),
@@ -73,7 +80,14 @@ rule figures:
         curve_errors=Paths.curve_errors,
         explanations=lambda wildcards: explanations_of(config, **wildcards),
     output:
-        figures=directory(Paths.figures),
+        figures=report(
+            directory(Paths.figures),
+            patterns=["{name}.svg"],
+            caption="../report/figure.rst",
+            category="Figures",
+            subcategory="{study}, {split}",
+            labels={"figure": "{name}"},
+        ),
         manifest=Paths.figures_manifest,
     log:
         log_path("figures", "study", "split"),
@@ -98,7 +112,13 @@ rule figures:
 
 rule drawings:
     output:
-        drawings=directory(Paths.drawings),
+        drawings=report(
+            directory(Paths.drawings),
+            patterns=["{name}.svg"],
+            caption="../report/drawing.rst",
+            category="Method",
+            labels={"figure": "{name}"},
+        ),
         manifest=Paths.drawings_manifest,
     log:
         log_path("drawings"),
@@ -137,7 +157,12 @@ rule page:
         ),
         experiments=EXPERIMENT_SUMMARIES,
     output:
-        page=Paths.page,
+        page=report(
+            Paths.page,
+            caption="../report/page.rst",
+            category="Page",
+            labels={"page": "all studies and splits"},
+        ),
     log:
         log_path("page"),
     benchmark:
