@@ -392,12 +392,22 @@ def power_law(x, y):
     return float(np.polyfit(x, y, 1)[0]) if np.ptp(x) > 0 else None
 
 
-def estimate_paper_set(by_width):
-    """Core-hours of the whole paper-scale set; unmeasured widths by the power of w between the two
-    widest measured."""
+def mean_seconds(by_width):
+    """(widths, mean seconds of a specimen, power of w between the two widest or None)."""
     widths = np.array(sorted(by_width))
     seconds = np.array([np.mean([row["seconds"] for row in by_width[w]]) for w in widths])
-    exponent = power_law(widths[-2:], seconds[-2:]) if len(widths) > 1 else None
+    return widths, seconds, power_law(widths[-2:], seconds[-2:]) if len(widths) > 1 else None
+
+
+def expected_seconds(by_width, width):
+    """Seconds of a wider specimen than those measured, None where too few were."""
+    widths, seconds, exponent = mean_seconds(by_width)
+    return None if exponent is None else seconds[-1] * (width / widths[-1]) ** exponent
+
+
+def estimate_paper_set(by_width):
+    """Core-hours of the whole paper-scale set; unmeasured widths as expected."""
+    widths, seconds, exponent = mean_seconds(by_width)
     hours, guessed = 0.0, []
     for width in PAPER_WIDTHS_NM:
         if width in by_width:
@@ -406,7 +416,7 @@ def estimate_paper_set(by_width):
             return None, exponent
         else:
             guessed.append(width)
-            each = seconds[-1] * (width / widths[-1]) ** exponent
+            each = expected_seconds(by_width, width)
         hours += PAPER_SPECIMENS * each / 3600
     measured = ", ".join(f"{w:g}" for w in widths)
     note = f"; {', '.join(f'{w:g}' for w in guessed)} nm extrapolated" if guessed else ""
@@ -430,7 +440,7 @@ def main():
         "--plain-seconds", type=float, default=60.0, help="per specimen; 0 leaves it out"
     )
     parser.add_argument(
-        "--most-seconds", type=float, default=420.0, help="per specimen; longer ones are left out"
+        "--most-seconds", type=float, default=600.0, help="per specimen; longer ones are left out"
     )
     parser.add_argument("--quick", action="store_true", help="two widths to 1 %%, a minute")
     options = parser.parse_args()
@@ -449,6 +459,10 @@ def main():
     warm_up()
     by_width = {}
     for width in sorted(options.widths):
+        expected = expected_seconds(by_width, width)
+        if expected is not None and expected > 2 * options.most_seconds:
+            print(f"{width:g} nm: left out, about {expected:.0f} s for one specimen are expected")
+            break
         rows = measure_width(
             width,
             1 if width >= WIDE_NM else options.specimens,
