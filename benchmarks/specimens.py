@@ -460,7 +460,7 @@ def main():
     by_width = {}
     for width in sorted(options.widths):
         expected = expected_seconds(by_width, width)
-        if expected is not None and expected > 2 * options.most_seconds:
+        if expected is not None and expected > 5 * options.most_seconds:
             print(f"{width:g} nm: left out, about {expected:.0f} s for one specimen are expected")
             break
         rows = measure_width(
