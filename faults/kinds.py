@@ -208,9 +208,12 @@ def forbidden(folder: Folder, undisturbed: dict[str, str], places: tuple[str, ..
         path = folder.path / place
         shutil.rmtree(path, ignore_errors=True)
         path.mkdir(parents=True)
+        # Snakemake would remove an empty folder.
+        (path / "here").touch()
         path.chmod(0o555)
         status, said = folder.run(before=before)
         path.chmod(0o755)
+        (path / "here").unlink()
         named = status != 0 and place in said and "denied" in said
         status, again = folder.run()
         same = status == 0 and folder.contents() == undisturbed

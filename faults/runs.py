@@ -17,6 +17,8 @@ CORES = "2"
 LIMIT_S = 900
 
 _NOT_COMPARED = {"logs", "benchmarks", ".snakemake"}
+# The page tells machine and run times.
+_OF_ONE_RUN = {"report.html", "records/report.html.json"}
 
 
 class Folder:
@@ -73,6 +75,7 @@ class Folder:
             if file.is_file()
             and not _NOT_COMPARED & set(file.relative_to(results).parts)
             and file.name != ".snakemake_timestamp"
+            and file.relative_to(results).as_posix() not in _OF_ONE_RUN
         }
 
     def empty(self) -> None:

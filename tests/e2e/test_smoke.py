@@ -2,13 +2,17 @@
 
 import json
 import os
+import random
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from faults import kinds
+from faults.runs import Folder
 
 ROOT = Path(__file__).parents[2]
 STUDIES = ("published", "audited")
@@ -143,3 +147,26 @@ def test_a_damaged_map_store_is_named_and_nothing_finished_is_lost(smoke):
     published = contents(smoke / "results/published")
     assert published == before
     assert snakemake(smoke).returncode == 0
+
+
+@pytest.fixture(scope="module")
+def rough(smoke, tmp_path_factory):
+    """A copy of the finished run to do harm to, and what must be there again."""
+    folder = Folder(tmp_path_factory.mktemp("rough"))
+    shutil.copytree(smoke, folder.path, dirs_exist_ok=True)
+    return folder, folder.contents()
+
+
+def test_a_run_killed_at_any_moment_goes_on_to_the_same_results(rough):
+    harm = ("results/audited/specimen/report", "results/audited/correlations")
+    outcome = kinds.kills(*rough, moments=2, longest_s=6.0, draw=random.Random(0), harm=harm)
+    assert (outcome.tried, outcome.lost) == (2, [])
+
+
+def test_a_damaged_file_is_named_by_its_reader_and_by_verify_and_made_anew_alone(rough):
+    names = (
+        "results/audited/dataset/splits/specimen.csv",
+        "results/audited/dataset/crops.zarr",
+    )
+    outcome = kinds.damages(*rough, names, harms=("altered",))
+    assert (outcome.tried, outcome.lost) == (3, [])
