@@ -157,8 +157,10 @@ def test_the_gaussian_loss_is_least_at_the_true_mean_and_variance():
 
 
 def test_crops_are_pooled_as_a_mixture():
-    # Two crops of means 1 and 3, variances 4: mean 2, variance 4 + 1, in units of 0.5 about -2.
-    outputs = np.array([[[1.0, np.log(4)], [3.0, np.log(4)]]])
+    # Two crops of means 1 and 3, variances 2: mean 2, variance 2 + 1, in units of 0.5 about -2.
+    outputs = np.array([[[1.0, np.log(2)], [3.0, np.log(2)]]])
     estimate = pooled(outputs, -2.0, 0.5)
     assert estimate.mean[0] == pytest.approx(-1.0)
-    assert estimate.deviation[0] == pytest.approx(0.5 * np.sqrt(5))
+    assert estimate.deviation[0] == pytest.approx(0.5 * np.sqrt(3))
+    wild = pooled(np.array([[[1.0, 50.0], [1.0, 50.0]]]), 0.0, 1.0)
+    assert wild.deviation[0] == pytest.approx(np.exp(0.5))  # bounded

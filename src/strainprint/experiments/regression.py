@@ -26,7 +26,9 @@ from strainprint.networks.fitting import Examples, crop_outputs, fit, initial_se
 from strainprint.networks.training import TrainingSettings
 from strainprint.report.statistics import specimen_resamples
 
-_SMALLEST_LOG_VARIANCE, _LARGEST_LOG_VARIANCE = -7.0, 7.0
+# In units of the training strains' own variance, whose logarithm is 0: a network that knows nothing
+# has that. Without an upper bound single crops outweigh all others of their map.
+_SMALLEST_LOG_VARIANCE, _LARGEST_LOG_VARIANCE = -7.0, 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -49,7 +51,7 @@ def gaussian_loss(outputs: Tensor, targets: Tensor) -> Tensor:
     """Return the mean negative log likelihood of targets, without its constant.
 
     Nix and Weigend (1994): outputs (n, 2) are mean and logarithm of the variance, which is kept
-    within exp(±7).
+    between -7 and 1.
     """
     log_variance = outputs[:, 1].clamp(_SMALLEST_LOG_VARIANCE, _LARGEST_LOG_VARIANCE)
     return 0.5 * (log_variance + (targets - outputs[:, 0]) ** 2 * torch.exp(-log_variance)).mean()
