@@ -2,6 +2,7 @@ import base64
 import itertools
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from synthetic_results import build_page, build_results, write_one_page
 
 from strainprint.errors import BadInputError
 from strainprint.report.markup import escaped, prose
+from strainprint.report.sections.provenance import BEGIN_OF_RUN, END_OF_RUN
+from strainprint.report.sections.specimens import specimens
+from strainprint.report.study_report import read_report
 
 SPLITS = ("profile", "specimen")
 VOID = {"meta", "link", "img", "br"}
@@ -184,3 +188,35 @@ def test_tables_and_figures_of_different_splits_are_refused(results: Path, tmp_p
             tables=[base / "specimen" / "report" / "tables.json"],
             figures=[base / "profile" / "report" / "figures.json"],
         )
+
+
+def test_two_runs_differ_only_in_machine_and_run_times(results: Path, tmp_path: Path) -> None:
+    pages = []
+    for seconds in (1.5, 2.5):
+        benchmarks = results / f"benchmarks-{seconds}"
+        (benchmarks / "train").mkdir(parents=True)
+        (benchmarks / "train" / "a.tsv").write_text(f"s\tmax_rss\n{seconds}\t800\n")
+        (benchmarks / "damaged.tsv").write_bytes(b"\x00\xff")
+        page = results / f"page-{seconds}.html"
+        _write(results, page, benchmarks=benchmarks)
+        pages.append(page.read_text(encoding="utf-8"))
+    assert "<td>1.5</td>" in pages[0]
+    outside = [text.partition(BEGIN_OF_RUN)[0] + text.partition(END_OF_RUN)[2] for text in pages]
+    assert pages[0] != pages[1]
+    assert outside[0] == outside[1]
+
+
+def test_lost_specimens_are_named_with_the_reason(results: Path) -> None:
+    report = read_report(
+        results / "audited/specimen/report/tables.json",
+        results / "audited/specimen/report/figures.json",
+        results,
+        "",
+    )
+    assert "No specimen was lost" in specimens([report])
+    lost = [{"specimen_id": "w0062.5-s1-00007", "reason": "density above the limit"}]
+    broken = replace(report, tables={**report.tables, "lost": lost})
+    text = specimens([broken])
+    assert "1 specimen broke a check" in text
+    assert "w0062.5-s1-00007" in text
+    assert "density above the limit" in text
