@@ -1,4 +1,4 @@
-"""The page in a real browser, offline: at a desk and on a phone."""
+"""The page of results with gaps: what is missing is said, and a browser shows it, offline."""
 
 from __future__ import annotations
 
@@ -6,23 +6,38 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from browser import chromium
-from synthetic_results import build_page, build_results
+from synthetic_results import build_page, build_results, report_inputs
+
+from strainprint.report.tables import accuracy_table, cell_table, count_table, pair_table
 
 SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
 
 
 @pytest.fixture(scope="module")
-def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    results = build_results(
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """No 62.5 nm with two slips, one specimen of 125 nm, and no test map of class 0.1."""
+    return build_results(
         tmp_path_factory.mktemp("browser"),
-        splits=("specimen",),
-        widths_nm=(62.5, 1000.0),
+        widths_nm=(62.5, 125.0, 1000.0),
         slip_systems=(1, 2),
-        per_subset=4,
+        per_subset=3,
+        missing_subsets=("w0062.5-s2", "w0125-s2"),
+        single_specimens=("w0125-s1",),
+        class_without_test="0.1",
     )
+
+
+@pytest.fixture(scope="module")
+def page_file(results: Path) -> Path:
     return build_page(results, studies=("audited",), splits=("specimen",))
+
+
+@pytest.fixture(scope="module")
+def text(page_file: Path) -> str:
+    return page_file.read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +113,11 @@ def test_a_click_on_a_head_sorts_and_another_turns_the_order(opened: Any) -> Non
 def test_widths_are_sorted_by_size_and_not_as_text(opened: Any) -> None:
     table = 'table[data-name="table2"]'
     opened.locator(f"{table} thead th button").nth(1).click()
-    assert list(dict.fromkeys(column(opened, table, 1))) == ["62.5\u00a0nm", "1\u00a0µm"]
+    assert list(dict.fromkeys(column(opened, table, 1))) == [
+        "62.5\u00a0nm",
+        "125\u00a0nm",
+        "1\u00a0µm",
+    ]
 
 
 def test_rows_are_chosen_by_width_reload_and_slip(opened: Any) -> None:
@@ -144,3 +163,47 @@ def test_text_stands_out_from_its_ground(opened: Any) -> None:
         }"""
     )
     assert contrast >= 4.5
+
+
+def tables(results: Path, name: str) -> pd.DataFrame:
+    return pd.read_csv(results / "audited/specimen/report/tables" / f"{name}.csv")
+
+
+def test_a_missing_subset_is_said_in_the_cells_of_tables_2_and_3(text: str) -> None:
+    assert "not run" in text
+    assert ">none<" in text
+
+
+def test_a_class_without_test_maps_is_named_and_has_no_accuracy(results: Path, text: str) -> None:
+    row = tables(results, "confusion_ensemble").set_index("prior_strain").loc[0.1]
+    assert row["n"] == 0
+    assert pd.isna(row["recall"])
+    assert "No test map of class 10\u00a0%." in text
+    counts = tables(results, "table3")
+    assert (counts.loc[counts["prior_strain"] == "0.1", "test"] == 0).all()
+
+
+def test_a_width_with_one_specimen_has_its_row_and_no_interval_of_medians(
+    results: Path, text: str
+) -> None:
+    cells = tables(results, "table2")
+    alone = cells[(cells["width_nm"] == 125) & (cells["model"] == "ensemble")]
+    assert (alone["reload"] == "all").sum() == 1
+    assert "125\u00a0nm" in text
+
+
+def test_no_nan_reaches_a_reader(text: str) -> None:
+    shown = text.partition("<main>")[2].partition("</main>")[0].lower()
+    assert ">nan" not in shown
+    assert "nan" not in shown.split()
+
+
+def test_a_test_part_without_maps_gives_tables_without_numbers(results: Path) -> None:
+    inputs = report_inputs(results, "audited", "specimen")
+    empty = [type(m)(m.name, m.classes, m.test.iloc[:0]) for m in inputs.models]
+    accuracy = accuracy_table(empty, seed=0, resamples=100)
+    assert accuracy["accuracy"].isna().all()
+    assert (accuracy["n_test"] == 0).all()
+    assert pair_table(empty, seed=0, resamples=100)["mcnemar_p"].isna().all()
+    assert cell_table(empty, inputs.manifest)["accuracy"].isna().all()
+    assert len(count_table(inputs.manifest, inputs.parts))
