@@ -52,9 +52,8 @@ def test_every_rule_runs_as_often_as_the_config_says(project, preset):
     datasets = run["studies"] * run["splits"]
     trainings = datasets * run["networks"] * run["seeds"]
 
-    # The plan without experiments, which each have a test of their own.
-    plan = project.plan("--config", "experiments=[]", config=preset)
-    assert plan == {
+    # No preset asks for experiments, which each have a test of their own.
+    assert project.plan(config=preset) == {
         "simulate": shards,
         "measure": shards * run["studies"],
         **dict.fromkeys(["manifest", "crop", "correlate"], run["studies"]),
@@ -81,10 +80,8 @@ def test_smoke_exercises_every_rule(project):
     assert set(project.plan()) == RULES
 
 
-def test_the_papers_data_set_without_experiments_is_a_small_graph(project):
-    (project.root / "config/plain.yaml").write_text("experiments: []\nmaps: {instruments: {}}\n")
-    plan = project.plan("--configfile", "config/paper.yaml", "config/plain.yaml", config="config")
-    assert plan.total() < 300
+def test_the_papers_data_set_is_a_small_graph(project):
+    assert project.plan(config="paper").total() < 300
 
 
 def test_every_rule_has_a_script_of_its_name_and_nothing_else_is_there(project):
@@ -113,8 +110,8 @@ def test_every_experiment_of_the_schema_can_be_asked_for_and_is_shown(project):
     schema = read_schema(project.root / "workflow/schemas/config.schema.yaml")
     names = schema["properties"]["experiments"]["items"]["enum"]
     assert {*names, "calibration"} == set(SHOWN)  # which is always made
-    paper = yaml.safe_load((project.root / "config/paper.yaml").read_text())
-    assert paper["experiments"] == names
+    overlay = yaml.safe_load((project.root / "config/experiments.yaml").read_text())
+    assert overlay["experiments"] == names
 
 
 def test_experiments_train_what_they_need_and_no_more(project):
