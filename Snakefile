@@ -33,6 +33,10 @@ wildcard_constraints:
     **WILDCARDS,
 
 
+# What was killed for memory or time asks for more when it is tried again.
+grow_with_attempts(workflow.rules)
+
+
 # One run at a time in a folder; `strainprint status` reads what is written here.
 onstart:
     begin_run(workflow)

@@ -12,7 +12,7 @@ import os
 import re
 import socket
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -639,3 +639,23 @@ def versions_in_results(installed: Mapping[str, str]) -> dict[str, str]:
         )
         for name, counts in versions_used(installed).items()
     }
+
+
+def grow_with_attempts(rules: Iterable[Any]) -> None:
+    """Let memory and runtime of every rule be what it asks for, times the number of the attempt.
+
+    A later attempt happens only under ``--retries``, as in ``profiles/slurm``.
+    """
+    for rule in rules:
+        for name in ("mem", "mem_mb", "mem_mib", "runtime"):
+            if name in rule.resources:
+                rule.resources[name] = _grown(rule.resources[name])
+
+
+def _grown(asked: Any) -> Callable[..., int]:
+    """Return the resource as a function of the attempt; ``asked`` may be a function too."""
+
+    def grown(wildcards: Any, input: Any, attempt: int) -> int:
+        return int(asked.evaluate(wildcards, input=input, attempt=attempt).value) * attempt
+
+    return grown

@@ -39,7 +39,12 @@ def test_conda_file_asks_for_what_pyproject_asks_for():
 
 
 @pytest.mark.parametrize(
-    "requirement", [*project()["dependencies"], *project()["optional-dependencies"]["test"]]
+    "requirement",
+    [
+        *project()["dependencies"],
+        *project()["optional-dependencies"]["test"],
+        *project()["optional-dependencies"]["cluster"],
+    ],
 )
 def test_every_requirement_is_pinned_within_its_bound(requirement):
     name, bound = re.fullmatch(r"([\w-]+)>=(.*)", requirement).groups()

@@ -233,6 +233,19 @@ def test_trainings_ask_for_a_gpu_only_where_the_profile_grants_one(project):
     assert "gpu=1" in on_gpu
 
 
+def test_every_later_attempt_asks_for_more_memory_and_time(project):
+    def asked(attempt):
+        stdout = project.snakemake("--dry-run", "--attempt", str(attempt)).stdout
+        return [
+            (int(runtime), int(mem_mb))
+            for runtime, mem_mb in re.findall(r"runtime=(\d+), mem_mb=(\d+)", stdout)
+        ]
+
+    once = asked(1)
+    assert len(once) > 20
+    assert asked(3) == [(3 * runtime, 3 * mem_mb) for runtime, mem_mb in once]
+
+
 def test_profiles_agree_but_for_the_machine(project):
     profiles = {
         name: yaml.safe_load((project.root / f"profiles/{name}/profile.v9+.yaml").read_text())

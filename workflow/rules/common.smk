@@ -22,6 +22,7 @@ from strainprint.workflow import (
     explanations_of,
     filled,
     fitted_training,
+    grow_with_attempts,
     groups_to_leave_out,
     installed_versions,
     instrument_studies,
