@@ -32,6 +32,7 @@ h2 { font-size: 1.55rem; line-height: 1.25; margin: 3.2rem 0 .7rem; font-weight:
 h3 { font: 600 1.02rem/1.35 var(--plain); margin: 2rem 0 .5rem; scroll-margin-top: 1rem; }
 p, ul, dl { max-width: 46rem; margin: .6rem 0; }
 li { margin: .35rem 0; }
+p, li, dd, figcaption, summary { overflow-wrap: anywhere; }
 .lead { font-size: 1.1rem; line-height: 1.45; max-width: 56rem; }
 .note, caption, figcaption { color: var(--muted); font-size: .88rem; line-height: 1.45; }
 code { font: .88em ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
