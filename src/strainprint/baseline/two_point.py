@@ -259,7 +259,9 @@ def _lag_sums(values: Any, valid: Any, lag: tuple[int, int], periodic: bool) -> 
     frequencies = padded_columns // 2 + 1
 
     spectrum = xp.empty((rows, frequencies), dtype=kind, device=values.device)
-    step = max(1, _BLOCK_BYTES // (itemsize * frequencies))
+    # A block of a small field must not outweigh the field.
+    block_bytes = min(_BLOCK_BYTES, rows * columns * itemsize // 8)
+    step = max(1, block_bytes // (itemsize * frequencies))
     for first in range(0, rows, step):
         block = slice(first, first + step)
         part = values[block]
@@ -273,7 +275,7 @@ def _lag_sums(values: Any, valid: Any, lag: tuple[int, int], periodic: bool) -> 
 
     # The forward transform of a real sequence is its inverse mirrored, up to the factor.
     mirrored = fft.rfft if row_lag <= padded_rows // 2 else fft.fft
-    step = max(1, _BLOCK_BYTES // (itemsize * padded_rows))
+    step = max(1, block_bytes // (itemsize * padded_rows))
     for first in range(0, frequencies, step):
         block = slice(first, first + step)
         part = fft.fft(spectrum[:, block], padded_rows, 0)
