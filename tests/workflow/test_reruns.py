@@ -54,7 +54,7 @@ def scripts_that_use(project, module, name):
             # `train` and `classify` draw people's maps.
             {
                 *("manifest", "crop", "correlate", "figures", "train", "classify"),
-                *("judge_noise", "trial_measure"),
+                *("judge_noise", "trial_measure", "twins"),
             },
             DATASET,
         ),
@@ -70,7 +70,7 @@ def scripts_that_use(project, module, name):
         ),
         (
             *("networks.inference", "predict_crops", ".mean(dim=1)", ".sum(dim=1)"),
-            {"infer", "classify", "explain", "judge_noise", "trial_judge"},
+            {"infer", "classify", "explain", "judge_noise", "trial_judge", "twins"},
             LEARNING - {"split", "train", "forest"},
         ),
     ],
