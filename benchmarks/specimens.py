@@ -405,9 +405,20 @@ def expected_seconds(by_width, width):
     return None if exponent is None else seconds[-1] * (width / widths[-1]) ** exponent
 
 
-def estimate_paper_set(by_width):
-    """Core-hours of the whole paper-scale set; unmeasured widths as expected."""
+def estimate_paper_set(by_width, too_slow):
+    """Core-hours of the whole paper-scale set; unmeasured widths as expected.
+
+    ``too_slow``: seconds that a specimen took at least, by width in nm, where it was given up. None
+    where those contradict the extrapolation.
+    """
     widths, seconds, exponent = mean_seconds(by_width)
+    for width, least in too_slow.items():
+        if (expected_seconds(by_width, width) or 0.0) < least:
+            print(
+                f"the whole set of the paper: no estimate, {width:g} nm took longer than the "
+                f"narrower widths let expect"
+            )
+            return None, exponent
     hours, guessed = 0.0, []
     for width in PAPER_WIDTHS_NM:
         if width in by_width:
@@ -457,7 +468,7 @@ def main():
     result |= measure_far((1000, 2000, 5000, 10_000))
     result |= measure_peer(numbers)
     warm_up()
-    by_width = {}
+    by_width, too_slow = {}, {}
     for width in sorted(options.widths):
         expected = expected_seconds(by_width, width)
         if expected is not None and expected > 5 * options.most_seconds:
@@ -473,6 +484,7 @@ def main():
             options.most_seconds,
         )
         if rows is None:
+            too_slow[width] = options.most_seconds
             break
         by_width[width] = rows
         print_width(width, rows, priors)
@@ -491,7 +503,7 @@ def main():
         )
     hours = None
     if max(priors) == max(PRIOR_STRAINS):
-        hours, _ = estimate_paper_set(by_width)
+        hours, _ = estimate_paper_set(by_width, too_slow)
 
     def median(key):
         return {
