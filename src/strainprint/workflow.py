@@ -652,10 +652,18 @@ def grow_with_attempts(rules: Iterable[Any]) -> None:
                 rule.resources[name] = _grown(rule.resources[name])
 
 
-def _grown(asked: Any) -> Callable[..., int]:
-    """Return the resource as a function of the attempt; ``asked`` may be a function too."""
+def _grown(asked: Any) -> Callable[..., Any]:
+    """Return the resource as a function of the attempt; ``asked`` may be a function too.
 
-    def grown(wildcards: Any, input: Any, attempt: int) -> int:
-        return int(asked.evaluate(wildcards, input=input, attempt=attempt).value) * attempt
+    Snakemake's own defaults are expressions that want to know more than a rule's functions do.
+    """
+
+    def grown(
+        wildcards: Any, input: Any, attempt: int, threads: int, rulename: str, async_run: Any
+    ) -> Any:
+        known = {"threads": threads, "rulename": rulename, "async_run": async_run}
+        value = asked.evaluate(wildcards, input=input, attempt=attempt, **known).value
+        # Not yet a number where it depends on files that are still to be made.
+        return value * attempt if isinstance(value, int) else value
 
     return grown
