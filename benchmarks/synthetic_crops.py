@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import zarr
-from zarr.codecs import ZstdCodec
 
-from strainprint.dataset.store import FORMAT, MAPS_PER_SHARD, VERSION
+from strainprint.dataset.store import FORMAT, MAPS_PER_SHARD, VERSION, create_crop_array
 from strainprint.files import sha256_of_arrays, write_json
 
 
@@ -16,16 +14,8 @@ def write_synthetic_crops(folder, count, *, n_crops=24, crop_px=224, seed=0):
     """Write ``crops.zarr`` and ``crops.json`` of maps that are mostly black; return both paths."""
     rng = np.random.default_rng(seed)
     paths = Path(folder) / "crops.zarr", Path(folder) / "crops.json"
-    array = zarr.open_group(paths[0], mode="w").create_array(
-        "crops",
-        shape=(count, n_crops, crop_px, crop_px),
-        chunks=(1, n_crops, crop_px, crop_px),
-        shards=(MAPS_PER_SHARD, n_crops, crop_px, crop_px),
-        dtype="uint8",
-        compressors=ZstdCodec(level=0),
-        fill_value=0,
-    )
     shape = (n_crops, crop_px, crop_px)
+    array = create_crop_array(paths[0], (count, *shape))
     pattern = rng.integers(1, 256, shape, dtype=np.uint8)
     pattern[rng.random(shape, dtype=np.float32) > 0.1] = 0
     checksums = []

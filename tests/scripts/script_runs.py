@@ -19,6 +19,20 @@ from snakemake.iocontainers import (
 
 SCRIPTS = Path(__file__).parents[2] / "workflow/scripts"
 
+# Parameters of a training of seconds; a test says what it wants otherwise.
+TRAINING = {
+    "config_seed": 0,
+    "batch_size": 16,
+    "learning_rate": 0.001,
+    "max_epochs": 1,
+    "patience": 1,
+    "batch_norm_momentum": 0.9,
+    "l2_penalty": 1e-4,
+    "adam_beta1": 0.9,
+    "adam_beta2": 0.999,
+    "adam_epsilon": 1e-7,
+}
+
 
 def _input_files(files: Mapping[str, Any]) -> InputFiles:
     """Lay lists of files flat under their name, as Snakemake does."""

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from script_runs import run_script
+from script_runs import TRAINING, run_script
 
 from strainprint.dataset.manifest import build_manifest
 from strainprint.dataset.splits import build_split
@@ -71,16 +71,7 @@ def trained(experiment, variant, split_csv, seed="0", **params):
         input={"manifest": DATASET["manifest"], "split": split_csv, **CROPS},
         output={name: files[name] for name in made_first},
         params={
-            "config_seed": 0,
-            "batch_size": 16,
-            "learning_rate": 0.001,
-            "max_epochs": 1,
-            "patience": 1,
-            "batch_norm_momentum": 0.9,
-            "l2_penalty": 1e-4,
-            "adam_beta1": 0.9,
-            "adam_beta2": 0.999,
-            "adam_epsilon": 1e-7,
+            **TRAINING,
             "precision": "fp32",
             "crops_per_map_per_epoch": 1,
             "noise_grey_levels": 0.0,

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from script_runs import run_script
+from script_runs import TRAINING, run_script
 
 from strainprint.workflow import Paths
 
@@ -108,16 +108,7 @@ def chain(tmp_path_factory):
                     "training": at(Paths.training, **network),
                 },
                 params={
-                    "config_seed": 0,
-                    "batch_size": 16,
-                    "learning_rate": 0.001,
-                    "max_epochs": 1,
-                    "patience": 1,
-                    "batch_norm_momentum": 0.9,
-                    "l2_penalty": 1e-4,
-                    "adam_beta1": 0.9,
-                    "adam_beta2": 0.999,
-                    "adam_epsilon": 1e-7,
+                    **TRAINING,
                     "precision": "auto",
                     "crops_per_map_per_epoch": 2,
                     "noise_grey_levels": 1.0,
@@ -409,16 +400,7 @@ def test_bad_input_stops_a_script_with_one_clear_error_and_no_output(chain, tmp_
             input={**DATASET, **CROPS},
             output=output,
             params={
-                "config_seed": 0,
-                "batch_size": 16,
-                "learning_rate": 0.001,
-                "max_epochs": 1,
-                "patience": 1,
-                "batch_norm_momentum": 0.9,
-                "l2_penalty": 1e-4,
-                "adam_beta1": 0.9,
-                "adam_beta2": 0.999,
-                "adam_epsilon": 1e-7,
+                **TRAINING,
                 "precision": "auto",
                 "crops_per_map_per_epoch": 2,
                 "noise_grey_levels": 1.0,

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strainprint.errors import BadInputError
+from strainprint.networks.calibration import conformal_thresholds
 
 TAIL = 0.1
 """Share of true curves that may lie below a band, and above it."""
@@ -64,20 +65,12 @@ def clustered_limits(
     clusters. Source: split conformal prediction for two-layer hierarchical data, Dunn, Wasserman
     and Ramdas, J. Am. Stat. Assoc. 118 (2023) 2491, pooled CDF.
     """
-    names, cluster, rows = np.unique(np.asarray(clusters), return_inverse=True, return_counts=True)
-    if len(scores) != len(cluster) or not len(scores):
-        raise BadInputError(f"{len(scores)} scores of {len(cluster)} maps", allowed="one or more")
-    weight = 1.0 / ((len(names) + 1) * rows[cluster])
-    return -_upper_limit(-scores, weight), _upper_limit(scores, weight)
-
-
-def _upper_limit(scores: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.float64]:
-    order = np.argsort(scores, axis=0, kind="stable")
-    mass = np.cumsum(weight[order], axis=0)
-    enough = mass >= 1 - TAIL - 1e-12
-    at = enough.argmax(axis=0)
-    limit = np.take_along_axis(np.take_along_axis(scores, order, 0), at[np.newaxis], 0)[0]
-    return np.where(enough.any(axis=0), limit, np.inf)
+    if len(scores) != len(clusters) or not len(scores):
+        raise BadInputError(f"{len(scores)} scores of {len(clusters)} maps", allowed="one or more")
+    low, high = (
+        conformal_thresholds(sign * scores, 1 - TAIL, clusters=clusters) for sign in (-1, 1)
+    )
+    return -low, high
 
 
 def conformal_bands(

@@ -174,15 +174,7 @@ def write_crops(
     gauges_nm: list[float] = []
     checksums: list[str] = []
     with whole_directory(out_zarr) as partial:
-        array = zarr.open_group(partial, mode="w").create_array(
-            "crops",
-            shape=(count, n_crops, crop_px, crop_px),
-            chunks=(1, n_crops, crop_px, crop_px),
-            shards=(MAPS_PER_SHARD, n_crops, crop_px, crop_px),
-            dtype="uint8",
-            compressors=ZstdCodec(level=0),
-            fill_value=0,
-        )
+        array = create_crop_array(partial, (count, n_crops, crop_px, crop_px))
         block = np.empty((MAPS_PER_SHARD, n_crops, crop_px, crop_px), dtype=np.uint8)
         pictures = manifest_pictures(
             manifest,
@@ -223,6 +215,19 @@ def write_crops(
             "map_ids": manifest["map_id"].tolist(),
             "sha256": checksums,
         },
+    )
+
+
+def create_crop_array(path: str | Path, shape: tuple[int, int, int, int]) -> zarr.Array[Any]:
+    """Create a store at ``path`` and return its empty array of crops, laid out as said above."""
+    return zarr.open_group(path, mode="w").create_array(
+        "crops",
+        shape=shape,
+        chunks=(1, *shape[1:]),
+        shards=(MAPS_PER_SHARD, *shape[1:]),
+        dtype="uint8",
+        compressors=ZstdCodec(level=0),
+        fill_value=0,
     )
 
 

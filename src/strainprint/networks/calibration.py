@@ -170,13 +170,24 @@ def conformal_threshold(
             f"scores of shape {values.shape}, clusters of shape {names.shape}",
             allowed="both (n,), no NaN",
         )
-    _, cluster, sizes = np.unique(names, return_inverse=True, return_counts=True)
+    return float(conformal_thresholds(values[:, np.newaxis], level, clusters=names)[0])
+
+
+def conformal_thresholds(
+    scores: NDArray[np.float64], level: float, *, clusters: ArrayLike
+) -> NDArray[np.float64]:
+    """Return :func:`conformal_threshold` of every column of scores (n, n_columns), (n_columns,)."""
+    _, cluster, sizes = np.unique(np.asarray(clusters), return_inverse=True, return_counts=True)
     weights = 1.0 / ((len(sizes) + 1) * sizes[cluster])
-    order = np.argsort(values, kind="stable")
-    mass = np.cumsum(weights[order])
+    # One more row stands for the new score, at infinity.
+    beyond = np.full((1, scores.shape[1]), np.inf)
+    order = np.argsort(scores, axis=0, kind="stable")
+    mass = np.cumsum(weights[order], axis=0)
     # Sums of weights carry rounding: (n+1) * level may be a whole number.
-    reached = np.flatnonzero(mass >= level - 1e-9)
-    return float(values[order][reached[0]]) if reached.size else math.inf
+    reached = np.vstack([mass >= level - 1e-9, np.ones_like(beyond, dtype=bool)])
+    ascending = np.vstack([np.take_along_axis(scores, order, axis=0), beyond])
+    found = np.take_along_axis(ascending, reached.argmax(axis=0)[np.newaxis], axis=0)[0]
+    return np.asarray(found, dtype=np.float64)
 
 
 def conformal_set(probabilities: ArrayLike, threshold: float) -> NDArray[np.bool_]:

@@ -121,14 +121,18 @@ class Judge:
         reasons = list(
             dict.fromkeys(r for t in self.networks for r in outside_training(content, t))
         )
-        answers, features = [], np.empty(0, dtype=np.float32)
-        for number, trained in enumerate(self.networks):
-            picture, uniform = drawn(content, trained)
-            if uniform and number == 0:
-                reasons.append("strain is uniform to rounding: the picture is black")
-            answer, of_network = predict_picture(trained, picture)
-            answers.append(answer)
-            features = of_network if number == 0 else features
+        # Networks of one study draw alike, and drawing a large map takes seconds.
+        ways = [drawing_of(trained) for trained in self.networks]
+        pictures = {way: drawn(content, *way) for way in dict.fromkeys(ways)}
+        picture, uniform = pictures[ways[0]]
+        if uniform:
+            reasons.append("strain is uniform to rounding: the picture is black")
+        judged = [
+            predict_picture(trained, pictures[way][0])
+            for trained, way in zip(self.networks, ways, strict=True)
+        ]
+        answers = [answer for answer, _ in judged]
+        features = judged[0][1]
         probabilities = np.asarray(np.mean(answers, axis=0), dtype=np.float64)
         row: dict[str, object] = {}
         if self.predictor is not None:
@@ -158,6 +162,7 @@ class Judge:
             },
             label,
             features,
+            picture,
         )
 
     def curve(
@@ -178,11 +183,15 @@ class Judge:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is said of one map: its row of the table, its class, the lead network's features."""
+    """What is said of one map: its row of the table and its class.
+
+    ``features`` are the lead network's, ``picture`` is what it saw.
+    """
 
     row: dict[str, object]
     label: int
     features: NDArray[np.float32]
+    picture: NDArray[np.uint8]
 
 
 def classify_files(
@@ -239,7 +248,7 @@ def classify_files(
             verdict = judge.judge(content)
             name = _free_name(Path(file).stem, taken)
             if saliency_folder is not None:
-                _draw_saliency(Path(saliency_folder) / f"{name}.png", content, verdict, judge)
+                _draw_saliency(Path(saliency_folder) / f"{name}.png", verdict, judge.networks[0])
             if curves_folder is not None:
                 curve = judge.curve(content, verdict)
                 if curve is not None:
@@ -332,28 +341,29 @@ def read_any(path: str | Path, common: Declaration | None = None) -> StrainMap |
     return read_strain_map(path, declared)
 
 
+def drawing_of(trained: TrainedNetwork) -> tuple[str, float]:
+    """Return scalar and range floor of the pictures that a network was trained on."""
+    made = trained.crops
+    return str(made.get("scalar", "equivalent")), float(made.get("range_floor", _RANGE_FLOOR))
+
+
 def drawn(
-    content: StrainMap | NDArray[np.uint8], trained: TrainedNetwork
+    content: StrainMap | NDArray[np.uint8], scalar: str, range_floor: float
 ) -> tuple[NDArray[np.uint8], bool]:
-    """Return the grey picture that a network is to see, and whether it is black for want of strain.
+    """Return the grey picture of a map, and whether it is black for want of strain.
 
     A picture is taken as it is.
     """
     if not isinstance(content, StrainMap):
         return content, False
-    scalar = str(trained.crops.get("scalar", "equivalent"))
-    return grey_picture(content, scalar, float(trained.crops.get("range_floor", _RANGE_FLOOR)))
+    return grey_picture(content, scalar, range_floor)
 
 
-def _draw_saliency(
-    path: Path, content: StrainMap | NDArray[np.uint8], verdict: Verdict, judge: Judge
-) -> None:
-    lead = judge.networks[0]
-    picture, _ = drawn(content, lead)
+def _draw_saliency(path: Path, verdict: Verdict, lead: TrainedNetwork) -> None:
     sizes = picture_saliency(
-        lead.network, picture, verdict.label, kind="rectified", **lead.cropping
+        lead.network, verdict.picture, verdict.label, kind="rectified", **lead.cropping
     )
-    write_saliency_png(path, picture, sizes)
+    write_saliency_png(path, verdict.picture, sizes)
 
 
 def _free_name(stem: str, taken: set[str]) -> str:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from strainprint.experiment_record import ExperimentRecord
@@ -52,6 +56,13 @@ def draw_reliability(record: ExperimentRecord) -> Plate:
     )
 
 
+def _with_intervals(axes: Axes, x: Iterable[float], rows: pd.DataFrame, **how: Any) -> None:
+    """Draw the accuracies of a record's rows in percent, with their intervals."""
+    accuracy = rows["accuracy"].to_numpy()
+    errors = np.abs(rows[["ci_low", "ci_high"]].to_numpy().T - accuracy)
+    axes.errorbar(list(x), 100 * accuracy, yerr=100 * errors, **how)
+
+
 def draw_instruments(record: ExperimentRecord) -> Plate:
     """Draw accuracy against strain gauge over width without noise, and against noise."""
     rows = pd.DataFrame(record.rows)
@@ -72,11 +83,9 @@ def draw_instruments(record: ExperimentRecord) -> Plate:
             (by_gauge, quiet, "gauge_over_width"),
             (by_noise, noisy, "noise_px"),
         ):
-            accuracy = 100 * some["accuracy"]
-            errors = [accuracy - 100 * some["ci_low"], 100 * some["ci_high"] - accuracy]
             # Several gauges share a noise: points there, no line.
             line = {"lw": 0} if x == "noise_px" else {}
-            place.errorbar(some[x], accuracy, yerr=errors, elinewidth=0.7, **(how | line))
+            _with_intervals(place, some[x], some, elinewidth=0.7, **(how | line))
     for place in (by_gauge, by_noise):
         place.axhline(100 * rows["chance"].max(), ls=":", lw=0.8, color=MUTED)
         place.set_ylabel("named rightly (%)")
@@ -106,11 +115,10 @@ def draw_noise(record: ExperimentRecord) -> Plate:
             # The clean maps stand half a step left of the weakest noise on the logarithmic axis.
             sigma = [noisy["sigma"].min() / 2, *noisy["sigma"]]
             rows = pd.concat([clean, noisy])
-            place.errorbar(
+            _with_intervals(
+                place,
                 sigma,
-                100 * rows["accuracy"],
-                yerr=100
-                * np.abs(rows[["ci_low", "ci_high"]].to_numpy().T - rows["accuracy"].to_numpy()),
+                rows,
                 fmt="o-",
                 ms=3,
                 lw=0.9,

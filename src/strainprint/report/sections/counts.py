@@ -9,7 +9,7 @@ from typing import Any
 from strainprint.dataset.splits import PARTS
 from strainprint.report import readings
 from strainprint.report.markup import Markup, Text, cell, joined, paragraph, table
-from strainprint.report.sections.loadings import loading_label, loading_of, loading_order
+from strainprint.report.sections.loadings import loading_grid
 from strainprint.report.sections.section import ReportSection
 from strainprint.report.study_report import Report
 from strainprint.report.wording import class_label, width_label
@@ -17,16 +17,8 @@ from strainprint.report.wording import class_label, width_label
 
 def _table3(report: Report) -> str:
     sums = [row for row in report.tables["table3"] if row["prior_strain"] == "all"]
-    grid = {(loading_of(row), float(row["width_nm"])): row for row in sums}
-    widths = sorted({float(row["width_nm"]) for row in sums}, reverse=True)
-    loadings = sorted({loading_of(row) for row in sums}, key=loading_order)
-    rows: list[list[Text]] = [
-        [loading_label(*loading), *(_table3_cell(grid.get((loading, w))) for w in widths)]
-        for loading in loadings
-    ]
     grid_table = table(
-        ["Width", *(width_label(width) for width in widths)],
-        rows,
+        *loading_grid(sums, _table3_cell),
         caption=joined(
             Markup(
                 "<b>Maps in each subset</b>, below them training / validation / test and the "

@@ -8,7 +8,7 @@ from typing import Any
 
 from strainprint.report import readings
 from strainprint.report.markup import Markup, Text, cell, escaped, joined, paragraph, table
-from strainprint.report.sections.loadings import loading_label, loading_of, loading_order
+from strainprint.report.sections.loadings import loading_grid
 from strainprint.report.sections.section import ReportSection
 from strainprint.report.study_report import Report
 from strainprint.report.wording import model_label, percent, percent_range, width_label
@@ -19,17 +19,9 @@ def _table2(report: Report) -> str:
     parts = []
     for model in dict.fromkeys(row["model"] for row in table2):
         own = [row for row in table2 if row["model"] == model]
-        grid = {(loading_of(row), float(row["width_nm"])): row for row in own}
-        widths = sorted({float(row["width_nm"]) for row in own}, reverse=True)
-        loadings = sorted({loading_of(row) for row in own}, key=loading_order)
-        rows: list[list[Text]] = [
-            [loading_label(*loading), *(_table2_cell(grid.get((loading, w))) for w in widths)]
-            for loading in loadings
-        ]
         parts.append(
             table(
-                ["Width", *(width_label(width) for width in widths)],
-                rows,
+                *loading_grid(own, _table2_cell),
                 caption=joined(
                     Markup(
                         f"<b>{escaped(model_label(model))}</b>: accuracy, with right / n, the "
