@@ -4,7 +4,8 @@ PYTHON ?= python3
 VENV ?= .venv
 CORES ?= all
 # A machine with an NVIDIA GPU trains on it.
-PROFILE ?= $(if $(shell nvidia-smi -L 2>/dev/null),gpu,default)
+GPUS := $(shell nvidia-smi -L 2>/dev/null | grep -c ^GPU)
+PROFILE ?= $(if $(filter-out 0,$(GPUS)),gpu,default)
 
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 PIP_INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c envs/constraints.txt
@@ -12,7 +13,7 @@ PIP_INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-ch
 .PHONY: run status test check fuzz faults config/README.md bench-reading bench-rendering bench-specimens bench-networks bench-networks-memory bench-baseline bench-scale verify
 
 run: $(VENV)/.installed
-	snakemake --cores $(CORES) --workflow-profile profiles/$(PROFILE)
+	snakemake --cores $(CORES) --workflow-profile profiles/$(PROFILE) $(if $(filter gpu,$(PROFILE)),--resources gpu=$(GPUS))
 
 # One line: what is done, running, failed, and why.
 status: $(VENV)/.installed

@@ -27,6 +27,9 @@ from strainprint.specimens.strain_path import StrainPath, strain_paths
 
 _log = logging.getLogger(__name__)
 
+_held: list[Any] = []
+"""Locks that end with the process."""
+
 
 # ---- file names ----------------------------------------------------------------------------------
 
@@ -173,6 +176,14 @@ def _job_path(folder: str, rule: str, wildcards: tuple[str, ...]) -> str:
 
 
 # ---- jobs and what they ask for ------------------------------------------------------------------
+
+
+def config_of_results(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the config without the keys that say where and how jobs run and change no result."""
+    training = dict(config["training"])
+    for key in ("devices", "crops_memory_gb"):
+        training.pop(key)
+    return {**config, "training": training}
 
 
 def subset_names(config: Mapping[str, Any]) -> list[str]:
@@ -522,9 +533,27 @@ def installed_versions() -> dict[str, str]:
 
 
 def granted_device(snakemake: Any) -> str:
-    """Return the config's device; ``auto`` is the CPU where the profile grants the job no GPU."""
-    device: str = snakemake.params.device
-    return "cpu" if device == "auto" and not snakemake.resources.get("gpu") else device
+    """Return the device of a job: ``cpu``, or a GPU that it holds alone until its process ends.
+
+    ``auto`` is the CPU where the profile grants the job no GPU. Waits while every device of the
+    config's list is held. Which of them it is, is no parameter of a rule and in no file name.
+
+    Raises
+    ------
+    BadInputError
+        A device of the config's list does not exist.
+    """
+    from strainprint.networks.device_queue import chosen_devices, take_device, visible_devices
+
+    kind: str = snakemake.params.device
+    if kind == "cpu" or (kind == "auto" and not snakemake.resources.get("gpu")):
+        return "cpu"
+    devices = chosen_devices(snakemake.config["training"]["devices"], visible_devices())
+    if not devices:
+        return kind
+    name, lock = take_device(devices)
+    _held.append(lock)
+    return name
 
 
 # ---- the job log ---------------------------------------------------------------------------------
@@ -592,8 +621,6 @@ def _in_plain_words(error: BaseException) -> str | None:
 
 
 # ---- runs ----------------------------------------------------------------------------------------
-
-_held: list[Any] = []
 
 
 def begin_run(workflow: Any) -> None:

@@ -385,16 +385,24 @@ def test_device_and_threads_are_checked():
     with pytest.raises(BadInputError, match="threads is 0"):
         devices.prepare_device("cpu", 0)
     if not torch.cuda.is_available():
-        with pytest.raises(BadInputError, match="no CUDA"):
-            devices.prepare_device("cuda", 1)
+        for device in ("cuda", "cuda:0"):
+            with pytest.raises(BadInputError, match="no CUDA"):
+                devices.prepare_device(device, 1)
 
 
 def test_a_gpu_is_set_up_for_bits_that_repeat_and_for_fp32_that_is_fp32(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    current = []
+    monkeypatch.setattr(torch.cuda, "set_device", current.append)
     cudnn = torch.backends.cudnn
     for name, before in (("benchmark", True), ("deterministic", False), ("allow_tf32", True)):
         monkeypatch.setattr(cudnn, name, before)
-    assert devices.prepare_device("auto", 1) == torch.device("cuda")
+    assert devices.prepare_device("auto", 1) == torch.device("cuda:0")
+    assert devices.prepare_device("cuda:1", 1) == torch.device("cuda:1")
+    assert current == [0, 1]
+    with pytest.raises(BadInputError, match="'cuda:2' where torch finds 2 CUDA devices"):
+        devices.prepare_device("cuda:2", 1)
     assert (cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32) == (False, True, False)
     assert devices.prepare_device("cpu", 1) == CPU
 

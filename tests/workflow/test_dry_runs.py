@@ -233,6 +233,11 @@ def test_trainings_ask_for_a_gpu_only_where_the_profile_grants_one(project):
     assert "gpu=1" in on_gpu
 
 
+@pytest.mark.parametrize("more", [[], ["--resources", "gpu=4"]])
+def test_a_machine_with_gpus_runs_the_same_jobs(project, more):
+    assert project.plan("--workflow-profile", "profiles/gpu", *more) == project.plan()
+
+
 def test_every_later_attempt_asks_for_more_memory_and_time(project):
     def asked(attempt):
         stdout = project.snakemake("--dry-run", "--attempt", str(attempt)).stdout

@@ -102,6 +102,7 @@ OVERLAYS = {
     "`dataset.test_fraction`": "dataset: {test_fraction: 0.3}",
     "`dataset.crop_px`": "dataset: {crop_px: 40}",
     "`training.learning_rate`": "training: {learning_rate: 0.002}",
+    "`training.devices`": "training: {devices: ['cuda:1']}",
     "`baseline.max_lag_nm`": "baseline: {max_lag_nm: 50.0}",
     "`baseline.trees`": "baseline: {trees: [30]}",
     "`curves.neighbours`": "curves: {neighbours: [1, 3]}",

@@ -17,6 +17,7 @@ from strainprint.workflow import (
     benchmark_path,
     class_names,
     compared_models,
+    config_of_results,
     crops_mb,
     drawn_trainings,
     explanations_of,

@@ -182,6 +182,6 @@ rule page:
         },
         assumptions=assumptions(config, SCHEMA),
         run_facts=installed_versions(),
-        config=config,
+        config=config_of_results(config),
     script:
         "../scripts/page.py"

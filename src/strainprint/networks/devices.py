@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import logging
 import platform
+import re
 import time
 from pathlib import Path
 
@@ -12,7 +13,6 @@ import torch
 
 from strainprint.errors import BadInputError
 
-DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "fp32", "bf16")
 
 _log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ def prepare_device(device: str, threads: int, largest_bytes: int = _LARGEST_BYTE
     Parameters
     ----------
     device
-        ``auto`` takes a CUDA device where there is one.
+        ``auto`` takes a CUDA device where there is one; or ``cpu``, ``cuda``, ``cuda:1``.
     threads
         CPU threads of this process.
     largest_bytes
@@ -44,14 +44,20 @@ def prepare_device(device: str, threads: int, largest_bytes: int = _LARGEST_BYTE
     BadInputError
         The device is unknown or absent, or fewer than one thread is asked for.
     """
-    if device not in DEVICES:
-        raise BadInputError(f"device {device!r}", allowed=" or ".join(DEVICES))
+    asked = re.fullmatch(r"auto|cpu|cuda(?::(\d+))?", device)
+    if asked is None:
+        raise BadInputError(f"device {device!r}", allowed="auto, cpu, cuda, or cuda:0, cuda:1, …")
     if threads < 1:
         raise BadInputError(f"threads is {threads}", allowed="1 or more")
-    if device == "cuda" and not torch.cuda.is_available():
-        raise BadInputError("torch finds no CUDA device", way_out="set device to auto or cpu")
+    n_devices = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    index = int(asked[1] or 0)
+    if device.startswith("cuda") and index >= n_devices:
+        raise BadInputError(
+            f"device {device!r} where torch finds {n_devices or 'no'} CUDA devices",
+            way_out="set device to auto or cpu",
+        )
     torch.set_num_threads(threads)
-    if device == "cpu" or not torch.cuda.is_available():
+    if device == "cpu" or not n_devices:
         kept = keep_freed_memory(largest_bytes)
         _log.info("freed memory is %s", "kept" if kept else "returned to the system")
         return torch.device("cpu")
@@ -59,7 +65,8 @@ def prepare_device(device: str, threads: int, largest_bytes: int = _LARGEST_BYTE
     torch.backends.cudnn.deterministic = True
     # Else "fp32" convolutions would be rounded to ten bits, reported probabilities among them.
     torch.backends.cudnn.allow_tf32 = False
-    return torch.device("cuda")
+    torch.cuda.set_device(index)
+    return torch.device("cuda", index)
 
 
 def chosen_precision(precision: str, device: torch.device) -> str:
