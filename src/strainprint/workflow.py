@@ -652,6 +652,20 @@ def begin_run(workflow: Any) -> None:
     )
     cores = workflow.resource_settings.cores or workflow.resource_settings.nodes or 1
     write_plan(".", Plan(int(cores), jobs))
+    bear_slurm_outages(workflow)
+
+
+def bear_slurm_outages(
+    workflow: Any, *, patience_s: float = 6 * 3600.0, longest_pause_s: float = 30.0
+) -> None:
+    """Let a run on Slurm wait out what `strainprint.slurm_outages` describes; else do nothing."""
+    from strainprint.slurm_outages import OutageGuard
+
+    for job in workflow.dag.needrun_jobs():
+        executor = workflow.scheduler.get_executor(job)
+        if type(executor).__module__ == "snakemake_executor_plugin_slurm":
+            OutageGuard(executor, patience_s=patience_s, longest_pause_s=longest_pause_s)
+            return
 
 
 def versions_in_results(installed: Mapping[str, str]) -> dict[str, str]:

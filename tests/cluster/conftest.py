@@ -11,7 +11,7 @@ from private_slurm import NoSlurmError, PrivateSlurm, require_programs
 def slurm(tmp_path_factory):
     """A Slurm with accounting, or the reason why there is none."""
     if not importlib.util.find_spec("snakemake_executor_plugin_slurm"):
-        pytest.skip("no snakemake-executor-plugin-slurm: pip install -e '.[cluster]'")
+        pytest.skip("no snakemake-executor-plugin-slurm: pip install -e '.[test]'")
     cluster = PrivateSlurm(tmp_path_factory.mktemp("slurm"))
     try:
         require_programs()

@@ -61,7 +61,7 @@ class PrivateSlurm:
 
     def __init__(self, folder):
         self.folder = Path(folder)
-        self.daemons = []
+        self.daemons = {}
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("SLURM_")},
             "SLURM_CONF": str(self.folder / "slurm.conf"),
@@ -84,15 +84,13 @@ class PrivateSlurm:
     def _daemon(self, *command):
         # In the foreground (-D, -F), so that its id is known and it is ours to end.
         with (self.folder / f"{command[0]}.out").open("ab") as out:
-            self.daemons.append(
-                subprocess.Popen(
-                    command,
-                    env=self.environment,
-                    stdin=subprocess.DEVNULL,
-                    stdout=out,
-                    stderr=out,
-                    start_new_session=True,
-                )
+            self.daemons[command[0]] = subprocess.Popen(
+                command,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
             )
 
     def _await(self, *command, seconds=30, says=""):
@@ -110,15 +108,49 @@ class PrivateSlurm:
         self._write_configuration()
         self._start_munge()
         self._start_database()
-        self._daemon("slurmdbd", "-D")
-        self._await("sacctmgr", "-n", "show", "cluster")
+        self.start_accounting()
         self.call("sacctmgr", "-i", "-Q", "add", "cluster", "tests")
-        self._daemon("slurmctld", "-D")
-        self._await("scontrol", "ping", says="UP")
-        self._daemon("slurmd", "-D", "-N", socket.gethostname())
-        self._await("sinfo", "-h", "-o", "%T", says="idle")
+        self.start_controller()
+        self.start_node()
         for what in (("account", "lab"), ("user", getpass.getuser(), "account=lab")):
             self.call("sacctmgr", "-i", "-Q", "add", *what)
+
+    def start_accounting(self):
+        self._daemon("slurmdbd", "-D")
+        self._await("sacctmgr", "-n", "show", "cluster")
+
+    def start_controller(self):
+        self._daemon("slurmctld", "-D")
+        self._await("scontrol", "ping", says="UP")
+
+    def halt_controller(self):
+        """End the controller, not so suddenly that it forgets jobs it has not written down yet."""
+        self.daemons["slurmctld"].terminate()
+        self.daemons["slurmctld"].wait()
+
+    def start_node(self):
+        self._daemon("slurmd", "-D", "-N", socket.gethostname())
+        self._await("sinfo", "-h", "-o", "%T", says="idle")
+
+    def kill(self, name):
+        """End a daemon at once, as a power cut would."""
+        self.daemons[name].kill()
+        self.daemons[name].wait()
+
+    def kill_node(self):
+        """End the node and all that runs on it, and let the controller know that it is down."""
+        self.kill("slurmd")
+        mine = f"SLURM_CONF={self.environment['SLURM_CONF']}".encode()
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                environment = (process / "environ").read_bytes().split(b"\0")
+                of_a_job = any(one.startswith(b"SLURM_JOB_ID=") for one in environment)
+                step = (process / "comm").read_text().startswith("slurmstepd")
+                if mine in environment and (of_a_job or step):
+                    os.kill(int(process.name), signal.SIGKILL)
+        self.call(
+            "scontrol", "update", f"NodeName={socket.gethostname()}", "State=DOWN", "Reason=killed"
+        )
 
     def _start_munge(self):
         key = self.folder / "munge.key"
@@ -183,7 +215,7 @@ SlurmctldPort={controller}
 SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge.sock
+AuthInfo=socket={folder}/munge.sock,cred_expire=10
 CredType=cred/munge
 CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
 StateSaveLocation={folder}/state
@@ -205,7 +237,7 @@ JobAcctGatherParams=OverMemoryKill
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU_Memory
 SchedulerType=sched/backfill
-SchedulerParameters=bf_interval=2,sched_interval=2,batch_sched_delay=0
+SchedulerParameters=bf_interval=1,sched_interval=1,batch_sched_delay=0
 MinJobAge=600
 KillWait=5
 JobRequeue=1
@@ -230,7 +262,7 @@ PartitionName=main Nodes=ALL Default=YES MaxTime=01:00:00 DefaultTime=00:10:00 S
         """End every job and every daemon, also of a start that failed half way."""
         with contextlib.suppress(subprocess.SubprocessError, OSError):
             self.call("scancel", "--signal=KILL", "-u", getpass.getuser(), timeout=5)
-        for daemon in reversed(self.daemons):
+        for daemon in reversed(self.daemons.values()):
             daemon.terminate()
             try:
                 daemon.wait(timeout=8)
