@@ -99,7 +99,7 @@ $(VENV)-pymks/.installed: envs/pymks.txt
 	$(VENV)-pymks/bin/python -m pip install --quiet --disable-pip-version-check -r envs/pymks.txt
 	touch $@
 
-# Jobs and seconds of the graph of the paper's data set, and of ten times it.
+# Jobs, files and seconds of the graph of the paper's data set, and of ten times it.
 bench-scale: $(VENV)/.installed
 	python benchmarks/scale.py
 

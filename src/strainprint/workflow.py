@@ -14,6 +14,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
@@ -513,12 +514,14 @@ def _maker(file: str, made_by: Mapping[str, str]) -> str | None:
     """Return the rule that makes a file, itself maybe a pattern: the one of the longest pattern."""
     if file in made_by:
         return made_by[file]
-    matching = [
-        pattern
-        for pattern in made_by
-        if re.fullmatch(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(pattern)), file)
-    ]
+    matching = [pattern for pattern in made_by if _as_expression(pattern).fullmatch(file)]
     return made_by[max(matching, key=len)] if matching else None
+
+
+@cache
+def _as_expression(pattern: str) -> re.Pattern[str]:
+    """Return what matches the files of a pattern; compiled once, thousands of files are asked."""
+    return re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(pattern)))
 
 
 def rule_digest(scripts: str | Path, rule: str) -> str:

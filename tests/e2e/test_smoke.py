@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from faults import kinds
 from faults.runs import Folder
+from scale import config_of, files_at_most
 
 ROOT = Path(__file__).parents[2]
 STUDIES = ("published", "audited")
@@ -53,6 +54,13 @@ def smoke(tmp_path_factory):
 @pytest.fixture(scope="module")
 def results(smoke):
     return smoke / "results"
+
+
+def test_files_are_as_many_as_the_benchmark_of_scale_says_and_hardly_fewer(smoke):
+    plan = snakemake(smoke, "--dry-run", "--forceall").stdout
+    at_most = files_at_most(plan, config_of("config/smoke.yaml"))
+    there = sum(path.is_file() for path in (smoke / "results").rglob("*"))
+    assert 0.85 * at_most < there <= at_most
 
 
 def test_the_report_is_one_self_contained_page(results):

@@ -72,7 +72,7 @@ def test_maps_of_different_size_come_back_bit_for_bit(shard_json):
 
 
 def test_arrays_that_span_several_files_come_back(tmp_path, monkeypatch):
-    monkeypatch.setattr(store, "_VALUES_PER_FILE", 128)
+    monkeypatch.setattr(store, "BYTES_PER_FILE", 256)
     monkeypatch.setattr(store, "_VALUES_PER_BLOCK", 32)
     shard = MapShard.open(write(tmp_path, (entry(i, shape=(7 + i, 50 + i)) for i in range(5))))
     for index in range(5):

@@ -22,7 +22,7 @@ from strainprint.files import read_json, sha256_of_arrays, whole_directory, writ
 
 FORMAT = "strainprint-correlations"
 VERSION = 1
-_MAPS_PER_CHUNK = 256
+MAPS_PER_CHUNK = 256
 _WAY_OUT = "delete the store and re-run the rule `correlate`"
 
 _log = logging.getLogger(__name__)
@@ -102,7 +102,7 @@ def correlate(
             group.create_array(
                 name,
                 data=values,
-                chunks=(min(_MAPS_PER_CHUNK, count), n_features),
+                chunks=(min(MAPS_PER_CHUNK, count), n_features),
                 compressors=ZstdCodec(level=0),
             )
     write_json(

@@ -25,12 +25,12 @@ from strainprint.maps.strain_map import COMPONENTS, StrainMap
 
 FORMAT = "strainprint-maps"
 VERSION = 3
-_RAGGED: dict[str, str] = {**dict.fromkeys(COMPONENTS, "float32"), "valid": "bool"}
-_DENSE = ("rows", "columns", "offset", "curve_strain", "curve_stress_mpa")
-# One file holds 2^25 values (128 MiB), which keeps the paper's 3,672 maps below 5,000 files; within
-# it blocks of 2^16 are read on their own, so that fetching a map of 125 nm (15,500 points) decodes
-# little more than itself.
-_VALUES_PER_FILE = 1 << 25
+RAGGED: dict[str, str] = {**dict.fromkeys(COMPONENTS, "float32"), "valid": "bool"}
+DENSE = ("rows", "columns", "offset", "curve_strain", "curve_stress_mpa")
+# One file holds 128 MiB, which keeps the results of the paper's 3,672 maps below 5,000 files;
+# within it blocks of 2^16 are read on their own, so that fetching a map of 125 nm (15,500 points)
+# decodes little more than itself.
+BYTES_PER_FILE = 1 << 27
 _VALUES_PER_BLOCK = 1 << 16
 _REDO = "delete both files of this shard and run the rule again"
 
@@ -90,12 +90,13 @@ class _RaggedWriter:
     """Appends to a one-dimensional Zarr array in whole files, so that none is written twice."""
 
     def __init__(self, group: zarr.Group, name: str, dtype: str) -> None:
+        self._values_per_file = BYTES_PER_FILE // np.dtype(dtype).itemsize
         self._array = group.create_array(
             name,
             shape=(0,),
             dtype=dtype,
             chunks=(_VALUES_PER_BLOCK,),
-            shards=(_VALUES_PER_FILE,),
+            shards=(self._values_per_file,),
             compressors=ZstdCodec(level=3),
             fill_value=0,
         )
@@ -106,14 +107,14 @@ class _RaggedWriter:
     def append(self, values: NDArray[Any]) -> None:
         self._waiting.append(values.ravel())
         self._count += values.size
-        if self._count >= _VALUES_PER_FILE:
+        if self._count >= self._values_per_file:
             self.flush(whole_files_only=True)
 
     def flush(self, *, whole_files_only: bool = False) -> None:
         if not self._waiting:
             return
         values = np.concatenate(self._waiting)
-        count = values.size - (values.size % _VALUES_PER_FILE if whole_files_only else 0)
+        count = values.size - (values.size % self._values_per_file if whole_files_only else 0)
         start = self._array.shape[0]
         self._array.resize((start + count,))
         self._array[start:] = values[:count]
@@ -121,7 +122,7 @@ class _RaggedWriter:
 
 
 def _map_digest(strain_map: StrainMap) -> str:
-    return sha256_of_arrays(*(getattr(strain_map, name) for name in _RAGGED))
+    return sha256_of_arrays(*(getattr(strain_map, name) for name in RAGGED))
 
 
 def _shard_digest(dense: dict[str, NDArray[Any]], map_digests: list[str]) -> str:
@@ -159,7 +160,7 @@ def write_map_shard(
     seen: set[str] = set()
     with whole_directory(out_zarr) as partial:
         group = zarr.open_group(partial, mode="w", zarr_format=3)
-        ragged = {name: _RaggedWriter(group, name, dtype) for name, dtype in _RAGGED.items()}
+        ragged = {name: _RaggedWriter(group, name, dtype) for name, dtype in RAGGED.items()}
         for entry in entries:
             record, strain_map = entry.record, entry.strain_map
             strain_map.check(record.map_id)
@@ -301,8 +302,8 @@ class MapShard:
         digests = [str(entry["sha256"]) for entry in maps]
         try:
             group = zarr.open_group(path, mode="r", zarr_format=3)
-            dense = {name: np.asarray(_array(group, name)[:]) for name in _DENSE}
-            ragged = {name: _array(group, name) for name in _RAGGED}
+            dense = {name: np.asarray(_array(group, name)[:]) for name in DENSE}
+            ragged = {name: _array(group, name) for name in RAGGED}
         except Exception as error:  # zarr and its codecs raise whatever they like
             raise _unreadable(path, error) from error
         if (
