@@ -52,6 +52,17 @@ def whole_directory(path: str | Path) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
+def remove_partials(folder: str | Path) -> list[Path]:
+    """Remove what killed writers left anywhere below a folder; nobody may be writing there."""
+    left = sorted(Path(folder).rglob(".*.partial"))
+    for partial in left:
+        if partial.is_dir():
+            shutil.rmtree(partial)
+        else:
+            partial.unlink()
+    return left
+
+
 def write_json(path: str | Path, content: Mapping[str, Any]) -> None:
     """Write ``content`` as indented JSON with sorted keys, whole or not at all; NaN is refused."""
     text = json.dumps(content, indent=1, sort_keys=True, allow_nan=False)

@@ -8,7 +8,7 @@ file; those who read them prove their content by their own manifests.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,14 @@ def check_inputs(paths: Iterable[str]) -> None:
         place = record_of(path)
         if place is None or not place.is_file() or Path(path).is_dir():
             continue
-        expected = read_json(place, expected_format=FORMAT)["sha256"].get("")
+        content = _read(place)
+        if content is None:
+            raise BadInputError(
+                f"its record {place} is damaged",
+                where=path,
+                way_out=f"{_repair([path])}\n  or, to keep it as it is: rm {place}",
+            )
+        expected = content["sha256"].get("")
         if expected is not None and sha256_of_file(path) != expected:
             raise BadInputError(
                 "is not what was made (its SHA-256 differs from its record)",
@@ -86,8 +93,13 @@ def verify_results(results: str | Path = RESULTS) -> int:
     """
     damaged: dict[str, str] = {}
     compared = 0
-    for content in tqdm(list(_records(results)), "verify", disable=None):
+    for place in tqdm(_places(results), "verify", disable=None):
         compared += 1
+        content = _read(place)
+        if content is None:
+            path = _recorded_by(place, results)
+            damaged[str(path)] = f"{path}: its record {place} is damaged"
+            continue
         path = Path(content["path"])
         found = _checksums(path)
         for name, expected in content["sha256"].items():
@@ -113,7 +125,7 @@ def versions_used(
     ``installed`` says which packages to look at; their versions count even where they made none.
     """
     used: dict[str, dict[str, int]] = {name: {version: 0} for name, version in installed.items()}
-    for content in _records(results):
+    for content in filter(None, map(_read, _places(results))):
         for name, version in content["versions"].items():
             if name in used:
                 used[name][version] = used[name].get(version, 0) + 1
@@ -136,9 +148,22 @@ def other_versions(installed: Mapping[str, str], results: str | Path = RESULTS) 
     )
 
 
-def _records(results: str | Path) -> Iterator[dict[str, Any]]:
-    for place in sorted(Path(results, "records").rglob("*.json")):
-        yield read_json(place, expected_format=FORMAT)
+def _places(results: str | Path) -> list[Path]:
+    return sorted(Path(results, "records").rglob("*.json"))
+
+
+def _recorded_by(place: Path, results: str | Path) -> Path:
+    """Return the result that a record lies at a place for."""
+    return Path(results) / place.relative_to(Path(results, "records")).with_suffix("")
+
+
+def _read(place: Path) -> dict[str, Any] | None:
+    """Return a record; None where it is damaged."""
+    try:
+        content = read_json(place, expected_format=FORMAT)
+    except BadInputError:
+        return None
+    return content if {"path", "sha256", "versions"} <= set(content) else None
 
 
 def _checksums(path: Path) -> dict[str, str]:

@@ -1,4 +1,8 @@
-"""One run at a time in one folder: a lock that the system gives back however the run ends."""
+"""One run at a time in one folder: locks that the system gives back however a process ends.
+
+A run holds one, and each of its jobs another, so that the jobs of a run that was killed without
+them are known while they are at work.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,8 @@ import json
 import logging
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
@@ -14,6 +20,7 @@ from typing import IO, Any
 from strainprint.errors import BadInputError
 
 LOCK = ".snakemake/strainprint.lock"
+_JOBS = ".snakemake/strainprint-jobs.lock"
 
 _log = logging.getLogger(__name__)
 
@@ -73,6 +80,36 @@ def is_held(folder: str | Path = ".") -> bool:
             return True
         except OSError:
             return False
+    return False
+
+
+@contextmanager
+def job_at_work(folder: str | Path = ".") -> Iterator[None]:
+    """Hold, beside other jobs, the lock that says that a job is at work in a working directory."""
+    path = Path(folder, _JOBS)
+    try:
+        handle = open(path, "a", encoding="utf-8")  # noqa: SIM115 - closed below
+    except OSError:
+        # Outside a run, or nothing may be written there: the job itself will say so.
+        yield
+        return
+    with handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError as error:
+            _log.info("%s: not taken (%s)", path, error)
+        yield
+
+
+def jobs_at_work(folder: str | Path = ".") -> bool:
+    """Tell whether jobs are at work in a working directory, whoever started them."""
+    try:
+        with open(Path(folder, _JOBS), "a", encoding="utf-8") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
     return False
 
 

@@ -28,7 +28,8 @@ _FAILED = re.compile(_TIME + r"failed: (.*)$", re.MULTILINE)
 class Job:
     """One planned job: ``state`` is waiting, running, done, failed or cut short.
 
-    ``seconds`` is how long it took, or has been running; ``why`` is why it failed.
+    ``seconds`` is how long it took, or has been running; ``why`` is why it failed; ``process``
+    says which process runs it, and where.
     """
 
     rule: str
@@ -36,6 +37,7 @@ class Job:
     state: str
     seconds: float = 0.0
     why: str = ""
+    process: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,15 @@ def _read_job(folder: Path, rule: str, log: str, begun: float) -> Job:
     if started[3] == socket.gethostname() and not Path("/proc", started[2]).exists():
         return Job(rule, name, "cut short", why="its process is gone (killed, or out of memory)")
     elapsed = (datetime.now() - datetime.fromisoformat(started[1])).total_seconds()
-    return Job(rule, name, "running", max(0.0, elapsed))
+    process = f"process {started[2]} on {started[3]}"
+    return Job(rule, name, "running", max(0.0, elapsed), process=process)
+
+
+def jobs_running(folder: str | Path) -> str:
+    """Say which jobs of the last run are running, and in which processes."""
+    plan = read_plan(folder)
+    jobs = read_jobs(folder, plan) if plan else []
+    return ", ".join(f"{job.name} ({job.process})" for job in jobs if job.process)
 
 
 def seconds_left(jobs: Iterable[Job], cores: int) -> float | None:

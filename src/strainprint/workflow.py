@@ -571,6 +571,7 @@ def job_log(snakemake: Any) -> Iterator[None]:
     ran out end the job with their message alone on the terminal; any other error is raised again.
     """
     from strainprint import records, status
+    from strainprint.run_lock import job_at_work
 
     root, own = logging.getLogger(), logging.getLogger("strainprint")
     handler = logging.FileHandler(snakemake.log[0], mode="w", encoding="utf-8")
@@ -582,10 +583,11 @@ def job_log(snakemake: Any) -> Iterator[None]:
     begun = perf_counter()
     _log.info(status.STARTED, os.getpid(), socket.gethostname())
     try:
-        records.forget(snakemake.output)
-        records.check_inputs(snakemake.input)
-        yield
-        records.record(snakemake.output, rule=snakemake.rule, versions=installed_versions())
+        with job_at_work():
+            records.forget(snakemake.output)
+            records.check_inputs(snakemake.input)
+            yield
+            records.record(snakemake.output, rule=snakemake.rule, versions=installed_versions())
         _log.info(status.FINISHED, perf_counter() - begun)
         if line := status.stage_line(".", snakemake.rule):
             sys.stderr.write(f"{line}\n")
@@ -629,23 +631,38 @@ def _in_plain_words(error: BaseException) -> str | None:
 def begin_run(workflow: Any) -> None:
     """Take the lock of the working directory, say what is mixed, and write down what is planned.
 
-    Called once for a run, before its first job.
+    What writers of a killed run left half-written is removed. Called once for a run, before its
+    first job.
 
     Raises
     ------
     WorkflowError
-        Another run is at work in this folder.
+        Another run, or a job of one that was killed, is at work in this folder; or nothing can be
+        written there.
     """
     from snakemake.exceptions import WorkflowError
 
-    from strainprint.records import other_versions
-    from strainprint.run_lock import take_lock
-    from strainprint.status import Plan, write_plan
-
     try:
-        _held.append(take_lock())
-    except BadInputError as error:
-        raise WorkflowError(str(error)) from None
+        _begin_run(workflow)
+    except (BadInputError, OSError) as error:
+        raise WorkflowError(_in_plain_words(error) or str(error)) from None
+
+
+def _begin_run(workflow: Any) -> None:
+    from strainprint.files import remove_partials
+    from strainprint.records import other_versions
+    from strainprint.run_lock import jobs_at_work, take_lock
+    from strainprint.status import Plan, jobs_running, write_plan
+
+    _held.append(take_lock())
+    if jobs_at_work():
+        raise BadInputError(
+            f"jobs of a run that was killed are still at work here: {jobs_running('.')}",
+            where=Path.cwd(),
+            way_out="wait until they are gone or end them, then call again",
+        )
+    for partial in remove_partials(RESULTS):
+        _log.info("%s: half-written by a killed job, removed", partial)
     if mixed := other_versions(installed_versions()):
         logging.getLogger("snakemake").warning(mixed)
     order = {rule.name: place for place, rule in enumerate(workflow.rules)}

@@ -62,10 +62,14 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-def run(crops, checkpoint_dir=None, **changes):
+def run(crops, checkpoint_dir=None, code="", **changes):
     settings = dataclasses.replace(SETTINGS, **changes)
     return train(
-        crops, LABELS, PARTS, settings, classes=CLASSES, device=CPU, checkpoint_dir=checkpoint_dir
+        *(crops, LABELS, PARTS, settings),
+        classes=CLASSES,
+        device=CPU,
+        checkpoint_dir=checkpoint_dir,
+        code=code,
     )
 
 
@@ -180,6 +184,19 @@ def test_a_kill_or_full_disk_while_the_checkpoint_is_written_leaves_the_last_one
 def test_a_checkpoint_of_other_settings_is_not_used(crops, uninterrupted, tmp_path, caplog, change):
     run(crops, tmp_path, max_epochs=3, **change)
     assert weights_of(run(crops, tmp_path)) == weights_of(uninterrupted)
+    assert "other settings" in caplog.text
+
+
+def test_a_checkpoint_of_other_code_is_not_used(
+    crops, uninterrupted, tmp_path, monkeypatch, caplog
+):
+    """Killed, the training edited, called again: nothing of the old training is in the new."""
+    train_epoch = training._train_epoch
+    monkeypatch.setattr(training, "_train_epoch", lambda *a: (9.0, train_epoch(*a)[1]))
+    run(crops, tmp_path, code="old", max_epochs=2)
+    monkeypatch.setattr(training, "_train_epoch", train_epoch)
+    resumed = run(crops, tmp_path, code="new")
+    pd.testing.assert_frame_equal(resumed.history, uninterrupted.history, check_exact=True)
     assert "other settings" in caplog.text
 
 

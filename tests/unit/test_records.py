@@ -81,3 +81,18 @@ def test_other_versions_are_counted_and_said(made):
     said = records.other_versions({"numpy": "2.1"})
     assert "1 with numpy 2.0 (now 2.1)" in said
     assert "--forceall" in said
+
+
+def test_a_damaged_record_is_named_with_what_it_is_of_and_mixes_no_versions(made):
+    place = records.record_of(TABLE)
+    place.write_text(place.read_text()[:40])
+    said = f"{TABLE}: its record {place} is damaged"
+    way_out = f"way out: rm -r {TABLE} && snakemake --cores all {TABLE}"
+    with pytest.raises(BadInputError) as of_reader:
+        records.check_inputs([TABLE])
+    with pytest.raises(BadInputError) as of_verify:
+        records.verify_results()
+    for caught in (of_reader, of_verify):
+        assert said in str(caught.value)
+        assert way_out in str(caught.value)
+    assert not records.other_versions(VERSIONS)

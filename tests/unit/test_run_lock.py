@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from strainprint.errors import BadInputError
-from strainprint.run_lock import holder, is_held, take_lock
+from strainprint.run_lock import holder, is_held, job_at_work, jobs_at_work, take_lock
 
 HOLD = (
     "import sys, time; from strainprint.run_lock import take_lock; held = take_lock(sys.argv[1]);"
@@ -52,3 +52,19 @@ def test_a_killed_holder_leaves_no_lock(tmp_path, other):
 def test_a_folder_where_nothing_ever_ran_is_free(tmp_path):
     assert not is_held(tmp_path)
     assert holder(tmp_path) == {}
+
+
+def test_jobs_that_outlive_their_run_are_seen_until_the_last_has_ended(tmp_path):
+    with take_lock(tmp_path):
+        assert not jobs_at_work(tmp_path)
+    with job_at_work(tmp_path):
+        with job_at_work(tmp_path):
+            assert jobs_at_work(tmp_path)
+        assert jobs_at_work(tmp_path)
+    assert not jobs_at_work(tmp_path)
+
+
+def test_a_job_outside_a_run_takes_no_lock(tmp_path):
+    with job_at_work(tmp_path):
+        assert not jobs_at_work(tmp_path)
+    assert not list(tmp_path.iterdir())

@@ -17,6 +17,7 @@ with job_log(snakemake):
         external_dir=external_maps,
         directory=directory,
         checkpoint_dir=directory / "checkpoint",
+        code=snakemake.params.code,
         architecture=snakemake.wildcards.network,
         config_seed=snakemake.params.config_seed,
         seed=int(snakemake.wildcards.seed),

@@ -152,6 +152,7 @@ def train_network(
     external_dir: str | Path | None = None,
     directory: str | Path,
     checkpoint_dir: str | Path,
+    code: str = "",
     architecture: str,
     config_seed: int,
     seed: int,
@@ -184,6 +185,8 @@ def train_network(
         Where ``weights.safetensors``, ``history.csv`` and ``training.json`` are written.
     checkpoint_dir
         Folder of this training alone, outside the rule's outputs; removed at the end.
+    code
+        What tells one version of the training from another: no state is taken from another.
     architecture, config_seed, seed, batch_size, learning_rate, max_epochs, patience, \
 batch_norm_momentum, l2_penalty, adam_beta1, adam_beta2, adam_epsilon, crops_per_map_per_epoch, \
 noise_grey_levels, least_contrast
@@ -255,6 +258,7 @@ noise_grey_levels, least_contrast
         classes=list(classes),
         device=chosen_device,
         checkpoint_dir=Path(checkpoint_dir),
+        code=code,
     )
     directory = Path(directory)
     write_csv(directory / "history.csv", training.history)
@@ -294,6 +298,7 @@ def train(
     classes: list[str],
     device: torch.device,
     checkpoint_dir: Path | None = None,
+    code: str = "",
 ) -> Training:
     """Train on arrays.
 
@@ -314,6 +319,8 @@ def train(
         Where to train.
     checkpoint_dir
         Where the state is kept after every epoch; None keeps none.
+    code
+        What tells one version of the training from another: no state is taken from another.
 
     Raises
     ------
@@ -336,7 +343,7 @@ def train(
     fingerprint = ""
     progress = Progress()
     if checkpoint_dir is not None:
-        fingerprint = training_fingerprint(crops, labels, parts, settings, device)
+        fingerprint = training_fingerprint(crops, labels, parts, settings, device, code)
         progress = load_checkpoint(checkpoint_dir, fingerprint, network, optimizer)
 
     feed = Feed(crops, labels, device)
@@ -479,6 +486,7 @@ def training_fingerprint(
     parts: NDArray[np.str_],
     settings: TrainingSettings,
     device: torch.device,
+    code: str = "",
 ) -> str:
     """Return a SHA-256 over all that decides the weights bit for bit."""
     about = {
@@ -489,6 +497,7 @@ def training_fingerprint(
         "by_products": helps_on(device, settings.precision),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
+        "code": code,
         "crops": crops.digest(),
     }
     return hashlib.sha256(json.dumps(about).encode()).hexdigest()
