@@ -6,7 +6,7 @@ import json
 import re
 import socket
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from statistics import fmean
@@ -64,14 +64,22 @@ def read_plan(folder: str | Path) -> Plan | None:
         return None
 
 
-def read_jobs(folder: str | Path, plan: Plan, rule: str | None = None) -> list[Job]:
-    """Return where every job of a plan (or of one of its rules) stands."""
+def read_jobs(
+    folder: str | Path, plan: Plan, *, rule: str | None = None, held: bool = True
+) -> list[Job]:
+    """Return where every job of a plan (or of one of its rules) stands.
+
+    Where the lock of the run is not ``held``, what seems to run was cut short.
+    """
     begun = Path(folder, PLAN).stat().st_mtime
-    return [
+    jobs = [
         _read_job(Path(folder), name, log, begun)
         for name, log in plan.jobs
         if rule is None or name == rule
     ]
+    if held:
+        return jobs
+    return [replace(job, state="cut short") if job.state == "running" else job for job in jobs]
 
 
 def _read_job(folder: Path, rule: str, log: str, begun: float) -> Job:
@@ -102,36 +110,64 @@ def jobs_running(folder: str | Path) -> str:
     return ", ".join(f"{job.name} ({job.process})" for job in jobs if job.process)
 
 
-def seconds_left(jobs: Iterable[Job], cores: int) -> float | None:
-    """Estimate the time until these jobs are done, from those of their rule that are.
+def earlier_seconds(folder: str | Path, rules: Iterable[str]) -> dict[str, list[float]]:
+    """Return how long jobs of rules took in runs before the last, by rule and by :func:`_kin`."""
+    begun = Path(folder, PLAN).stat().st_mtime
+    found: dict[str, list[float]] = {}
+    for rule in dict.fromkeys(rules):
+        logs = Path(folder, "results", "logs")
+        for path in [logs / f"{rule}.log", *(logs / rule).rglob("*.log")]:
+            if path.is_file() and path.stat().st_mtime < begun - 0.5:
+                finished = _FINISHED.search(path.read_text(encoding="utf-8", errors="replace"))
+                if finished:
+                    name = path.relative_to(logs).with_suffix("").as_posix()
+                    for key in {rule, _kin(name)}:
+                        found.setdefault(key, []).append(float(finished[2]))
+    return found
+
+
+def time_left(folder: str | Path, jobs: Iterable[Job], cores: int) -> str:
+    """Say the time until these jobs are done, estimated from those of their rule that are.
 
     A job that waits takes as long as the mean of the finished ones of its rule and first wildcard
-    (simulations: of one width), else of its rule. None where a rule has none finished yet.
+    (simulations: of one width), in this run or an earlier one, else as long as those of its rule.
+    Rules of which none has ever finished here are named and not counted.
     """
     jobs = list(jobs)
     known: dict[str, list[float]] = {}
     for job in jobs:
         if job.state == "done":
-            for key in (job.rule, _kin(job)):
+            for key in {job.rule, _kin(job.name)}:
                 known.setdefault(key, []).append(job.seconds)
-    left = 0.0
     open_jobs = [job for job in jobs if job.state in ("waiting", "running")]
+    new = [job.rule for job in open_jobs if _kin(job.name) not in known]
+    earlier = earlier_seconds(folder, new) if new else {}
+    left: list[float] = []
+    unknown: dict[str, None] = {}
     for job in open_jobs:
-        times = known.get(_kin(job)) or known.get(job.rule)
+        kin = _kin(job.name)
+        times = known.get(kin) or earlier.get(kin) or known.get(job.rule) or earlier.get(job.rule)
         if times is None:
-            return None
-        left += max(0.0, fmean(times) - job.seconds)
-    return left / max(1, min(cores, len(open_jobs)))
-
-
-def _kin(job: Job) -> str:
-    return "/".join(job.name.split("/")[:2])
-
-
-def in_words(seconds: float | None) -> str:
-    """Say a time left in words."""
-    if seconds is None:
+            unknown[job.rule] = None
+        else:
+            left.append(max(0.0, fmean(times) - job.seconds))
+    if not left:
         return "time left not known yet"
+    words = in_words(sum(left) / max(1, min(cores, len(left))))
+    return f"{words} without {_few(list(unknown))}" if unknown else words
+
+
+def _kin(name: str) -> str:
+    """Return rule and first wildcard of a job's name."""
+    return "/".join(name.split("/")[:2])
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+
+
+def in_words(seconds: float) -> str:
+    """Say a time left in words."""
     if seconds < 90:
         return f"about {seconds:.0f} s left"
     if seconds < 5400:
@@ -139,28 +175,31 @@ def in_words(seconds: float | None) -> str:
     return f"about {seconds / 3600:.1f} h left"
 
 
-def stage_line(folder: str | Path, rule: str) -> str:
-    """Return one line on a rule of the run: how many of its jobs are done, and the time left."""
+def stage_line(folder: str | Path, rule: str, *, held: bool = True) -> str:
+    """Return one line on a rule of the run: how many of its jobs are done, failed, why, time left.
+
+    Empty where the rule is not planned.
+    """
     plan = read_plan(folder)
-    jobs = read_jobs(folder, plan, rule) if plan else []
+    jobs = read_jobs(folder, plan, rule=rule, held=held) if plan else []
     if plan is None or not jobs:
         return ""
     counts = _count(jobs)
     words = [f"{counts.get('done', 0)} of {len(jobs)} done"]
-    words += [f"{counts[state]} {state}" for state in counts if state not in ("done", "waiting")]
-    if "waiting" in counts or "running" in counts:
-        words.append(in_words(seconds_left(jobs, plan.cores)))
+    if "running" in counts:
+        words.append(f"{counts['running']} running")
+    words += [_broken(jobs, state) for state in ("failed", "cut short") if state in counts]
+    if held and ("waiting" in counts or "running" in counts):
+        words.append(time_left(folder, jobs, plan.cores))
     return f"{rule}: {', '.join(words)}"
 
 
 def stage_lines(folder: str | Path = ".") -> list[str]:
     """Return one such line for every rule of the last run, in the order in which they begin."""
     plan = read_plan(folder)
-    return (
-        [stage_line(folder, rule) for rule in dict.fromkeys(r for r, _ in plan.jobs)]
-        if plan
-        else []
-    )
+    held = is_held(folder)
+    rules = dict.fromkeys(rule for rule, _ in plan.jobs) if plan else ()
+    return [stage_line(folder, rule, held=held) for rule in rules]
 
 
 def status_line(folder: str | Path = ".") -> str:
@@ -168,8 +207,8 @@ def status_line(folder: str | Path = ".") -> str:
     plan = read_plan(folder)
     if plan is None:
         return "no run was started here yet"
-    jobs = read_jobs(folder, plan)
     held = is_held(folder)
+    jobs = read_jobs(folder, plan, held=held)
     who = holder(folder)
     parts = []
     if held:
@@ -181,24 +220,24 @@ def status_line(folder: str | Path = ".") -> str:
     done = counts.get("done", 0)
     parts.append(f"{done} of {len(jobs)} jobs done")
     running = [job.name for job in jobs if job.state == "running"]
-    if held and running:
-        shown = ", ".join(running[:3]) + (", …" if len(running) > 3 else "")
-        parts.append(f"{len(running)} running ({shown})")
-    for state in ("failed", "cut short"):
-        broken = [job for job in jobs if job.state == state]
-        if not held and state == "cut short":
-            broken += [job for job in jobs if job.state == "running"]
-        if broken:
-            why = f": {broken[0].why}" if broken[0].why else ""
-            more = f" and {len(broken) - 1} more" if len(broken) > 1 else ""
-            parts.append(f"{len(broken)} {state} ({broken[0].name}{why}{more})")
+    if running:
+        parts.append(f"{len(running)} running ({_few(running)})")
+    parts += [_broken(jobs, state) for state in ("failed", "cut short") if state in counts]
     if held:
-        parts.append(in_words(seconds_left(jobs, plan.cores)))
+        parts.append(time_left(folder, jobs, plan.cores))
     elif done == len(jobs):
         parts.append("finished")
     else:
         parts.append("not running: call snakemake again to go on")
     return "; ".join(parts)
+
+
+def _broken(jobs: Iterable[Job], state: str) -> str:
+    """Say how many jobs failed or were cut short, which the first of them is, and why."""
+    broken = [job for job in jobs if job.state == state]
+    why = f": {broken[0].why}" if broken[0].why else ""
+    more = f" and {len(broken) - 1} more" if len(broken) > 1 else ""
+    return f"{len(broken)} {state} ({broken[0].name}{why}{more})"
 
 
 def _count(jobs: Iterable[Job]) -> dict[str, int]:

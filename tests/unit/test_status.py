@@ -49,7 +49,32 @@ def test_a_stage_says_how_many_are_done_and_the_time_left(run):
     # (120 - 30 + 120) s on two cores
     line = stage_line(run, "simulate")
     assert line == "simulate: 2 of 4 done, 1 running, about 2 min left"
-    assert stage_lines(run)[1] == "crop: 0 of 1 done, time left not known yet"
+    with take_lock(run):
+        assert stage_lines(run) == [line, "crop: 0 of 1 done, time left not known yet"]
+
+
+def test_a_stage_that_never_finished_here_is_named_and_not_counted(run):
+    with take_lock(run):
+        assert status_line(run).endswith("; about 2 min left without crop")
+
+
+def test_an_earlier_run_tells_how_long_a_stage_takes(run):
+    other = CROP.replace("audited", "published")
+    write_log(run, other, seconds=600.0)
+    os.utime(run / other, (1, 1))
+    # (90 + 120 + 600) s on two cores
+    with take_lock(run):
+        assert status_line(run).endswith("; about 7 min left")
+        assert stage_lines(run)[1] == "crop: 0 of 1 done, about 10 min left"
+
+
+def test_specimens_of_another_width_are_no_measure_where_an_earlier_run_had_this_one(run):
+    wide = "results/logs/simulate/w2000-s1/0000.log"
+    write_log(run, wide, seconds=3600.0)
+    os.utime(run / wide, (1, 1))
+    plan = Plan(1, [("simulate", SIMULATE[0]), ("simulate", wide.replace("0000", "0001"))])
+    write_plan(run, plan)
+    assert stage_line(run, "simulate") == "simulate: 1 of 2 done, about 60 min left"
 
 
 def test_the_line_of_a_run_at_work_names_process_jobs_and_what_runs(run):
@@ -64,6 +89,9 @@ def test_a_failed_job_is_named_with_why(run):
     write_log(run, CROP, why="no space left on the disk")
     with take_lock(run):
         assert "1 failed (crop/audited: no space left on the disk)" in status_line(run)
+        assert stage_lines(run)[1] == (
+            "crop: 0 of 1 done, 1 failed (crop/audited: no space left on the disk)"
+        )
 
 
 def test_a_job_whose_process_is_gone_is_cut_short(run):
@@ -77,6 +105,7 @@ def test_a_killed_run_says_how_to_go_on(run):
     assert status_line(run).endswith(
         "1 cut short (simulate/w0125-s1/0002); not running: call snakemake again to go on"
     )
+    assert stage_lines(run)[0] == ("simulate: 2 of 4 done, 1 cut short (simulate/w0125-s1/0002)")
 
 
 def test_logs_of_an_earlier_run_do_not_count(run):
