@@ -185,19 +185,17 @@ def _default(schema: Mapping[str, Any]) -> Any:
 
 def _check_instruments(config: Mapping[str, Any]) -> None:
     """Refuse correlations that find fewer than three subsets across the narrowest specimen."""
+    from strainprint.maps.instrument import Instrument  # scipy, which few other commands need
+
     instruments = config["maps"]["instruments"]
     pitch_nm = config["maps"]["pitch_nm"]
     width_nm = min(config["specimens"]["widths_nm"])
     for name, settings in instruments.items():
         where = f"config key maps.instruments.{name}"
-        for key in ("subset_px", "window_points"):
-            value = settings[key]
-            if value % 2 == 0:
-                raise BadInputError(
-                    f"the value {value} is even",
-                    where=f"{where}.{key}",
-                    allowed=f"{value - 1} or {value + 1}",
-                )
+        try:
+            Instrument(**settings)
+        except BadInputError as error:
+            raise BadInputError(str(error), where=where) from None
         needed = settings["subset_px"] + 2 * settings["step_px"]
         if needed * pitch_nm > width_nm:
             raise BadInputError(

@@ -441,14 +441,21 @@ def test_the_calibrations_scripts_take_a_set_from_specimens_to_figures(tmp_path,
         "manifest": Paths.calibration_figures_manifest,
     }
     run_script(
-        "trial_simulate",
+        "simulate",
         output=specimens,
         params={
             "seed": 0,
             "per_shard": 2,
+            "specimens": 2,
             "prior_strains": [0.001],
+            "paths": {},
+            "reload_strains": {"small": 0.001, "large": 0.01},
+            "material": {},
             "crystal": crystal,
             "dynamics": {},
+            "loading": {},
+            "twin_shift_nm": 0.0,
+            "code": "any",
         },
         wildcards=shard,
     )

@@ -128,6 +128,11 @@ def test_readme_table_is_the_schemas():
     assert config_table(SCHEMA) in (ROOT / "config/README.md").read_text()
 
 
+def measured_by(**changes):
+    instrument = {"subset_px": 5, "step_px": 2, "window_points": 3, **changes}
+    return {"maps": {"instruments": {"one": instrument}}}
+
+
 BAD = [
     ({"specimen": {}}, "specimen: unknown key", "did you mean 'specimens'?"),
     ({"specimens": {"width_nm": 125}}, "specimens.width_nm", "did you mean 'widths_nm'?"),
@@ -155,6 +160,9 @@ BAD = [
     ({"specimens": {"paths": {"up": ["compress 0.1"]}}}, "paths", "up is the same as 0.1"),
     ({"specimens": {"crystal": {"plane_spacing_nm": 70}}}, "plane_spacing_nm", "than the width"),
     ({"specimens": None}, "specimens: the value None", "mapping"),
+    (measured_by(subset_px=6), "maps.instruments.one: instrument.subset_px is 6", "an odd number"),
+    (measured_by(window_points=4), "maps.instruments.one: instrument.window_points", "odd"),
+    (measured_by(subset_px=27, step_px=3), "maps.instruments.one", "need 33 px"),
     (
         {"specimens": {"per_subset": 4}, "dataset": {"test_fraction": 0.8}},
         "specimens.per_subset",

@@ -33,7 +33,7 @@ EXPERIMENTS = {
     *("compare_models", "instrument", "fit_channels", "fit_hybrid", "regress_strain"),
     "twins",
 }
-CALIBRATION = {"trial_simulate", "trial_measure", "trial_judge", "trial_compare", "trial_draw"}
+CALIBRATION = {"trial_measure", "trial_judge", "trial_compare", "trial_draw"}
 
 
 def merge(base, overlay):

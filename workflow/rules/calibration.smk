@@ -3,7 +3,7 @@
 Not part of the default target: snakemake --cores all calibration. The sets are in
 config/calibration.yaml; in file names a set is a {trial}.
 
-trial_simulate    one job per shard of a set's specimens
+trial_simulate    as simulate, one job per shard of a set's specimens
                   → results/calibration/{trial}/specimens/{subset}/{shard}.h5 + .json
 trial_measure     those of one set → results/calibration/{trial}/{specimens,maps,pairs}.csv, pictures.h5
 trial_judge       pictures, the authors' network where at hand → results/calibration/{trial}/judged.csv
@@ -25,7 +25,7 @@ except BadInputError as error:
 TRIALS = list(SWEEP["sets"])
 
 
-rule trial_simulate:
+use rule simulate as trial_simulate with:
     output:
         states=Paths.trial_states,
         manifest=Paths.trial_states_manifest,
@@ -33,23 +33,20 @@ rule trial_simulate:
         log_path("trial_simulate", "trial", "subset", "shard"),
     benchmark:
         benchmark_path("trial_simulate", "trial", "subset", "shard")
-    conda:
-        ENVIRONMENT
-    threads: 1
-    resources:
-        mem_mb=1500,
-        runtime=lambda wildcards: simulate_minutes(config, wildcards.subset),
     params:
-        code=code("trial_simulate"),
         seed=SWEEP["seed"],
         per_shard=SWEEP["per_shard"],
-        crystal=lambda wildcards: SWEEP["sets"][wildcards.trial]["crystal"],
-        dynamics=lambda wildcards: SWEEP["sets"][wildcards.trial]["dynamics"],
+        specimens=SWEEP["per_shard"],
         prior_strains=lambda wildcards: sample_of(
             SWEEP, wildcards.trial, wildcards.subset
         )["prior_strains"],
-    script:
-        "../scripts/trial_simulate.py"
+        # Nothing of the config: what no set names is the simulator's own default.
+        paths={},
+        reload_strains={"small": 0.001, "large": 0.01},
+        material={},
+        crystal=lambda wildcards: SWEEP["sets"][wildcards.trial]["crystal"],
+        dynamics=lambda wildcards: SWEEP["sets"][wildcards.trial]["dynamics"],
+        loading={},
 
 
 rule trial_measure:
