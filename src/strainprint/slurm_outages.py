@@ -3,8 +3,8 @@
 Snakemake's Slurm plugin (2.8.0) forgets every job that it cannot learn the state of: when
 accounting is out of reach during one check, Snakemake waits for ever for jobs that nobody asks
 about. It hands a job in while the controller is down, fails, and uses up the job's attempts within
-half a minute. And it asks ever more seldom, up to every three minutes, and ends no earlier than it
-asks, also when it is interrupted.
+half a minute. It asks ever more seldom, up to every three minutes, and ends no earlier than it
+asks, also when it is interrupted; and an interrupt that falls into a check cancels no job.
 
 What is used of the plugin is Snakemake's interface of executors: a job that an executor was asked
 about either goes on (is given back) or is reported.
@@ -25,7 +25,7 @@ class OutageGuard:
     """Stands between Snakemake and an executor of Slurm, for the length of a run."""
 
     def __init__(self, executor: Any, *, patience_s: float, longest_pause_s: float) -> None:
-        """Replace the methods of the executor by which Snakemake hands in jobs and asks for them.
+        """Replace the methods by which Snakemake hands in jobs, asks for them and cancels them.
 
         Parameters
         ----------
@@ -42,10 +42,13 @@ class OutageGuard:
         self._longest_pause_s = longest_pause_s
         self._ask = executor.check_active_jobs
         self._submit = executor.run_jobs
+        self._cancel = executor.cancel_jobs
+        self._asked_about: list[Any] = []
         self._reported: set[int] = set()
         self._silent_since: float | None = None
         executor.check_active_jobs = self._check_active_jobs
         executor.run_jobs = self._run_jobs
+        executor.cancel_jobs = self._cancel_jobs
         executor.report_job_success = self._noting(executor.report_job_success)
         executor.report_job_error = self._noting(executor.report_job_error)
 
@@ -70,6 +73,7 @@ class OutageGuard:
         """Yield the jobs that go on, also those whose state the plugin could not learn."""
         active = list(active)
         self._reported.clear()
+        self._asked_about = active
         going_on = [job async for job in self._ask(active)]
         known = self._reported | {id(job) for job in going_on}
         lost = [job for job in active if id(job) not in known]
@@ -84,8 +88,15 @@ class OutageGuard:
         self._executor.next_seconds_between_status_checks = min(
             self._executor.next_seconds_between_status_checks, self._longest_pause_s
         )
-        for job in (*going_on, *lost):
+        self._asked_about = [*going_on, *lost]
+        for job in self._asked_about:
             yield job
+
+    def _cancel_jobs(self, jobs: Iterable[Any]) -> None:
+        """Cancel also the jobs that are being asked about, which Snakemake does not list then."""
+        jobs = list(jobs)
+        known = self._reported | {id(job) for job in jobs}
+        self._cancel([*jobs, *(job for job in self._asked_about if id(job) not in known)])
 
     def _warn(self, what: str) -> None:
         if self._silent_since is None:
@@ -104,7 +115,7 @@ class OutageGuard:
             return
         numbers = " ".join(str(job.external_jobid) for job in active)
         try:
-            self._executor.cancel_jobs(active)
+            self._cancel(active)
             fate = f"Its jobs ({numbers}) are cancelled."
         except WorkflowError:
             fate = f"Its jobs could not be cancelled; do so before you go on: scancel {numbers}"
