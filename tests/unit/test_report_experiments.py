@@ -6,7 +6,9 @@ import pytest
 from strainprint.errors import BadInputError
 from strainprint.experiment_record import read_experiment, write_experiment
 from strainprint.report.experiments import SHOWN, difference_in_words, experiment_sections
+from strainprint.report.figures.experiments import draw_instruments
 
+NAN = float("nan")
 SHARED = {
     "maps": 36,
     "specimens": 6,
@@ -218,7 +220,8 @@ def test_a_record_is_read_back_as_it_was_written(tmp_path):
         (-0.1, -0.2, 0.1, "(\u221210.0 to +20.0 points): the interval includes zero"),
         (0.1, 0.05, 0.2, "(+5.0 to +20.0 points): the interval leaves zero out"),
         (0.0, -0.1, 0.1, "equally many"),
-        (0.1, float("nan"), float("nan"), "too few specimens"),
+        (0.1, NAN, NAN, "too few specimens"),
+        (NAN, NAN, NAN, "no map was judged by both one and two"),
     ],
 )
 def test_a_difference_in_words(difference, low, high, words):
@@ -234,5 +237,46 @@ def test_the_coarsest_gauge_that_still_sees_is_named(tmp_path):
     ]
     summary = write(tmp_path, "instrument", table=pd.DataFrame(rows))
     assert "naming the commonest class is 0.30 of the width" in (
+        experiment_sections([summary], tmp_path)[0].content
+    )
+
+
+def test_accuracy_is_drawn_against_noise_where_an_instrument_had_some(tmp_path):
+    row = {**ROWS["instrument"], "ci_low": 0.4}
+    rows = [
+        {**row, "instrument": name, "gauge_nm": gauge, "noise_px": noise, "width_nm": width}
+        for name, gauge, noise in (("none", 4, 0.0), ("a", 18, 0.0), ("b", 18, 0.05), ("c", 34, 0))
+        for width in (62.5, 125.0)
+    ]
+    summary = write(tmp_path, "instrument", table=pd.DataFrame(rows))
+    above, below = draw_instruments(read_experiment(summary)).figure.axes
+    assert below.get_xlabel() == "noise of each displacement (px), gauge 18 nm"
+    assert [len(bars.lines[0].get_xdata()) for bars in above.containers] == [3, 3]
+    assert [list(bars.lines[0].get_xdata()) for bars in below.containers] == [[0, 0.05]] * 2
+
+
+EMPTY = {
+    # A width without test maps, or all of whose test specimens were lost.
+    "leave_out": {"shared_maps": 0, "accuracy_unseen": NAN, "accuracy_seen": NAN, "mcnemar_p": NAN}
+    | dict.fromkeys(["difference", "difference_low", "difference_high"], NAN),
+    "regression": {"rmse_low": NAN, "rmse_high": NAN, "half_width_decades": float("inf")},
+    "seeds": {"sd_between_seeds": NAN},
+    "twins": {"maps": 0, "specimens": 0, "same_class": NAN, "ci_low": NAN, "ci_high": NAN},
+    "instrument": {"maps": 0, "specimens": 0, "accuracy": NAN, "ci_low": NAN, "ci_high": NAN},
+}
+
+
+@pytest.mark.parametrize("name", sorted(EMPTY))
+def test_what_was_not_judged_says_so_and_the_page_is_made(tmp_path, name):
+    rows = pd.DataFrame([{**row, **EMPTY[name]} for row in rows_of(name)])
+    (part,) = experiment_sections([write(tmp_path, name, table=rows)], tmp_path)
+    assert "–" in part.content
+    assert "nan" not in part.content.lower().replace("nanom", "")
+
+
+def test_strains_of_which_no_map_tests_are_named(tmp_path):
+    rows = [row for row in ROWS["regression"] if row["prior_strain"] != "all unseen"]
+    summary = write(tmp_path, "regression", table=pd.DataFrame(rows))
+    assert "No test map has one of the strains that it never saw" in (
         experiment_sections([summary], tmp_path)[0].content
     )

@@ -46,7 +46,8 @@ def difference_columns(
 ) -> dict[str, float]:
     """Return accuracy(a) - accuracy(b) on the same maps, its 95 % interval and McNemar's p.
 
-    The interval comes from the bootstrap over whole specimens and is NaN for fewer than three.
+    The interval comes from the bootstrap over whole specimens and is NaN for fewer than three;
+    without a map everything is NaN.
     """
     a, b = np.asarray(correct_a, dtype=float), np.asarray(correct_b, dtype=float)
     names = np.asarray(specimens)
@@ -58,5 +59,5 @@ def difference_columns(
         "difference": float((a - b).mean()) if a.size else float("nan"),
         "difference_low": low,
         "difference_high": high,
-        "mcnemar_p": mcnemar_exact(correct_a, correct_b),
+        "mcnemar_p": mcnemar_exact(correct_a, correct_b) if a.size else float("nan"),
     }

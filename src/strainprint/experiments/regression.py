@@ -24,7 +24,7 @@ from strainprint.networks.calibration import conformal_threshold
 from strainprint.networks.devices import prepare_device
 from strainprint.networks.fitting import Examples, crop_outputs, fit, initial_seed
 from strainprint.networks.training import TrainingSettings
-from strainprint.report.statistics import specimen_resamples
+from strainprint.report.statistics import FEWEST_SPECIMENS, specimen_resamples
 
 # In units of the training strains' own variance, whose logarithm is 0: a network that knows nothing
 # has that. Without an upper bound single crops outweigh all others of their map.
@@ -197,14 +197,20 @@ def _errors(
     seed: int,
     resamples: int,
 ) -> dict[str, Any]:
-    """Return errors in decades; the RMSE with its 95 % interval over whole specimens."""
+    """Return errors in decades; the RMSE with its 95 % interval over whole specimens.
+
+    With fewer than three specimens the interval is NaN.
+    """
     error = mean - truth
-    weights = specimen_resamples(specimens, seed=seed, resamples=resamples)
-    drawn = np.sqrt(weights @ error**2 / weights.sum(axis=1))
-    low, high = np.quantile(drawn, [0.025, 0.975])
+    n_specimens = len(np.unique(specimens))
+    low = high = float("nan")
+    if n_specimens >= FEWEST_SPECIMENS:
+        weights = specimen_resamples(specimens, seed=seed, resamples=resamples)
+        drawn = np.sqrt(weights @ error**2 / weights.sum(axis=1))
+        low, high = np.quantile(drawn, [0.025, 0.975])
     return {
         "maps": len(truth),
-        "specimens": len(np.unique(specimens)),
+        "specimens": n_specimens,
         "rmse_decades": float(np.sqrt((error**2).mean())),
         "rmse_low": float(low),
         "rmse_high": float(high),

@@ -19,6 +19,7 @@ from strainprint.experiment_record import ExperimentRecord, read_experiment
 from strainprint.report.figures.experiments import (
     draw_instruments,
     draw_noise,
+    draw_regression,
     draw_reliability,
     draw_twins,
 )
@@ -37,6 +38,7 @@ from strainprint.report.markup import (
 )
 from strainprint.report.sections.section import Section
 from strainprint.report.wording import (
+    capital,
     class_label,
     counted,
     number,
@@ -188,6 +190,8 @@ def difference_in_words(row: Row, one: str, other: str) -> str:
     """Say which of two models named more maps rightly, and whether that is more than chance."""
     low, high = row["difference_low"], row["difference_high"]
     size = abs(row["difference"])
+    if math.isnan(size):
+        return f"no map was judged by both {one} and {other}."
     if size == 0:
         return f"{one} and {other} named equally many maps rightly."
     more, less = (one, other) if row["difference"] > 0 else (other, one)
@@ -226,7 +230,7 @@ def _leave_out_reading(record: ExperimentRecord) -> list[str]:
         said.append(
             f"**{label}.** Trained without it, the network named {percent(row['accuracy'])} of its "
             f"maps rightly, where the commonest class makes {percent(row['chance'])}: {verdict}. "
-            + _capital(
+            + capital(
                 difference_in_words(
                     row, "the network that never saw it", "the one trained on everything"
                 )
@@ -283,7 +287,7 @@ def _instrument_reading(record: ExperimentRecord) -> list[str]:
                 f"{percent(known['accuracy'])} without an instrument, and no instrument tried sees "
                 "more than the commonest class."
             )
-        said.append(f"**{label}.** {verdict[0].upper()}{verdict[1:]}")
+        said.append(f"**{label}.** {capital(verdict)}")
     return said
 
 
@@ -322,7 +326,7 @@ def _sigma_label(row: Row) -> Text:
 def _comparison_reading(record: ExperimentRecord) -> list[str]:
     reference, *others = record.rows
     return [
-        _capital(difference_in_words(row, row["model"], reference["model"]))
+        capital(difference_in_words(row, row["model"], reference["model"]))
         + (
             " The two agree on every map."
             if row["mcnemar_p"] == 1 and not row["difference"]
@@ -330,10 +334,6 @@ def _comparison_reading(record: ExperimentRecord) -> list[str]:
         )
         for row in others
     ]
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _compared(what: str) -> dict[str, Callable[[Row], Text]]:
@@ -353,11 +353,15 @@ def _draws_reading(record: ExperimentRecord) -> list[str]:
     lead = record.results["lead"]
     rows = {row["model"]: row for row in record.rows}
     first = rows[lead]
+    of_seeds = (
+        ""
+        if math.isnan(first["sd_between_seeds"])
+        else f", over seeds on one split by {percent(first['sd_between_seeds'])}"
+    )
     said = [
         f"Over {record.n['draws']} splits the accuracy of {lead} moves with a standard deviation "
-        f"of {percent(first['sd_between_draws'])}, over seeds on one split by "
-        f"{percent(first['sd_between_seeds'])}: a smaller difference, seen on one split, says "
-        "little."
+        f"of {percent(first['sd_between_draws'])}{of_seeds}: a smaller difference, seen on one "
+        "split, says little."
     ]
     apart = [
         name
@@ -392,6 +396,9 @@ def _regression_reading(record: ExperimentRecord) -> list[str]:
         ("all seen", "strains that it was trained on"),
         ("all unseen", "strains that it never saw"),
     ):
+        if name not in rows:
+            said.append(f"No test map has one of the {words}.")
+            continue
         row = rows[name]
         if row["rmse_high"] < row["rmse_of_constant"]:
             verdict = "better than"
@@ -399,10 +406,12 @@ def _regression_reading(record: ExperimentRecord) -> list[str]:
             verdict = "worse than"
         else:
             verdict = "not to be told from"
+        low, high = number(row["rmse_low"]), number(row["rmse_high"])
+        between = "" if math.isnan(row["rmse_low"]) else f", {low} to {high}"
         text = (
             f"At {words} the prior strain of new specimens was missed by a factor of "
-            f"{number(10 ** row['rmse_decades'], 1)} ({number(row['rmse_decades'])} decades, "
-            f"{number(row['rmse_low'])} to {number(row['rmse_high'])}), {verdict} always naming "
+            f"{number(10 ** row['rmse_decades'], 1)} ({number(row['rmse_decades'])} decades"
+            f"{between}), {verdict} always naming "
             f"the middle of the training strains ({number(row['rmse_of_constant'])})."
         )
         if not math.isinf(row["half_width_decades"]):
@@ -478,7 +487,8 @@ SHOWN: dict[str, Shown] = {
         caption=(
             "The lead network is trained without one width, or without one number of slip "
             "systems, and tested on all maps of that group. On the test maps that it shares with "
-            "the network trained on everything, the two are compared map by map."
+            "the network trained on everything, the two are compared map by map. What is left out "
+            "is missing from training twice: as a kind of specimen and as a number of maps."
         ),
         columns={
             "left out": _group_label,
@@ -535,7 +545,8 @@ SHOWN: dict[str, Shown] = {
         caption=(
             "Every network is trained on several splits by specimen, each drawn anew, from several "
             "seeds. A split's accuracy is the mean of its seeds; intervals and tests are over "
-            "splits, widened for what the splits share (Nadeau and Bengio 2003)."
+            "splits, widened for what the splits share (Nadeau and Bengio 2003). Each p stands "
+            "for itself, not corrected for the number of models."
         ),
         columns={
             "model": lambda row: str(row["model"]),
@@ -599,7 +610,9 @@ SHOWN: dict[str, Shown] = {
             "maps": maps_cell,
             "RMSE, decades": lambda row: cell(
                 number(row["rmse_decades"]),
-                f"{number(row['rmse_low'])}–{number(row['rmse_high'])}",
+                "–"
+                if math.isnan(row["rmse_low"])
+                else f"{number(row['rmse_low'])} to {number(row['rmse_high'])}",
             ),
             "bias, decades": lambda row: number(row["bias_decades"]),
             "RMSE of a constant": lambda row: number(row["rmse_of_constant"]),
@@ -611,6 +624,7 @@ SHOWN: dict[str, Shown] = {
             ),
         },
         reading=_regression_reading,
+        figure=draw_regression,
     ),
     "twins": Shown(
         title="Twins: the ceiling of every method",

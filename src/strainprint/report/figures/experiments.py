@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -66,40 +67,98 @@ def _with_intervals(axes: Axes, x: Iterable[float], rows: pd.DataFrame, **how: A
 def draw_instruments(record: ExperimentRecord) -> Plate:
     """Draw accuracy against strain gauge over width without noise, and against noise."""
     rows = pd.DataFrame(record.rows)
-    figure = Figure(figsize=(COLUMN_IN, 3.6))
-    by_gauge, by_noise = figure.subplots(2, 1, sharey=True)
+    measured = rows[rows["instrument"] != "none"]
+    noisy_gauges = sorted(measured.loc[measured["noise_px"] > 0, "gauge_nm"].unique())
+    panels = 2 if noisy_gauges else 1
+    figure = Figure(figsize=(COLUMN_IN, 0.4 + 1.7 * panels))
+    by_gauge, *by_noise = figure.subplots(panels, 1, sharey=True, squeeze=False)[:, 0]
     for index, (width_nm, of_width) in enumerate(rows.groupby("width_nm")):
         how = {
             "color": SERIES_COLOURS[index % len(SERIES_COLOURS)],
             "marker": "os^Dv"[index % 5],
             "ms": 3,
             "lw": 0.9,
+            "elinewidth": 0.7,
             "capsize": 1.5,
-            "label": f"{width_nm:g} nm",
         }
         quiet = of_width[of_width["noise_px"] == 0].sort_values("gauge_over_width")
-        noisy = of_width[of_width["instrument"] != "none"].sort_values("noise_px")
-        for place, some, x in (
-            (by_gauge, quiet, "gauge_over_width"),
-            (by_noise, noisy, "noise_px"),
-        ):
-            # Several gauges share a noise: points there, no line.
-            line = {"lw": 0} if x == "noise_px" else {}
-            _with_intervals(place, some[x], some, elinewidth=0.7, **(how | line))
-    for place in (by_gauge, by_noise):
+        label = width_label(width_nm)
+        _with_intervals(by_gauge, quiet["gauge_over_width"], quiet, label=label, **how)
+        for place in by_noise:
+            for dashes, gauge_nm in zip(cycle(["-", "--", ":", "-."]), noisy_gauges, strict=False):
+                seen = measured[
+                    (measured["width_nm"] == width_nm) & (measured["gauge_nm"] == gauge_nm)
+                ].sort_values("noise_px")
+                _with_intervals(place, seen["noise_px"], seen, ls=dashes, **how)
+    by_gauge.set_xlabel("strain gauge / width, without noise")
+    drawn = ", ".join(
+        f"{gauge_nm:g} nm {name}"
+        for gauge_nm, name in zip(
+            noisy_gauges, cycle(["solid", "dashed", "dotted", "dash-dotted"]), strict=False
+        )
+    )
+    for place in by_noise:
+        place.set_xlabel(f"noise of each displacement (px), gauge {drawn.removesuffix(' solid')}")
+    for place in (by_gauge, *by_noise):
         place.axhline(100 * rows["chance"].max(), ls=":", lw=0.8, color=MUTED)
         place.set_ylabel("named rightly (%)")
         place.set_ylim(-2, 102)
-    by_gauge.set_xlabel("strain gauge / width, without noise")
-    by_noise.set_xlabel("displacement noise (px), every gauge")
-    by_gauge.legend(ncols=3)
+    handles, labels = by_gauge.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=4)
     return Plate(
         figure,
         "Accuracy as a correlation’s gauge and noise grow",
         "Test maps named rightly by networks trained and tested on what each instrument sees, with "
-        "95 % intervals; the dotted line is the share of the commonest class. Leftmost: strain as "
-        "the simulator knows it, a gauge of two grid pitches.",
+        "95 % intervals; the dotted line is the share of the commonest class. Above: instruments "
+        "without noise, leftmost the strain as the simulator knows it, a gauge of two grid "
+        "pitches. Below: gauges that were tried with noise.",
         "Accuracy against strain gauge over width, one line for each width, and against noise.",
+    )
+
+
+def draw_regression(record: ExperimentRecord) -> Plate:
+    """Draw the prior strain that was named against the true one."""
+    table = pd.DataFrame(record.rows)
+    rows = table[~table["prior_strain"].astype(str).str.startswith("all")]
+    true = np.log10(rows["prior_strain"].astype(float).to_numpy())
+    rmse, bias = rows["rmse_decades"].to_numpy(), rows["bias_decades"].to_numpy()
+    named = true + bias
+    scatter = np.sqrt(np.maximum(rmse**2 - bias**2, 0.0))
+    seen = rows["trained_on"].to_numpy(dtype=bool)
+    figure = Figure(figsize=(COLUMN_IN, 2.9))
+    axes = figure.add_subplot()
+    limits = (float(100 * 10 ** (true.min() - 0.2)), float(100 * 10 ** (true.max() + 0.2)))
+    axes.plot(limits, limits, ":", color=MUTED, lw=0.8, label="as it was")
+    for chosen, fill, label in ((seen, True, "trained on"), (~seen, False, "never trained on")):
+        middle = 100 * 10 ** named[chosen]
+        ends = 100 * 10 ** (named + np.array([[-1], [1]]) * scatter)[:, chosen]
+        axes.errorbar(
+            100 * 10 ** true[chosen],
+            middle,
+            yerr=np.abs(ends - middle),
+            fmt="o",
+            ms=4,
+            elinewidth=0.8,
+            capsize=2,
+            color=SERIES_COLOURS[0 if fill else 1],
+            mfc=None if fill else "white",
+            label=label,
+        )
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlim(limits)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter("{x:g}")
+    axes.set_xlabel("prior strain (%)")
+    axes.set_ylabel("prior strain named (%)")
+    figure.legend(loc="outside upper center", ncols=3)
+    return Plate(
+        figure,
+        "Prior strain named against prior strain",
+        "Test maps of each prior strain: geometric mean of what the network names, and one "
+        "standard deviation of the maps about it. Open points are strains that it was never "
+        "trained on. A network that sees nothing names the same strain everywhere: a level row.",
+        "Named against true prior strain on logarithmic axes, seen and unseen strains apart.",
     )
 
 
@@ -112,24 +171,31 @@ def draw_noise(record: ExperimentRecord) -> Plate:
         place.axhline(100 * record.results["chance"], ls=":", color=MUTED, lw=0.8)
         for index, (trained, some) in enumerate(table.groupby("trained", sort=False)):
             clean, noisy = some[some["noise"] == "none"], some[some["noise"] == kind]
-            # The clean maps stand half a step left of the weakest noise on the logarithmic axis.
-            sigma = [noisy["sigma"].min() / 2, *noisy["sigma"]]
+            # The clean maps stand left of the weakest noise on the logarithmic axis; trainings
+            # stand a little beside each other.
+            sigma = 1.05**index * np.array([noisy["sigma"].min() / 4, *noisy["sigma"]])
             rows = pd.concat([clean, noisy])
             _with_intervals(
                 place,
                 sigma,
                 rows,
-                fmt="o-",
+                fmt="os"[index % 2] + ("-", "--")[index % 2],
                 ms=3,
                 lw=0.9,
                 elinewidth=0.6,
+                capsize=1.5,
                 color=SERIES_COLOURS[index],
                 label=f"trained {trained}",
             )
+        strengths = sorted(set(table.loc[table["noise"] == kind, "sigma"]))
         place.set_xscale("log")
+        place.set_xticks(
+            [strengths[0] / 4, *strengths], ["0", *(f"{sigma:g}" for sigma in strengths)]
+        )
+        place.minorticks_off()
         place.set_ylim(-2, 102)
-        unit = "grey levels" if kind == "grey levels" else "displacement, nm"
-        place.set_xlabel(f"noise ({unit})")
+        what = "grey levels (of 255)" if kind == "grey levels" else "displacement (nm)"
+        place.set_xlabel(f"noise on the {what}")
         place.set_ylabel("named rightly (%)")
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=2)
