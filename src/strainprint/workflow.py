@@ -538,8 +538,9 @@ def installed_versions() -> dict[str, str]:
 def granted_device(snakemake: Any) -> str:
     """Return the device of a job: ``cpu``, or a GPU that it holds alone until its process ends.
 
-    ``auto`` is the CPU where the profile grants the job no GPU. Waits while every device of the
-    config's list is held. Which of them it is, is no parameter of a rule and in no file name.
+    ``auto`` is the CPU where the profile grants the job no GPU (``gpu``, or Slurm's ``gres``).
+    Waits while every device of the config's list is held. Which of them it is, is no parameter of
+    a rule and in no file name.
 
     Raises
     ------
@@ -549,7 +550,9 @@ def granted_device(snakemake: Any) -> str:
     from strainprint.networks.device_queue import chosen_devices, take_device, visible_devices
 
     kind: str = snakemake.params.device
-    if kind == "cpu" or (kind == "auto" and not snakemake.resources.get("gpu")):
+    granted = snakemake.resources
+    has_gpu = granted.get("gpu") or str(granted.get("gres", "")).startswith("gpu")
+    if kind == "cpu" or (kind == "auto" and not has_gpu):
         return "cpu"
     devices = chosen_devices(snakemake.config["training"]["devices"], visible_devices())
     if not devices:

@@ -86,11 +86,12 @@ def started_jobs(folder):
     return begun.read_text().split() if begun.exists() else []
 
 
-def jobs(slurm, folder, *options):
-    """Return number, state and memory of every job of `folder`, in order."""
-    listed = slurm.call("sacct", "-X", "-n", "-P", "-o", "JobIDRaw,State,ReqMem,WorkDir", *options)
+def jobs(slurm, folder, *options, rule=""):
+    """Return number, state and memory of the jobs of `folder`, in order."""
+    columns = "JobIDRaw,State,ReqMem,Comment,WorkDir"
+    listed = slurm.call("sacct", "-X", "-n", "-P", "-o", columns, *options)
     rows = [line.split("|") for line in listed.splitlines()]
-    return [tuple(row[:3]) for row in rows if row[3] == str(folder)]
+    return [tuple(row[:3]) for row in rows if row[4] == str(folder) and rule in row[3]]
 
 
 def booked(slurm, folder, *states):
@@ -99,17 +100,31 @@ def booked(slurm, folder, *states):
     return jobs(slurm, folder)
 
 
-def test_a_workflow_finishes_and_what_died_of_memory_is_tried_again_with_more(slurm, folder):
-    finished(slurm, folder, "chain", "hungry")
-    assert (folder / "second.txt").read_text() == "1\n"
-    wait_until(lambda: [job[1] for job in jobs(slurm, folder)].count("COMPLETED") == 3, folder)
-    asked = [job[1:] for job in jobs(slurm, folder)]
-    assert sorted(memory for state, memory in asked if state == "COMPLETED") == [
-        *("400M", "400M"),
-        "800M",
-    ]
-    (died,) = (one for one in asked if one[0] != "COMPLETED")
+@pytest.fixture(scope="module")
+def done(slurm, tmp_path_factory):
+    """A run of every kind of job, finished."""
+    folder = stand_in(tmp_path_factory.mktemp("done") / "run")
+    gres = ("--set-resources", "by_gres:gpu=0", "by_gres:gres='gpu:1'")
+    finished(slurm, folder, "chain", "hungry", "by_gpus", "by_gres", *gres)
+    return folder
+
+
+def test_a_workflow_finishes(done):
+    assert (done / "second.txt").read_text() == "1\n"
+
+
+def test_what_died_of_memory_is_tried_again_with_more(slurm, done):
+    def asked():
+        return {job[1:] for job in jobs(slurm, done, rule="hungry")}
+
+    wait_until(lambda: ("COMPLETED", "800M") in asked(), done)
+    (died,) = asked() - {("COMPLETED", "800M")}
     assert died in {("FAILED", "400M"), ("OUT_OF_MEMORY", "400M")}
+
+
+def test_a_gpu_is_asked_for_by_gpus_or_by_gres(done):
+    assert (done / "by_gpus.txt").read_text() == "0 None"
+    assert (done / "by_gres.txt").read_text() == "0 gpu:1"
 
 
 def test_an_interrupted_run_goes_on_without_what_it_had_finished(slurm, folder):

@@ -114,11 +114,11 @@ def machine(tmp_path, monkeypatch):
     monkeypatch.setattr(device_queue, "visible_devices", lambda: TWO)
     monkeypatch.setattr(device_queue.tempfile, "gettempdir", lambda: str(tmp_path))
 
-    def granted(kind, *, gpu, devices=()):
+    def granted(kind, *, devices=(), **resources):
         return workflow.granted_device(
             SimpleNamespace(
                 params=SimpleNamespace(device=kind),
-                resources={"gpu": gpu},
+                resources=resources,
                 config={"training": {"devices": list(devices)}},
             )
         )
@@ -137,6 +137,11 @@ def test_jobs_on_the_cpu_hold_nothing(machine, tmp_path):
 def test_a_job_with_a_gpu_takes_one_of_the_list(machine):
     assert machine("auto", gpu=1, devices=["cuda:1"]) == "cuda:1"
     assert machine("cuda", gpu=0) == "cuda:0"
+
+
+def test_a_gpu_that_a_cluster_gave_by_gres_is_a_gpu(machine):
+    assert machine("auto", gpu=0, gres="gpu:a100:1") == "cuda:0"
+    assert machine("auto", gpu=0, gres="fpga:1") == "cpu"
 
 
 def test_without_any_gpu_the_kind_is_kept_for_who_prepares_it(machine, monkeypatch):
