@@ -72,7 +72,8 @@ def draw_instruments(record: ExperimentRecord) -> Plate:
     panels = 2 if noisy_gauges else 1
     figure = Figure(figsize=(COLUMN_IN, 0.4 + 1.7 * panels))
     by_gauge, *by_noise = figure.subplots(panels, 1, sharey=True, squeeze=False)[:, 0]
-    for index, (width_nm, of_width) in enumerate(rows.groupby("width_nm")):
+    for index, width_nm in enumerate(sorted(rows["width_nm"].unique())):
+        of_width = rows[rows["width_nm"] == width_nm]
         how = {
             "color": SERIES_COLOURS[index % len(SERIES_COLOURS)],
             "marker": "os^Dv"[index % 5],
