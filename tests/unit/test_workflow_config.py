@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+from functools import reduce
 from pathlib import Path
 
 import pytest
@@ -36,7 +37,7 @@ def preset(name):
     return yaml.safe_load((ROOT / f"config/{name}.yaml").read_text())
 
 
-def merged(name):
+def merged(*names):
     def merge(base, overlay):
         for key, value in overlay.items():
             if isinstance(value, dict):
@@ -45,7 +46,7 @@ def merged(name):
                 base[key] = value
         return base
 
-    return merge(preset("config"), preset(name))
+    return reduce(merge, map(preset, names), preset("config"))
 
 
 def schemas_within(schema, path=""):
@@ -55,6 +56,17 @@ def schemas_within(schema, path=""):
     for keyword in ("items", "additionalProperties"):
         if isinstance(schema.get(keyword), dict):
             yield from schemas_within(schema[keyword], f"{path}.<{keyword}>")
+
+
+def test_the_small_overlay_asks_for_every_experiment_and_can_promise_its_intervals():
+    config = checked_config(merged("experiments", "experiments-small"), SCHEMA)
+    assert config["experiments"] == preset("experiments")["experiments"]
+    asked = config["experiment_settings"]
+    subsets = len(config["specimens"]["widths_nm"]) * len(config["specimens"]["slip_systems"])
+    dataset = config["dataset"]
+    judging = (1 - dataset["test_fraction"]) * (1 - dataset["train_fraction"])
+    # Four validation specimens can promise 80 %.
+    assert round(asked["regression_per_subset"] * subsets * judging) >= 4
 
 
 @pytest.mark.parametrize("name", PRESETS)
