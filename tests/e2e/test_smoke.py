@@ -4,14 +4,15 @@ import json
 import os
 import random
 import re
-import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from faults import kinds
+from faults import crashes, damage, people, storage
+from faults.outcome import Bench, Outcome
 from faults.runs import Folder
 from scale import config_of, files_at_most
 
@@ -161,24 +162,72 @@ def test_a_damaged_map_store_is_named_and_nothing_finished_is_lost(smoke):
     assert (smoke / "results/audited/dataset/crops.zarr").is_dir()
 
 
+# One job that nothing but the final target reads.
+LEAF = ("results/audited/specimen/predictor",)
+
+# A short version of the kinds of `make faults`, with how many faults it tries.
+FAULTS = {
+    "disk": (1, partial(storage.full_disk, rooms_mb=(0,), reopened=LEAF)),
+    "kill": (2, partial(crashes.kills, most=2, reopened=LEAF)),
+    "worker": (1, partial(crashes.workers, moments=1, reopened=LEAF)),
+    "orphans": (1, partial(crashes.orphans, moments=1, reopened=LEAF)),
+    "two at once": (1, partial(people.two_at_once, reopened=LEAF)),
+    "memory": (1, partial(crashes.little_memory, limits_mb=(400,), reopened=LEAF)),
+    "permission": (
+        1,
+        partial(storage.forbidden, unwritable=("results/audited/specimen",), reopened=LEAF),
+    ),
+}
+
+
+class InOneFolder(Bench):
+    """One fault after the other in one folder; whether it comes to the same is seen at the end."""
+
+    def reopen(self, *names):
+        if not self.rough.contents():
+            self.rough.become(self.undisturbed)
+        self.rough.remove(*names)
+
+    def finish(self, *targets):
+        return ""
+
+
 @pytest.fixture(scope="module")
-def rough(smoke, tmp_path_factory):
-    """A copy of the finished run to do harm to, and what must be there again."""
-    folder = Folder(tmp_path_factory.mktemp("rough"))
-    shutil.copytree(smoke, folder.path, dirs_exist_ok=True)
-    return folder, folder.contents()
+def in_one_folder(smoke, tmp_path_factory):
+    calm = Folder(smoke)
+    rough = Folder(tmp_path_factory.mktemp("rough"))
+    return InOneFolder(calm, calm.contents(), rough, took_s=20.0, draw=random.Random(0))
 
 
-def test_a_run_killed_at_any_moment_goes_on_to_the_same_results(rough):
-    harm = ("results/audited/specimen/report", "results/audited/specimen/baseline")
-    outcome = kinds.kills(*rough, moments=2, longest_s=6.0, draw=random.Random(0), harm=harm)
+@pytest.mark.parametrize("kind", FAULTS)
+def test_a_fault_is_named(in_one_folder, kind):
+    tries, fault = FAULTS[kind]
+    outcome = Outcome(kind)
+    fault(in_one_folder, outcome)
+    if outcome.skipped:
+        pytest.skip(outcome.skipped)
+    assert (outcome.tried, outcome.lost) == (tries, [])
+
+
+def test_after_all_these_faults_the_next_call_gives_the_same_results(in_one_folder):
+    in_one_folder.reopen(*LEAF)
+    half = in_one_folder.rough.path / "results/audited/specimen/.report.1.partial"
+    half.mkdir()
+    assert Bench.finish(in_one_folder) == ""
+
+
+def test_damaged_files_are_named_by_verify_and_made_anew_alone(in_one_folder):
+    bench = Bench(**vars(in_one_folder))
+    names = ("results/audited/dataset/splits/specimen.csv", "results/audited/dataset/crops.zarr")
+    outcome = Outcome("verify")
+    damage.verified(bench, outcome, names=names)
     assert (outcome.tried, outcome.lost) == (2, [])
 
 
-def test_a_damaged_file_is_named_by_its_reader_and_by_verify_and_made_anew_alone(rough):
-    names = (
-        "results/audited/dataset/splits/specimen.csv",
-        "results/audited/dataset/crops.zarr",
-    )
-    outcome = kinds.damages(*rough, names, harms=("altered",))
-    assert (outcome.tried, outcome.lost) == (3, [])
+def test_a_store_that_lost_a_chunk_is_named_by_its_reader_and_made_anew(in_one_folder):
+    bench = Bench(**vars(in_one_folder))
+    network = "results/audited/specimen/networks/res4-seed0/predictions.csv"
+    readers = {"results/audited/dataset/crops.zarr": network}
+    outcome = Outcome("damage")
+    damage.damages(bench, outcome, readers=readers, harms=())
+    assert (outcome.tried, outcome.lost) == (1, [])
