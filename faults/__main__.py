@@ -108,7 +108,7 @@ _KINDS: dict[str, Callable[[Bench, Outcome, int], None]] = {
         bench, outcome, most=min(15, kills - outcome.tried)
     ),
     "worker": lambda bench, outcome, _: crashes.workers(bench, outcome, moments=4, reopened=_HALF),
-    "orphans": lambda bench, outcome, _: crashes.orphans(bench, outcome, moments=3, reopened=_LATE),
+    "orphans": lambda bench, outcome, _: crashes.orphans(bench, outcome, moments=3, reopened=_HALF),
     "memory": lambda bench, outcome, _: crashes.little_memory(
         bench, outcome, limits_mb=(400, 700, 1000, 1500), reopened=_HALF
     ),
@@ -119,7 +119,12 @@ _KINDS: dict[str, Callable[[Bench, Outcome, int], None]] = {
         bench,
         outcome,
         reopened=_LATE,
-        unwritable=(".snakemake", "results/audited/specimen", "results/records/audited/specimen"),
+        unwritable=(
+            ".snakemake/incomplete",
+            ".snakemake/strainprint.lock",
+            "results/audited/specimen",
+            "results/records/audited/specimen/predictor",
+        ),
         unreadable=("results/audited/dataset/manifest.csv", "results/audited/dataset/crops.zarr"),
     ),
     "damage": _damages,

@@ -59,12 +59,13 @@ def forbidden(
         bench.reopen(*reopened)
         path = bench.rough.path / place
         mode = path.stat().st_mode
-        path.chmod(0o555 if place in unwritable else 0)
+        path.chmod(mode & 0o555 if place in unwritable else 0)
         try:
             status, said = bench.rough.run(before=before)
         finally:
             path.chmod(mode)
         wrong = bench.finish()
-        named = status != 0 and place in said and "denied" in said
+        refused = "denied" in said or "because of missing read permissions" in said
+        named = status != 0 and place in said and refused
         outcome.where.update([place])
         outcome.count(named and not wrong, wrong or f"{place}: {tail(said)}")
