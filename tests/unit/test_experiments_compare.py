@@ -11,6 +11,7 @@ from strainprint.errors import BadInputError
 from strainprint.experiment_record import read_experiment
 from strainprint.experiments.compare import compare_models
 from strainprint.experiments.draws import corrected_mean, draw_split, judge_draws
+from strainprint.experiments.judging import accuracy_columns, difference_columns
 from strainprint.networks.predictions import write_predictions
 
 
@@ -51,6 +52,17 @@ def test_an_average_outvotes_its_unsure_member_and_differences_are_paired(result
     assert (both["accuracy"], both["members"], both["difference"]) == (1.0, 2, 0.0)
     assert (alone["accuracy"], alone["difference"]) == (0.5, -0.5)
     assert alone["mcnemar_p"] == pytest.approx(2 * 0.5**24)
+
+
+def test_nothing_is_claimed_without_maps_and_no_interval_of_a_difference_for_two_specimens():
+    drawn = {"seed": 0, "resamples": 50}
+    assert np.isnan(list(difference_columns([], [], [], **drawn).values())).all()
+    none = accuracy_columns([], [], **drawn)
+    assert (none["maps"], none["ci_method"]) == (0, "no test maps")
+    assert np.isnan(none["accuracy"])
+    few = difference_columns([1, 1, 0, 0], [0, 0, 0, 0], ["a", "a", "b", "b"], **drawn)
+    assert few["difference"] == 0.5
+    assert np.isnan([few["difference_low"], few["difference_high"]]).all()
 
 
 def test_models_of_other_maps_are_refused(results, tmp_path):

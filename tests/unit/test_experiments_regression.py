@@ -72,6 +72,7 @@ def test_unseen_strains_are_judged_and_not_trained_on(dataset, tmp_path):
     assert list(rows) == ["0.001", "0.01", "0.1", "all seen", "all unseen"]
     assert [row["trained_on"] for row in rows.values()] == [1, 0, 1, 1, 0]
     test_specimens = record.n["test_specimens"]
+    assert all(np.isnan(row["rmse_low"]) == (test_specimens < 3) for row in record.rows)
     assert rows["all seen"]["maps"] == 2 * rows["all unseen"]["maps"] == 4 * test_specimens
     # Both strains trained on lie one decade from their middle, the unseen one in it.
     assert rows["all seen"]["rmse_of_constant"] == pytest.approx(1.0)

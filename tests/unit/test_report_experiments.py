@@ -229,16 +229,22 @@ def test_a_difference_in_words(difference, low, high, words):
     assert words in difference_in_words(row, "one", "two")
 
 
-def test_the_coarsest_gauge_that_still_sees_is_named(tmp_path):
+def test_the_coarsest_gauge_and_the_largest_noise_that_still_see_are_named(tmp_path):
     row = ROWS["instrument"]
     rows = [
-        {**row, "instrument": name, "gauge_over_width": share, "ci_low": low}
-        for name, share, low in (("none", 0.06, 0.4), ("fine", 0.3, 0.4), ("coarse", 0.5, 0.2))
+        {**row, "instrument": name, "gauge_over_width": share, "noise_px": noise, "ci_low": low}
+        for name, share, noise, low in (
+            ("none", 0.06, 0.0, 0.4),
+            ("fine", 0.3, 0.0, 0.4),
+            ("noisy", 0.2, 0.05, 0.4),
+            ("noisier", 0.2, 0.1, 0.2),
+            ("coarse", 0.5, 0.0, 0.2),
+        )
     ]
     summary = write(tmp_path, "instrument", table=pd.DataFrame(rows))
-    assert "naming the commonest class is 0.30 of the width" in (
-        experiment_sections([summary], tmp_path)[0].content
-    )
+    content = experiment_sections([summary], tmp_path)[0].content
+    assert "naming the commonest class is 0.30 of the width (50.0\u00a0%; 50.0\u00a0%" in content
+    assert "the largest noise 0.05 px (50.0\u00a0% with a gauge of 0.20 of the width)" in content
 
 
 def test_accuracy_is_drawn_against_noise_where_an_instrument_had_some(tmp_path):

@@ -265,6 +265,10 @@ def _calibration_reading(record: ExperimentRecord) -> list[str]:
     return said
 
 
+def _noise_of(row: Row) -> str:
+    return f" at a noise of {row['noise_px']:g} px" if row["noise_px"] > 0 else ""
+
+
 def _instrument_reading(record: ExperimentRecord) -> list[str]:
     said = []
     for width_nm in dict.fromkeys(row["width_nm"] for row in record.rows):
@@ -279,9 +283,17 @@ def _instrument_reading(record: ExperimentRecord) -> list[str]:
             verdict = (
                 "the coarsest gauge that still beats naming the commonest class is "
                 f"{coarsest['gauge_over_width']:.2f} of the width "
-                f"({percent(coarsest['accuracy'])}; "
-                f"{percent(known['accuracy'])} without an instrument)."
+                f"({percent(coarsest['accuracy'])}{_noise_of(coarsest)}; "
+                f"{percent(known['accuracy'])} without an instrument)"
             )
+            loudest = max(seen, key=lambda row: row["noise_px"])
+            if loudest["noise_px"] > coarsest["noise_px"]:
+                verdict += (
+                    f", the largest noise {loudest['noise_px']:g} px ("
+                    f"{percent(loudest['accuracy'])} with a gauge of "
+                    f"{loudest['gauge_over_width']:.2f} of the width)"
+                )
+            verdict += "."
         else:
             verdict = (
                 f"{percent(known['accuracy'])} without an instrument, and no instrument tried sees "
