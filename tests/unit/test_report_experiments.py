@@ -144,18 +144,22 @@ RESULTS["twins"] = {
     "r2_by_width_nm": {"all": [None, 0.4, 0.5], "62.5": [None, None, None]},
 }
 SETTINGS = {"calibration": {"level": 0.8}}
+AHEAD = "With every crop 50.0\u00a0% more of the maps were named rightly than with "
 SAYS = {
     "twins": ["r² between twins is 0.50", "reach −0.25", "do not differ enough", "<img"],
-    "channels": ["Every crop was 50.0\u00a0% of the maps ahead of exx + eyy"],
-    "hybrid": ["ahead of res4 with correlations"],
+    "channels": [AHEAD + "exx + eyy"],
+    "hybrid": ["named rightly than with res4 with correlations"],
     "regression": ["missed by a factor of 2.0", "better than always naming", "0.3\u00a0%", "never"],
-    "ensembles": ["Every crop was 50.0\u00a0% of the maps ahead of a + b", "average of 3"],
-    "crop_filter": ["Every crop was 50.0\u00a0% of the maps ahead of informative crops"],
+    "ensembles": [
+        AHEAD + "a + b",
+        "average of 3",
+    ],
+    "crop_filter": [AHEAD + "informative crops"],
     "noise": ["commonest class at 0.1 nm", "50.0\u00a0% at worst under noise in grey levels"],
     "seeds": ["Told apart from proposed by the corrected test: ensemble of seeds", "do not differ"],
     "calibration": ["too sure (temperature 2.50)", "every class stays possible", "<img"],
     "instrument": ["no instrument tried sees more", "<img"],
-    "leave_out": ["62.5\u00a0nm", "ahead of the network that never saw it"],
+    "leave_out": ["62.5\u00a0nm", "named rightly than with the network that never saw it"],
 }
 
 
@@ -215,8 +219,8 @@ def test_a_record_is_read_back_as_it_was_written(tmp_path):
 @pytest.mark.parametrize(
     ("difference", "low", "high", "words"),
     [
-        (0.1, 0.05, 0.2, "one was 10.0\u00a0% of the maps ahead of two"),
-        (-0.1, -0.2, 0.1, "two was 10.0\u00a0% of the maps ahead of one"),
+        (0.1, 0.05, 0.2, "with one 10.0\u00a0% more of the maps were named rightly than with two"),
+        (-0.1, -0.2, 0.1, "with two 10.0\u00a0% more of the maps were named rightly than with one"),
         (-0.1, -0.2, 0.1, "(\u221210.0 to +20.0 points): the interval includes zero"),
         (0.1, 0.05, 0.2, "(+5.0 to +20.0 points): the interval leaves zero out"),
         (0.0, -0.1, 0.1, "equally many"),
@@ -226,7 +230,12 @@ def test_a_record_is_read_back_as_it_was_written(tmp_path):
 )
 def test_a_difference_in_words(difference, low, high, words):
     row = {"difference": difference, "difference_low": low, "difference_high": high}
-    assert words in difference_in_words(row, "one", "two")
+    assert words in difference_in_words({**row, "mcnemar_p": 0.01}, "one", "two")
+
+
+def test_an_interval_and_a_test_that_disagree_are_both_named():
+    row = {"difference": 0.08, "difference_low": 0.04, "difference_high": 0.12, "mcnemar_p": 0.46}
+    assert "not told apart (McNemar’s p = 0.46)" in difference_in_words(row, "one", "two")
 
 
 def test_the_coarsest_gauge_and_the_largest_noise_that_still_see_are_named(tmp_path):

@@ -259,8 +259,10 @@ rule compare_models:
         settings=lambda wildcards: {
             **STRICT,
             "seed": FIRST_SEED,
-            "least_contrast": training_of_variant(
-                config, "least_contrast", wildcards.experiment
+            **(
+                {"least_contrast": ASKED["crop_filter_least_contrast"]}
+                if wildcards.experiment == "crop_filter"
+                else {}
             ),
         },
     script:

@@ -175,9 +175,15 @@ def maps_cell(row: Row) -> Text:
 
 def difference_cell(row: Row) -> Text:
     """Return a difference of accuracies in points with its interval below it."""
+    if row["difference_low"] == row["difference_high"] == 0:
+        return "0.0"  # a model beside itself, or one that differs on no map
     return cell(
         points(row["difference"]), points_range(row["difference_low"], row["difference_high"])
     )
+
+
+def _p_cell(value: float) -> Text:
+    return p_value(value).removeprefix("= ")
 
 
 def is_apart(row: Row) -> bool:
@@ -193,19 +199,23 @@ def difference_in_words(row: Row, one: str, other: str) -> str:
     if math.isnan(size):
         return f"no map was judged by both {one} and {other}."
     if size == 0:
-        return f"{one} and {other} named equally many maps rightly."
+        return f"with {one} and with {other} equally many maps were named rightly."
     more, less = (one, other) if row["difference"] > 0 else (other, one)
     if row["difference"] < 0:
         low, high = -high, -low
-    lead = f"{more} was {percent(size)} of the maps ahead of {less}"
+    lead = f"with {more} {percent(size)} more of the maps were named rightly than with {less}"
     if math.isnan(low) or math.isnan(high):
         return f"{lead}; too few specimens for an interval."
-    apart = (
-        "the interval leaves zero out"
-        if is_apart(row)
-        else "the interval includes zero, so it may be chance"
-    )
-    return f"{lead} ({points_range(low, high)} points): {apart}."
+    if not is_apart(row):
+        verdict = "the interval includes zero, so it may be chance"
+    elif row["mcnemar_p"] < 0.05:
+        verdict = "the interval leaves zero out"
+    else:
+        verdict = (
+            "the interval over specimens leaves zero out, but map by map the two are not told "
+            f"apart (McNemar’s p {p_value(row['mcnemar_p'])})"
+        )
+    return f"{lead} ({points_range(low, high)} points): {verdict}."
 
 
 def _group_label(row: Row) -> str:
@@ -356,8 +366,8 @@ def _compared(what: str) -> dict[str, Callable[[Row], Text]]:
         ),
         "maps": maps_cell,
         "accuracy": accuracy_cell,
-        "difference to the first": difference_cell,
-        "McNemar p": lambda row: p_value(row["mcnemar_p"]),
+        "difference to the first (points)": difference_cell,
+        "McNemar p": lambda row: _p_cell(row["mcnemar_p"]),
     }
 
 
@@ -510,8 +520,8 @@ SHOWN: dict[str, Shown] = {
             "shared maps": lambda row: str(int(row["shared_maps"])),
             "unseen": lambda row: percent(row["accuracy_unseen"]),
             "seen": lambda row: percent(row["accuracy_seen"]),
-            "difference": difference_cell,
-            "McNemar p": lambda row: p_value(row["mcnemar_p"]),
+            "difference (points)": difference_cell,
+            "McNemar p": lambda row: _p_cell(row["mcnemar_p"]),
         },
         reading=_leave_out_reading,
     ),
@@ -565,8 +575,8 @@ SHOWN: dict[str, Shown] = {
             "accuracy": accuracy_cell,
             "between splits": lambda row: percent(row["sd_between_draws"]),
             "between seeds": lambda row: percent(row["sd_between_seeds"]),
-            "difference to the lead": difference_cell,
-            "p": lambda row: p_value(row["p"]),
+            "difference to the lead (points)": difference_cell,
+            "p": lambda row: _p_cell(row["p"]),
         },
         reading=_draws_reading,
     ),

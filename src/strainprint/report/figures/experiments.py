@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from strainprint.experiment_record import ExperimentRecord
 from strainprint.report.figures.style import COLUMN_IN, MUTED, SERIES_COLOURS, Plate
+from strainprint.report.statistics import wilson_interval
 from strainprint.report.wording import width_label
 
 
@@ -27,12 +28,17 @@ def draw_reliability(record: ExperimentRecord) -> Plate:
     for place, ((study, split), of_panel) in zip(axes.flat, panels, strict=False):
         place.plot([0, 100], [0, 100], ":", color=MUTED, lw=0.8)
         for index, (when, some) in enumerate(of_panel.groupby("when", sort=False)):
-            place.plot(
+            counts = zip((some["accuracy"] * some["maps"]).round(), some["maps"], strict=True)
+            limits = np.array([wilson_interval(int(right), int(maps)) for right, maps in counts])
+            _with_intervals(
+                place,
                 100 * some["confidence"],
-                100 * some["accuracy"],
-                "o-" if when == "after" else "s--",
+                some.assign(ci_low=limits[:, 0], ci_high=limits[:, 1]),
+                fmt="o-" if when == "after" else "s--",
                 ms=3,
                 lw=0.9,
+                elinewidth=0.6,
+                capsize=1.5,
                 color=SERIES_COLOURS[index],
                 label=f"{when} temperature",
             )
@@ -51,8 +57,8 @@ def draw_reliability(record: ExperimentRecord) -> Plate:
         figure,
         "Reliability of the ensembles’ probabilities",
         "Test maps in bins of the probability of the named class: share named rightly against the "
-        "mean probability. On the dotted line the probabilities can be taken at their word; below "
-        "it the ensemble is too sure.",
+        "mean probability, with 95 % intervals (Wilson, over maps). On the dotted line the "
+        "probabilities can be taken at their word; below it the ensemble is too sure.",
         "Accuracy against confidence, one panel for each study and split.",
     )
 
@@ -167,8 +173,9 @@ def draw_noise(record: ExperimentRecord) -> Plate:
     """Draw accuracy against the two kinds of noise, one line for each training."""
     table = pd.DataFrame(record.rows)
     kinds = [kind for kind in ("grey levels", "displacement") if (table["noise"] == kind).any()]
-    figure = Figure(figsize=(COLUMN_IN * 1.6, 2.4))
-    for place, kind in zip(figure.subplots(1, len(kinds), squeeze=False)[0], kinds, strict=True):
+    figure = Figure(figsize=(COLUMN_IN, 0.4 + 1.7 * len(kinds)))
+    panels = figure.subplots(len(kinds), 1, squeeze=False)[:, 0]
+    for place, kind in zip(panels, kinds, strict=True):
         place.axhline(100 * record.results["chance"], ls=":", color=MUTED, lw=0.8)
         for index, (trained, some) in enumerate(table.groupby("trained", sort=False)):
             clean, noisy = some[some["noise"] == "none"], some[some["noise"] == kind]
