@@ -53,16 +53,6 @@ from strainprint.report.wording import (
 
 Row = Mapping[str, Any]
 
-_NOUNS = {
-    "maps": "map",
-    "specimens": "specimen",
-    "test_maps": "test map",
-    "test_specimens": "test specimen",
-    "validation_maps": "validation map",
-    "validation_specimens": "validation specimen",
-    "trainings": "training",
-}
-
 
 @dataclass(frozen=True)
 class Shown:
@@ -148,7 +138,7 @@ def _drawn(shown: Shown, record: ExperimentRecord) -> str:
 
 def _rests_on(record: ExperimentRecord) -> str:
     counts = ", ".join(
-        counted(count, _NOUNS.get(what, what.replace("_", " "))) for what, count in record.n.items()
+        counted(count, what.replace("_", " ").removesuffix("s")) for what, count in record.n.items()
     )
     chosen = ", ".join(
         f"{key.replace('_', ' ')} {_plain(value)}" for key, value in record.settings.items()
@@ -655,7 +645,8 @@ SHOWN: dict[str, Shown] = {
             "their planes by a few Burgers vectors, everything else the same. r² between twins is "
             "1 where their curves are equal and 0 where they are as different as any two "
             "specimens of that width: no method reaches more without resolving the shift. Read "
-            "alike: test maps of which the ensemble names the same class for both twins."
+            "alike: test maps of which the ensemble names the same class for both twins, which one "
+            "that names the same class for every map does too."
         ),
         columns={
             "width": lambda row: _any_width(row["width_nm"]),

@@ -222,8 +222,9 @@ def draw_twins(record: ExperimentRecord) -> Plate:
     strain = 100 * np.array(record.results["strain"])
     figure = Figure(figsize=(COLUMN_IN, 2.3))
     axes = figure.add_subplot()
-    widths = {w: r for w, r in record.results["r2_by_width_nm"].items() if w != "all"}
-    for index, (width, values) in enumerate(widths.items()):
+    by_width = record.results["r2_by_width_nm"]
+    for index, width in enumerate(sorted(set(by_width) - {"all"}, key=float)):
+        values = by_width[width]
         colour = SERIES_COLOURS[index % len(SERIES_COLOURS)]
         likeness = np.array([np.nan if value is None else value for value in values])
         axes.plot(strain, likeness, lw=1.0, color=colour, label=width_label(float(width)))
