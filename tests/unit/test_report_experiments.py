@@ -156,8 +156,11 @@ SAYS = {
     ],
     "crop_filter": [AHEAD + "informative crops"],
     "noise": ["commonest class at 0.1 nm", "50.0\u00a0% at worst under noise in grey levels"],
-    "seeds": ["Told apart from proposed by the corrected test: ensemble of seeds", "do not differ"]
-    + ["It rests on 5 draws, 1 seed, 45 training maps."],
+    "seeds": [
+        "Told apart from proposed by the corrected test: ensemble of seeds",
+        "do not differ",
+        "It rests on 5 draws, 1 seed, 45 training maps.",
+    ],
     "calibration": ["too sure (temperature 2.50)", "every class stays possible", "<img"],
     "instrument": ["no instrument tried sees more", "<img"],
     "leave_out": ["62.5\u00a0nm", "named rightly than with the network that never saw it"],
