@@ -277,7 +277,7 @@ def _instrument_reading(record: ExperimentRecord) -> list[str]:
         seen = [row for row in rows if row is not known and row["ci_low"] > row["chance"]]
         label = width_label(width_nm)
         if known["ci_low"] <= known["chance"]:
-            verdict = "nothing to lose: even the simulator's own strain is not told from chance."
+            verdict = "nothing to lose: even the simulator’s own strain is not told from chance."
         elif seen:
             coarsest = max(seen, key=lambda row: row["gauge_over_width"])
             verdict = (
@@ -556,7 +556,7 @@ SHOWN: dict[str, Shown] = {
         title="Other splits, other seeds",
         caption=(
             "Every network is trained on several splits by specimen, each drawn anew, from several "
-            "seeds. A split's accuracy is the mean of its seeds; intervals and tests are over "
+            "seeds. A split’s accuracy is the mean of its seeds; intervals and tests are over "
             "splits, widened for what the splits share (Nadeau and Bengio 2003). Each p stands "
             "for itself, not corrected for the number of models."
         ),
