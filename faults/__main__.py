@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -33,6 +34,8 @@ def main() -> int:
         help="where to work (default: a temporary folder); what was done there is not done again",
     )
     options = parser.parse_args()
+    # So that the runs are ended, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory() as temporary:
         base = options.folder or Path(temporary)
         base.mkdir(parents=True, exist_ok=True)
@@ -105,7 +108,11 @@ def _verified(bench: Bench, outcome: Outcome, _: int) -> None:
 
 _KINDS: dict[str, Callable[[Bench, Outcome, int], None]] = {
     "kill": lambda bench, outcome, kills: crashes.kills(
-        bench, outcome, most=min(15, kills - outcome.tried)
+        bench,
+        outcome,
+        most=min(15, kills - outcome.tried),
+        # From nothing first, then the half that is made of most different jobs.
+        reopened=_HALF if outcome.tried else (),
     ),
     "worker": lambda bench, outcome, _: crashes.workers(bench, outcome, moments=4, reopened=_HALF),
     "orphans": lambda bench, outcome, _: crashes.orphans(bench, outcome, moments=3, reopened=_HALF),

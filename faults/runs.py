@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import csv
 import hashlib
@@ -50,6 +51,8 @@ class Run:
             start_new_session=True,
             preexec_fn=in_child,
         )
+        # It is no child that ends with this process.
+        atexit.register(self.kill)
 
     def ended(self) -> bool:
         """Tell whether it has ended."""
