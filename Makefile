@@ -22,14 +22,15 @@ status: $(VENV)/.installed
 test: $(VENV)/.installed-test
 	$(MAKE) --no-print-directory check
 
-# Every check, in the environment that is active.
+# Every check, in the environment that is active. In the order of the folders: the tests of the
+# cluster, which mostly wait, and of the whole workflow come first, side by side.
 check:
 	ruff check .
 	ruff format --check .
 	mypy
 	snakefmt --check Snakefile workflow
 	snakemake --lint
-	python -m pytest -n 2 --dist loadfile
+	python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # Damaged files against the map readers, for so many seconds.
 SECONDS ?= 60

@@ -266,7 +266,7 @@ AccountingStoreFlags=job_comment
 GresTypes=gpu
 NodeName={host} NodeAddr=127.0.0.1 Port={node} CPUs=2 RealMemory={MEMORY_MB} Gres=gpu:1 \\
     State=UNKNOWN
-PartitionName=main Nodes=ALL Default=YES MaxTime=01:00:00 DefaultTime=00:10:00 State=UP
+PartitionName=main Nodes=ALL Default=YES MaxTime=UNLIMITED DefaultTime=00:10:00 State=UP
 """)
         # Slurm wants a device for a GPU; any will do, and CUDA finds none.
         (folder / "gres.conf").write_text("AutoDetect=off\nName=gpu File=/dev/null\n")
