@@ -99,10 +99,12 @@ class PrivateSlurm:
         ).stdout
 
     def _daemon(self, *command):
-        # In the foreground (-D, -F), so that its id is known and it is ours to end.
+        # In the foreground (-D, -F), so that its id is known and it is ours to end. It also ends by
+        # itself when the tests are killed.
+        with_tests = ("setpriv", "--pdeathsig", "TERM") if shutil.which("setpriv") else ()
         with (self.folder / f"{command[0]}.out").open("ab") as out:
             self.daemons[command[0]] = subprocess.Popen(
-                command,
+                (*with_tests, *command),
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
