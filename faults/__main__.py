@@ -76,7 +76,7 @@ def _bench(base: Path) -> Bench | None:
     took_s = took_s or time.perf_counter() - begun
     record.write_text(json.dumps({"took_s": took_s}))
     contents = calm.contents()
-    print(f"undisturbed: {len(contents)} files, {took_s:.0f} s", flush=True)
+    print(f"undisturbed: {len(contents)} files", flush=True)
     return Bench(calm, contents, Folder(base / "disturbed"), took_s, random.Random())
 
 
@@ -127,7 +127,6 @@ _KINDS: dict[str, Callable[[Bench, Outcome, int], None]] = {
         outcome,
         reopened=_LATE,
         unwritable=(
-            ".snakemake/incomplete",
             ".snakemake/strainprint.lock",
             "results/audited/specimen",
             "results/records/audited/specimen/predictor",

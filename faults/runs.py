@@ -161,7 +161,10 @@ class Folder:
         }
 
     def cut_short(self, since: float) -> list[str]:
-        """Return the rules whose jobs a kill ended; ``starting`` where no job had begun.
+        """Return the rules whose jobs a kill ended.
+
+        ``starting`` where the run had not begun yet, ``between`` where no job was past loading its
+        libraries.
 
         ``since``: when the run began (seconds since the epoch).
         """
@@ -192,5 +195,6 @@ class Folder:
 
 
 def tail(said: str, lines: int = 12) -> str:
-    """Return the last lines of what a run said."""
-    return "\n".join(said.splitlines()[-lines:])
+    """Return the last lines of what a run said, without where on this machine its log is."""
+    kept = [line for line in said.splitlines() if not line.startswith("Complete log")]
+    return "\n".join(kept[-lines:])
