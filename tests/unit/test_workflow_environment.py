@@ -56,6 +56,12 @@ def test_snakefile_and_pyproject_want_the_same_snakemake():
     assert f"snakemake>={bound}" in project()["dependencies"]
 
 
+def test_the_oldest_python_named_is_the_one_required():
+    named = re.findall(r"Python :: (3\.\d+)", "\n".join(project()["classifiers"]))
+    assert project()["requires-python"] == f">={named[0]}"
+    assert named == sorted(named, key=as_version)
+
+
 def test_citation_names_the_version_of_the_package():
     import strainprint
 
