@@ -38,7 +38,7 @@ fuzz:
 	STRAINPRINT_FUZZ_SECONDS=$(SECONDS) python -m pytest tests/fuzz
 
 # Kills, full disks, forbidden folders, damaged files and lack of memory against the smoke preset;
-# half an hour on two free cores. The last line is JSON. FAULT_OPTIONS="--kinds kill" for one kind.
+# the last line is JSON. FAULT_OPTIONS="--kinds kill" for one kind.
 faults: $(VENV)/.installed
 	python -m faults $(FAULT_OPTIONS)
 
