@@ -274,6 +274,18 @@ def test_the_length_of_the_virtual_gauge_follows_from_window_step_and_subset(tmp
     assert "vsg_px" not in read(path, declaration).attributes
 
 
+def test_aramis_tells_facet_size_and_distance_in_its_head(tmp_path):
+    _, path, declaration = written("aramis", tmp_path)
+    assert "subset_px" not in read(path, declaration).attributes
+    lines = "# facet_size      : 19.0\r\n# facet_distance  : 8\r\n"
+    edit(path, "# calibration_object", f"{lines}# calibration_object")
+    measured = read(path, declaration)
+    assert measured.attributes["subset_px"] == 19
+    assert measured.attributes["step_px"] == 8
+    said = refusal(path, {**declaration, "subset_px": 21})
+    assert "subset_px" in said
+
+
 # ---- tables --------------------------------------------------------------------------------------
 
 

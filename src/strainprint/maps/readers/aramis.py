@@ -11,30 +11,25 @@ from typing import Any
 
 import numpy as np
 
-from strainprint.errors import BadInputError
 from strainprint.maps.declaration import Declaration
 from strainprint.maps.quality import NOT_CORRELATED, flagged
 from strainprint.maps.readers.reading import Reading, Source
-from strainprint.maps.readers.text_table import Header, find_header, read_columns
+from strainprint.maps.readers.text_table import NamedTable, read_columns
 from strainprint.maps.readers.units import length_unit, strain_facts
 
 NAME = "aramis"
-
-
-def recognises(source: Source) -> bool:
-    """Tell whether a header names ``x_undef`` and ``y_undef``."""
-    return _header(source) is not None
+_TABLE = NamedTable(
+    "a node map's columns",
+    "ID; x_undef [mm]; y_undef [mm]; …; epsx [%]; …",
+    lambda names: {"x_undef", "y_undef"} <= {re.sub(r"\s*\[.*", "", name) for name in names},
+)
+recognises = _TABLE.recognises
+"""A header names ``x_undef`` and ``y_undef``."""
 
 
 def read(source: Source, declared: Declaration) -> Reading:
     """Read displacement and strain."""
-    header = _header(source)
-    if header is None:
-        raise BadInputError(
-            "no line names a node map's columns",
-            where=source.path,
-            allowed="ID; x_undef [mm]; y_undef [mm]; …; epsx [%]; …",
-        )
+    header = _TABLE.header(source)
     wanted = {
         "x": header.column(r"x_undef.*"),
         "y": header.column(r"y_undef.*"),
@@ -73,16 +68,8 @@ def read(source: Source, declared: Declaration) -> Reading:
 
 
 def _facet(line: str) -> dict[str, Any]:
-    """Return facet size and distance in pixels, where a head line tells them."""
-    for word, key in (("facet_size", "subset_px"), ("facet_distance", "step_px")):
-        if found := re.match(rf"#\s*{word}\s*:\s*(\d{1, 6}(?:\.\d{1, 6})?)\s*$", line):
-            value = float(found[1])
-            return {key: value} if value > 0 else {}
-    return {}
-
-
-def _header(source: Source) -> Header | None:
-    return find_header(
-        source,
-        lambda names: {"x_undef", "y_undef"} <= {re.sub(r"\s*\[.*", "", name) for name in names},
-    )
+    """Return facet size or distance in pixels, where a head line tells it."""
+    found = re.match(r"#\s*(facet_size|facet_distance)\s*:\s*(\d{1,6}(?:\.\d{1,6})?)\s*$", line)
+    if found is None or float(found[2]) == 0:
+        return {}
+    return {"subset_px" if found[1] == "facet_size" else "step_px": float(found[2])}

@@ -19,9 +19,17 @@ from strainprint.maps.declaration import Declaration, missing_keys
 from strainprint.maps.quality import NOT_CORRELATED, WINDOW_INCOMPLETE, flagged
 from strainprint.maps.readers.exodus import ExodusFile, is_netcdf3
 from strainprint.maps.readers.reading import Reading, Source
-from strainprint.maps.readers.text_table import Header, find_header, read_columns
+from strainprint.maps.readers.text_table import NamedTable, read_columns
 
 NAME = "dice"
+_TABLE = NamedTable(
+    "DICe's columns",
+    "COORDINATE_X,COORDINATE_Y,DISPLACEMENT_X,DISPLACEMENT_Y,…",
+    lambda names: (
+        {"coordinate_x", "coordinate_y"} <= names
+        and bool({"displacement_x", "vsg_strain_xx"} & names)
+    ),
+)
 _COLUMNS = {
     "x": "coordinate_x",
     "y": "coordinate_y",
@@ -42,9 +50,7 @@ _HEAD = (
 
 def recognises(source: Source) -> bool:
     """Tell whether a header names DICe's columns, or the file is NetCDF 3 with a DICe solution."""
-    if is_netcdf3(source):
-        return True
-    return _header(source) is not None
+    return is_netcdf3(source) or _TABLE.recognises(source)
 
 
 def read(source: Source, declared: Declaration) -> Reading:
@@ -52,28 +58,12 @@ def read(source: Source, declared: Declaration) -> Reading:
     if is_netcdf3(source):
         table, head = _exodus_table(source, declared), dict[str, Any]()
     else:
-        header = _header(source)
-        if header is None:
-            raise BadInputError(
-                "no line names DICe's columns",
-                where=source.path,
-                allowed="COORDINATE_X,COORDINATE_Y,DISPLACEMENT_X,DISPLACEMENT_Y,…",
-            )
+        header = _TABLE.header(source)
         table = read_columns(
             source, header, {name: header.column(column) for name, column in _COLUMNS.items()}
         )
         head = _head(source.lines[: header.line])
     return _reading(source, table, head)
-
-
-def _header(source: Source) -> Header | None:
-    return find_header(
-        source,
-        lambda names: (
-            {"coordinate_x", "coordinate_y"} <= names
-            and bool({"displacement_x", "vsg_strain_xx"} & names)
-        ),
-    )
 
 
 def _head(lines: list[str]) -> dict[str, Any]:

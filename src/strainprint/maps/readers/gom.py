@@ -10,26 +10,23 @@ import re
 
 import numpy as np
 
-from strainprint.errors import BadInputError
 from strainprint.maps.declaration import Declaration
 from strainprint.maps.readers.reading import Reading, Source
-from strainprint.maps.readers.text_table import Header, find_header, read_columns
+from strainprint.maps.readers.text_table import NamedTable, read_columns
 
 NAME = "gom"
-
-
-def recognises(source: Source) -> bool:
-    """Tell whether a header names id, x, y and GOM's displacement or strain columns."""
-    return _header(source) is not None
+_TABLE = NamedTable(
+    "GOM's columns",
+    "id;x;y;z;displacement_x;…",
+    lambda names: {"id", "x", "y"} <= names and bool({"displacement_x", "epsilon_x"} & names),
+)
+recognises = _TABLE.recognises
+"""A header names id, x, y and GOM's displacement or strain columns."""
 
 
 def read(source: Source, declared: Declaration) -> Reading:
     """Read displacement and strain."""
-    header = _header(source)
-    if header is None:
-        raise BadInputError(
-            "no line names GOM's columns", where=source.path, allowed="id;x;y;z;displacement_x;…"
-        )
+    header = _TABLE.header(source)
     wanted = {
         "x": header.column("x"),
         "y": header.column("y"),
@@ -60,11 +57,4 @@ def read(source: Source, declared: Declaration) -> Reading:
             "strain_unit": "1",
         },
         notes={"shear": "GOM's epsilon_xy is usually tensor", "length_unit": "usually mm"},
-    )
-
-
-def _header(source: Source) -> Header | None:
-    return find_header(
-        source,
-        lambda names: {"id", "x", "y"} <= names and bool({"displacement_x", "epsilon_x"} & names),
     )

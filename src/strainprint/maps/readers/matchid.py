@@ -14,24 +14,24 @@ from strainprint.errors import BadInputError
 from strainprint.maps.declaration import Declaration
 from strainprint.maps.quality import NOT_CORRELATED, flagged
 from strainprint.maps.readers.reading import Reading, Source
-from strainprint.maps.readers.text_table import Header, find_header, read_columns
+from strainprint.maps.readers.text_table import NamedTable, read_columns
 from strainprint.maps.readers.units import length_unit, strain_facts
 
 NAME = "matchid"
-
-
-def recognises(source: Source) -> bool:
-    """Tell whether a header is that of 2023 (``x_pic``) or of 2024 (``Coordinates.Image X``)."""
-    return _header(source) is not None
+_TABLE = NamedTable(
+    "MatchID's columns",
+    "x_pic,y_pic,x,y,z,u,v,…",
+    lambda names: (
+        {"x_pic", "y_pic"} <= names or any(name.startswith("coordinates.image x") for name in names)
+    ),
+)
+recognises = _TABLE.recognises
+"""A header is that of 2023 (``x_pic``) or of 2024 (``Coordinates.Image X``)."""
 
 
 def read(source: Source, declared: Declaration) -> Reading:
     """Read displacement and strain on metric coordinates where there are any, else on pixels."""
-    header = _header(source)
-    if header is None:
-        raise BadInputError(
-            "no line names MatchID's columns", where=source.path, allowed="x_pic,y_pic,x,y,z,u,v,…"
-        )
+    header = _TABLE.header(source)
     metric_x = header.column("x", r"coor\.x.*")
     metric = metric_x is not None
     wanted = {
@@ -76,14 +76,4 @@ def read(source: Source, declared: Declaration) -> Reading:
         stated=stated,
         convention=convention,
         notes={"shear": "MatchID's Exy is usually tensor"},
-    )
-
-
-def _header(source: Source) -> Header | None:
-    return find_header(
-        source,
-        lambda names: (
-            {"x_pic", "y_pic"} <= names
-            or any(name.startswith("coordinates.image x") for name in names)
-        ),
     )

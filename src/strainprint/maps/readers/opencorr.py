@@ -9,29 +9,24 @@ from __future__ import annotations
 
 import numpy as np
 
-from strainprint.errors import BadInputError
 from strainprint.maps.declaration import Declaration, missing_keys
 from strainprint.maps.quality import LOW_CORRELATION, WINDOW_INCOMPLETE, flagged
 from strainprint.maps.readers.reading import Reading, Source
-from strainprint.maps.readers.text_table import Header, find_header, read_columns
+from strainprint.maps.readers.text_table import NamedTable, read_columns
 
 NAME = "opencorr"
-
-
-def recognises(source: Source) -> bool:
-    """Tell whether a header names x, y, u, v and ZNCC."""
-    return _header(source) is not None
+_TABLE = NamedTable(
+    "OpenCorr's columns",
+    "x,y,u,v,u0,v0,ZNCC,iteration,convergence,feature,exx,eyy,exy",
+    lambda names: {"x", "y", "u", "v", "zncc"} <= names,
+)
+recognises = _TABLE.recognises
+"""A header names x, y, u, v and ZNCC."""
 
 
 def read(source: Source, declared: Declaration) -> Reading:
     """Read displacement and strain above the declared ZNCC."""
-    header = _header(source)
-    if header is None:
-        raise BadInputError(
-            "no line names OpenCorr's columns",
-            where=source.path,
-            allowed="x,y,u,v,u0,v0,ZNCC,iteration,convergence,feature,exx,eyy,exy",
-        )
+    header = _TABLE.header(source)
     if "zncc_min" not in declared:
         raise missing_keys(
             ["zncc_min"], source.path, declared, {"zncc_min": "OpenCorr's own default is 0.9"}
@@ -66,7 +61,3 @@ def read(source: Source, declared: Declaration) -> Reading:
             "strain_measure": "infinitesimal with OpenCorr's approximation 1, green_lagrange with 2"
         },
     )
-
-
-def _header(source: Source) -> Header | None:
-    return find_header(source, lambda names: {"x", "y", "u", "v", "zncc"} <= names)

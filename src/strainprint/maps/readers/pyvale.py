@@ -10,29 +10,27 @@ from typing import Any
 
 import numpy as np
 
-from strainprint.errors import BadInputError
 from strainprint.maps.declaration import Declaration
 from strainprint.maps.quality import NOT_CORRELATED, flagged
 from strainprint.maps.readers.reading import Reading, Source
-from strainprint.maps.readers.text_table import Header, find_header, read_columns
+from strainprint.maps.readers.text_table import NamedTable, read_columns
 
 NAME = "pyvale"
-
-
-def recognises(source: Source) -> bool:
-    """Tell whether a header names ``subset_x`` with displacements, or ``window_x`` with strains."""
-    return _header(source) is not None
+_TABLE = NamedTable(
+    "pyvale's columns",
+    "subset_x,subset_y,disp_u,…",
+    lambda names: (
+        ({"subset_x", "subset_y"} <= names and bool({"disp_u", "displacement_u"} & names))
+        or {"window_x", "window_y", "eps_00", "eps_11"} <= names
+    ),
+)
+recognises = _TABLE.recognises
+"""A header names ``subset_x`` with displacements, or ``window_x`` with strains."""
 
 
 def read(source: Source, declared: Declaration) -> Reading:
     """Read a displacement or a strain file."""
-    header = _header(source)
-    if header is None:
-        raise BadInputError(
-            "no line names pyvale's columns",
-            where=source.path,
-            allowed="subset_x,subset_y,disp_u,…",
-        )
+    header = _TABLE.header(source)
     wanted = {
         "x": header.column("subset_x", "window_x"),
         "y": header.column("subset_y", "window_y"),
@@ -65,14 +63,4 @@ def read(source: Source, declared: Declaration) -> Reading:
         flagged(failed, NOT_CORRELATED),
         convention=convention,
         notes={"strain_measure": "the strain_formulation that pyvale was asked for"},
-    )
-
-
-def _header(source: Source) -> Header | None:
-    return find_header(
-        source,
-        lambda names: (
-            ({"subset_x", "subset_y"} <= names and bool({"disp_u", "displacement_u"} & names))
-            or {"window_x", "window_y", "eps_00", "eps_11"} <= names
-        ),
     )

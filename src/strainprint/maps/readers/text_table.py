@@ -78,6 +78,44 @@ def find_header(source: Source, fits: Callable[[frozenset[str]], bool]) -> Heade
     return None
 
 
+@dataclass(frozen=True)
+class NamedTable:
+    """A tool's text table, known by the names in its header.
+
+    Attributes
+    ----------
+    what
+        What the header names, for errors.
+    example
+        How such a header begins.
+    fits
+        Tells by all names of a line, in small letters, whether it is the header.
+    """
+
+    what: str
+    example: str
+    fits: Callable[[frozenset[str]], bool]
+
+    def recognises(self, source: Source) -> bool:
+        """Tell whether a file has such a header."""
+        return find_header(source, self.fits) is not None
+
+    def header(self, source: Source) -> Header:
+        """Return the header.
+
+        Raises
+        ------
+        BadInputError
+            There is none.
+        """
+        header = find_header(source, self.fits)
+        if header is None:
+            raise BadInputError(
+                f"no line names {self.what}", where=source.path, allowed=self.example
+            )
+        return header
+
+
 def read_columns(
     source: Source, header: Header, wanted: Mapping[str, int | None]
 ) -> dict[str, NDArray[np.float64]]:
