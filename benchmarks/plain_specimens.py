@@ -110,6 +110,8 @@ class Plain(NamedTuple):
     passed: np.ndarray
     source: np.ndarray
     emission: np.ndarray
+    heading: np.ndarray
+    """1 where it was emitted towards larger r, -1 towards smaller."""
     last_glide: np.ndarray
     relaxation: np.ndarray
     slip: np.ndarray
@@ -134,6 +136,7 @@ def make_plain(planes, room):
         passed=integers.copy(),
         source=integers.copy(),
         emission=integers.copy(),
+        heading=integers.copy(),
         last_glide=np.zeros(room),
         relaxation=np.zeros(room),
         slip=np.zeros(len(planes.cos), np.int64),
@@ -233,12 +236,13 @@ def stresses(planes, pillar, plain, tau, stiffness):
 
 
 @compiled
-def add(plain, plane, r, sign, source):
+def add(plain, plane, r, sign, source, heading=1):
     """Put a new dislocation into the next slot."""
     i = plain.number[0]
     plain.plane[i], plain.r[i], plain.sign[i] = plane, r, sign
     plain.pinned_at[i] = plain.passed[i] = -1
     plain.source[i], plain.emission[i] = source, plain.counts[0]
+    plain.heading[i] = heading
     plain.last_glide[i], plain.relaxation[i] = 0.0, 1.0
     plain.number[0] += 1
 
@@ -254,6 +258,7 @@ def remove(plain, i):
         plain.passed,
         plain.source,
         plain.emission,
+        plain.heading,
     ):
         array[i : n - 1] = array[i + 1 : n].copy()
     for array in (plain.r, plain.last_glide, plain.relaxation):
@@ -311,13 +316,13 @@ def emit(planes, plain, s, sense):
     plane, r = planes.source_plane[s], planes.source_r[s]
     plain.counts[0] += 1
     if planes.source_kind[s] != SURFACE:
-        add(plain, plane, r + 0.5 * planes.source_length[s], sense, s)
-        add(plain, plane, r - 0.5 * planes.source_length[s], -sense, s)
+        add(plain, plane, r + 0.5 * planes.source_length[s], sense, s, 1)
+        add(plain, plane, r - 0.5 * planes.source_length[s], -sense, s, -1)
     elif r < 0.5 * planes.length:
-        add(plain, plane, r, sense, s)
+        add(plain, plane, r, sense, s, 1)
     else:
         plain.slip[plane] += sense
-        add(plain, plane, r, -sense, s)
+        add(plain, plane, r, -sense, s, -1)
 
 
 @compiled
@@ -353,6 +358,13 @@ def limit_glides(planes, plain, glide):
 
 
 @compiled
+def hinder(planes, plain, s):
+    """Let source s wait for more stress than it emitted under."""
+    stress = max(plain.emitted_under[s], planes.source_threshold[s] + plain.hardening[s])
+    plain.hindrance[s] = HINDERED_RISE * stress
+
+
+@compiled
 def annihilate(planes, rules, plain):
     """Take out opposite neighbours on one plane that met."""
     k = 0
@@ -361,10 +373,8 @@ def annihilate(planes, rules, plain):
         i, j = order[k], order[k + 1]
         met = plain.r[j] - plain.r[i] <= rules.annihilation_distance
         if plain.plane[i] == plain.plane[j] and plain.sign[i] != plain.sign[j] and met:
-            # the source of the younger one waits for more stress than it emitted under
-            s = plain.source[i if plain.emission[i] > plain.emission[j] else j]
-            stress = max(plain.emitted_under[s], planes.source_threshold[s] + plain.hardening[s])
-            plain.hindrance[s] = HINDERED_RISE * stress
+            # the source of the younger one waits
+            hinder(planes, plain, plain.source[i if plain.emission[i] > plain.emission[j] else j])
             remove(plain, max(i, j))
             remove(plain, min(i, j))
             plain.counts[1] += 1
@@ -441,10 +451,17 @@ def advance(planes, pillar, rules, plain, phase, target, sense, rate, most_steps
         for i in range(n - 1, -1, -1):
             if glide[i] == 0.0:
                 continue
+            end = 0
             if plain.r[i] >= planes.length - rules.exit_distance:
                 plain.slip[plain.plane[i]] += plain.sign[i]
-            elif plain.r[i] > rules.exit_distance:
+                end = 1
+            elif plain.r[i] <= rules.exit_distance:
+                end = -1
+            else:
                 continue
+            if end != plain.heading[i]:
+                # back over its source
+                hinder(planes, plain, plain.source[i])
             plain.counts[2] += 1
             remove(plain, i)
         annihilate(planes, rules, plain)

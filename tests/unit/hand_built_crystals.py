@@ -76,7 +76,7 @@ def shift(distance_nm):
 def put(specimen, *dislocations):
     """Add (plane, r, sign) dislocations in slots 0, 1, ...; returns the population."""
     for plane, position, sign in dislocations:
-        add(specimen.lattice, specimen.pillar, specimen.population, plane, position, sign, 0)
+        add(specimen.lattice, specimen.pillar, specimen.population, plane, position, sign, 0, 1)
     return specimen.population
 
 

@@ -360,6 +360,7 @@ def test_pair_stresses_after_many_steps_are_those_of_a_fresh_population():
             used.position[i],
             used.sign[i],
             used.emitter[i],
+            used.heading[i],
         )
     update_side(specimen.lattice, fresh, 0.0)
     # what is left undone at rest is far below any threshold, MPa

@@ -41,7 +41,7 @@ def test_stresses_on_random_populations_agree_with_the_plain_sum(width_nm, slip_
         position = rng.uniform(1.0, placed.plane_length_nm - 1.0)
         sign = rng.choice([-1, 1])
         add(plain.plain, plane, position, sign, 0)
-        add_to_population(fast.lattice, fast.pillar, fast.population, plane, position, sign, 0)
+        add_to_population(fast.lattice, fast.pillar, fast.population, plane, position, sign, 0, 1)
     fast.population.slip[planes[:3]] += 1
     plain.plain.slip[planes[:3]] += 1
     fast.platen[0] = plain.plain.platen[0] = -0.001 * placed.height_nm

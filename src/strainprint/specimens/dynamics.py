@@ -59,10 +59,12 @@ class _Staleness(NamedTuple):
 
 
 _WHILE_FAST = _Staleness(0.01, 0.1, 1e-3, 0.1)
-_WHILE_CALM = _Staleness(1e-6, 1e-3, 1e-3, 0.1)
-_AT_REST = _Staleness(1e-6, 1e-3, 1e-5, 1e-3)
+_WHILE_CALM = _Staleness(3e-5, 0.005, 2e-5, 2e-3)
+_AT_REST = _Staleness(1e-6, 3e-4, 1e-5, 1e-3)
 """While fast ones limit the step; while all come to rest; before all counts as settled. The
-smallest thresholds are about 50 MPa."""
+smallest thresholds are about 50 MPa. What lags behind makes a force that depends on the way: while
+all come to rest it must stay below the force of ``rest_velocity_nm_per_ns`` (0.02 MPa), or the
+crowd swings for ever between what it knows and what is."""
 
 _UNMOVED = 0.1
 """Share of ``rest_glide_nm`` below which a dislocation and those coupled to it stand still while
@@ -76,6 +78,11 @@ _LONGEST_CALM = 256.0
 """Steps grow up to this many times the rest step while all come to rest: soft clusters creep
 there, and an implicit step finds their place the sooner the longer it is."""
 
+_PATIENCE = 50
+"""Calm steps of one and the same crowd after which the longest of them is halved, and those that
+have turned back are held twice as tight: what still swings to and fro then follows the gradient
+flow ever more closely, which cannot."""
+
 _GLIDE_PER_DISTANCE = 0.2
 """A dislocation may glide this share of the distance to the nearest other one in one step."""
 
@@ -85,11 +92,18 @@ _WEAK_COUPLING = 0.02
 _LARGEST_CLUSTER = 150
 """Coupled dislocations solved together; beyond, twice as strong couplings count as weak."""
 
-_MOST_SHORTENINGS = 30
-"""Times an unstable cluster's step is quartered."""
+_MOST_HELD = 10
+"""Pairs of an unstable cluster that are held one after the other, before all are."""
 
 _LEAST_RELAXATION = 1e-3
-"""Smallest share of its reach that a dislocation is left which keeps turning back."""
+"""A dislocation that keeps turning back is held as if its own stiffness were at most the inverse
+times as large."""
+
+_RECOVERY = 1.25
+"""Factor by which that lets go in every step in which it does not turn."""
+
+_TIGHTEST = 0.03
+"""Share up to which it always lets go."""
 
 HINDERED_RISE = 1.05
 """Factor by which the stress on a source must rise after a dislocation it emitted annihilated."""
@@ -255,14 +269,14 @@ def _emit(lattice: Lattice, pillar: Pillar, pop: Population, s: int, sense: int)
     pop.emissions[0] += 1
     if lattice.source_kind[s] == SURFACE:
         if 2.0 * r < lattice.length:
-            add(lattice, pillar, pop, plane, r, sense, serial)
+            add(lattice, pillar, pop, plane, r, sense, serial, 1)
         else:
             pop.slip[plane] += sense
-            add(lattice, pillar, pop, plane, r, -sense, serial)
+            add(lattice, pillar, pop, plane, r, -sense, serial, -1)
         return
     half = 0.5 * lattice.source_length[s]
-    add(lattice, pillar, pop, plane, r + half, sense, serial)
-    add(lattice, pillar, pop, plane, r - half, -sense, serial)
+    add(lattice, pillar, pop, plane, r + half, sense, serial, 1)
+    add(lattice, pillar, pop, plane, r - half, -sense, serial, -1)
 
 
 @inner
@@ -330,6 +344,21 @@ def _glide(lattice: Lattice, pop: Population, i: int, glide: float, ahead: int) 
 
 
 @inner
+def _hinder(lattice: Lattice, pop: Population, emission: int) -> None:
+    """Let the source of an emission that was undone wait for more stress.
+
+    ASSUME: it waits until its stress has risen above that of its last emission (or fallen below
+    its threshold since). Otherwise a source beside a stuck dislocation emits, loses one partner to
+    it and emits again for ever under the same load, and so does one beside a side that draws both
+    partners out. The present stress would not do: it holds the back stress of the pair.
+    """
+    s = emission % len(pop.charge)
+    pop.hindrance[s] = HINDERED_RISE * max(
+        pop.emitted_under[s], hardened_threshold(lattice, pop, s)
+    )
+
+
+@inner
 def _annihilate(lattice: Lattice, rules: Rules, pop: Population) -> None:
     """Remove opposite neighbours on one plane that met."""
     k = 0
@@ -341,14 +370,7 @@ def _annihilate(lattice: Lattice, rules: Rules, pop: Population) -> None:
             and pop.sign[i] != pop.sign[j]
             and pop.position[j] - pop.position[i] <= rules.annihilation_distance
         ):
-            # ASSUME: the source of the younger one waits until its stress has risen above that of
-            # its last emission (or fallen below its threshold since). Otherwise a source beside a
-            # stuck dislocation emits, loses one partner to it and emits again for ever under the
-            # same load. The present stress would not do: it holds the back stress of the pair.
-            source = max(pop.emitter[i], pop.emitter[j]) % len(pop.charge)
-            pop.hindrance[source] = HINDERED_RISE * max(
-                pop.emitted_under[source], hardened_threshold(lattice, pop, source)
-            )
+            _hinder(lattice, pop, max(pop.emitter[i], pop.emitter[j]))
             first, second = max(i, j), min(i, j)
             remove(pop, first)
             remove(pop, second)
@@ -492,7 +514,7 @@ def _choose_moving(
     count = 0
     chosen = np.zeros(n, np.bool_)
     for i in range(n):
-        least = _WHILE_FAST.near_nm * pop.relaxation[i]
+        least = _WHILE_FAST.near_nm
         if calm:
             least = _UNMOVED * rules.rest_glide
         if pop.pinned_at[i] < 0 and _would_glide(velocity[i], restoring[i], step, least):
@@ -583,6 +605,102 @@ def _couple(
 
 
 @inner
+def _factorise(matrix: Array, inertia: float, upper: Array) -> int:
+    """Fill ``upper`` with U of U^T U = matrix (Cholesky), a symmetric one with ``inertia`` = 1/dt
+    on its diagonal.
+
+    Returns the first row with which a mode runs away faster than half of that, -1 for none.
+    """
+    m = len(matrix)
+    for i in range(m):
+        for j in range(i, m):
+            upper[i, j] = matrix[i, j]
+        for k in range(i):
+            share = upper[k, i]
+            if share != 0.0:
+                for j in range(i, m):
+                    upper[i, j] -= share * upper[k, j]
+        if not upper[i, i] > 0.5 * inertia:
+            return i
+        scale = 1.0 / np.sqrt(upper[i, i])
+        for j in range(i, m):
+            upper[i, j] *= scale
+    return -1
+
+
+@inner
+def _hold(matrix: Array, inertia: float, i: int) -> bool:
+    """Hold row i by as much as all others pull at it; returns whether it was held by less."""
+    pulled = inertia
+    for j in range(len(matrix)):
+        if j != i:
+            pulled += abs(matrix[i, j])
+    looser: bool = matrix[i, i] < pulled
+    matrix[i, i] = max(matrix[i, i], pulled)
+    return looser
+
+
+@inner
+def _factorise_stable(matrix: Array, inertia: float, upper: Array) -> None:
+    """Fill ``upper`` as :func:`_factorise` does, after taking from the matrix what is unstable.
+
+    A mode that runs away faster than the step would be taken to the saddle that it leaves. So those
+    dislocations are held that are unstable alone or in a pair; then, as long as a mode is left, the
+    one that shows it and its strongest partner; at last all: a dominant diagonal is positive
+    definite.
+    """
+    bad = _factorise(matrix, inertia, upper)
+    if bad < 0:
+        return
+    m = len(matrix)
+    unstable = np.zeros(m, np.bool_)
+    for i in range(m):
+        unstable[i] = matrix[i, i] < 0.5 * inertia
+        for j in range(m):
+            both = matrix[i, i] * matrix[j, j]
+            if j != i and matrix[j, j] > 0.0 and matrix[i, j] * matrix[i, j] > both:
+                unstable[i] = True
+    for i in range(m):
+        if unstable[i]:
+            _hold(matrix, inertia, i)
+    for _ in range(_MOST_HELD):
+        bad = _factorise(matrix, inertia, upper)
+        if bad < 0:
+            return
+        partner = bad
+        strongest = 0.0
+        for j in range(m):
+            if j != bad and abs(matrix[bad, j]) > strongest:
+                strongest = abs(matrix[bad, j])
+                partner = j
+        looser = _hold(matrix, inertia, bad)
+        if not (_hold(matrix, inertia, partner) or looser):
+            break
+    for i in range(m):
+        _hold(matrix, inertia, i)
+    _factorise(matrix, inertia, upper)
+
+
+@inner
+def _solve(upper: Array, right: Array) -> None:
+    """Replace both columns of ``right`` by the solution of U^T U x = right."""
+    m = len(upper)
+    for i in range(m):
+        for c in range(2):
+            right[i, c] /= upper[i, i]
+        first, second = right[i, 0], right[i, 1]
+        for j in range(i + 1, m):
+            right[j, 0] -= upper[i, j] * first
+            right[j, 1] -= upper[i, j] * second
+    for i in range(m - 1, -1, -1):
+        first, second = right[i, 0], right[i, 1]
+        for j in range(i + 1, m):
+            first -= upper[i, j] * right[j, 0]
+            second -= upper[i, j] * right[j, 1]
+        right[i, 0], right[i, 1] = first / upper[i, i], second / upper[i, i]
+
+
+@inner
 def _implicit_glide(
     lattice: Lattice,
     pillar: Pillar,
@@ -600,16 +718,18 @@ def _implicit_glide(
 
     Solves (1/dt - dv/dr) glide = v, so that stiff couplings (dipoles, junctions, pile-ups) relax in
     a few steps whatever their rate. Strongly coupled dislocations are solved together, cluster by
-    cluster; the held platen couples all (Sherman-Morrison). A cluster whose solution runs against
-    the force is unstable and takes a shorter step. Glides beyond reach are scaled back: those of
-    the cluster while all comes to rest (``calm``), else all and the step with them.
+    cluster; the held platen couples all (Sherman-Morrison). Glides beyond reach are scaled back:
+    those of the cluster while all comes to rest (``calm``), else all and the step with them.
     """
     n = len(moving)
     rate = np.empty(n)
     turn = np.empty(n)
     for a in range(n):
         i = moving[a]
-        rate[a] = 1.0 / step - pillar.mobility * pop.sign[i] * pop.stiffness[i]
+        own = pillar.mobility * pop.sign[i] * pop.stiffness[i]
+        rate[a] = 1.0 / step - own
+        # what keeps turning back is held the tighter, so that the others come to rest around it
+        rate[a] += (1.0 / pop.relaxation[i] - 1.0) * max(abs(own), 1.0 / step)
         turn[a] = pop.sign[i] * np.sign(lattice.sin_2theta[pop.plane[i]])
     parent = np.empty(n, np.int64)
     root = np.empty(n, np.int64)
@@ -660,22 +780,15 @@ def _implicit_glide(
         c = coupling[cluster]
         while c >= 0:
             a, b = place_in[first[c]], place_in[second[c]]
-            matrix[a, b] = forth[c]
-            matrix[b, a] = back[c]
+            matrix[a, b] = matrix[b, a] = 0.5 * (forth[c] + back[c])
             c = next_coupling[c]
-        shorter = 1.0 / step
-        for _ in range(_MOST_SHORTENINGS):
-            # a singular matrix gives inf or nan, which fail the comparison
-            solution = right / matrix[0, 0] if m == 1 else np.linalg.solve(matrix, right)
-            if np.sum(solution[:, 0] * right[:, 0]) >= 0.0:
-                break
-            for k in range(m):
-                matrix[k, k] += 3.0 * shorter
-            shorter *= 4.0
+        upper = np.empty((m, m))
+        _factorise_stable(matrix, 1.0 / step, upper)
+        _solve(upper, right)
         a, k = member[cluster], 0
         while a >= 0:
-            alone[a] = solution[k, 0]
-            answer[a] = solution[k, 1]
+            alone[a] = right[k, 0]
+            answer[a] = right[k, 1]
             a, k = next_member[a], k + 1
 
     # the platen answers what glides at last: thrice, since that depends on its answer
@@ -688,11 +801,11 @@ def _implicit_glide(
         for a in range(n):
             i = moving[a]
             distance = abs(alone[a] - platen * answer[a])
-            if distance > pop.relaxation[i] * rules.largest_glide:
+            if distance > rules.largest_glide:
                 if reach[i] < 0.0:
                     reach[i] = _reach(rules, pop, i)
                 cluster = root[a] if calm else 0
-                worst[cluster] = max(worst[cluster], distance / (pop.relaxation[i] * reach[i]))
+                worst[cluster] = max(worst[cluster], distance / reach[i])
         if not calm:
             break
         for a in range(n):
@@ -705,14 +818,20 @@ def _implicit_glide(
 
 @inner
 def _leave(lattice: Lattice, rules: Rules, pop: Population, glide: Array) -> None:
-    """Take out what reached a side; an exit at the far end slips the whole plane."""
+    """Take out what reached a side; an exit at the far end slips the whole plane.
+
+    One that leaves back over its source undoes the emission.
+    """
     # from the last slot on, so that the swap moves only slots already seen
     for i in range(pop.number[0] - 1, -1, -1):
         r = pop.position[i]
         if glide[i] == 0.0 or rules.exit_distance < r < lattice.length - rules.exit_distance:
             continue
-        if r > rules.exit_distance:
+        far = r > rules.exit_distance
+        if far:
             pop.slip[pop.plane[i]] += pop.sign[i]
+        if far == (pop.heading[i] < 0):
+            _hinder(lattice, pop, pop.emitter[i])
         remove(pop, i)
 
 
@@ -801,6 +920,9 @@ def settle(
         )
     sum_up(pop)
     calm_step = rules.rest_time_step
+    calm = False
+    calm_steps = 0
+    crowd = pop.number[0]
     before = np.inf
     time = 0.0
     steps = 0
@@ -814,7 +936,7 @@ def settle(
         if not np.isfinite(stress):
             # a position is no number and never settles: the caller sees it in the population
             return OUT_OF_TIME, time, steps
-        update_side(lattice, pop, _WHILE_FAST.side_mpa)
+        update_side(lattice, pop, _WHILE_CALM.side_mpa if calm else _WHILE_FAST.side_mpa)
         resolved_stresses(lattice, pillar, pop, stress, carried, tau)
         fastest = _release_and_measure(
             lattice, pillar, rules, pop, machine, tau, velocity, restoring
@@ -836,11 +958,16 @@ def settle(
         step = _longest_step(rules, pop, velocity, restoring, longest, reach)
         limited = step < longest
         calm = not (limited or charging)
+        if pop.number[0] != crowd:
+            crowd = pop.number[0]
+            calm_steps = 0
         calm_step = rules.rest_time_step
         if calm:
             # longer while it helps, shorter where the step swings to and fro across the rest
-            grown = 2.0 * longest if fastest < 0.9 * before else 0.25 * longest
-            calm_step = min(max(grown, rules.time_step), _LONGEST_CALM * rules.rest_time_step)
+            calm_step = 2.0 * longest if fastest < 0.9 * before else 0.25 * longest
+            calm_steps += 1
+        most = _LONGEST_CALM * rules.rest_time_step * 0.5 ** (calm_steps // _PATIENCE)
+        calm_step = max(min(calm_step, most), rules.time_step)
         before = fastest if calm else np.inf
         glide[:] = 0.0
         count = _choose_moving(pillar, rules, pop, velocity, restoring, step, calm, moving)
@@ -861,11 +988,14 @@ def settle(
         for k in range(count):
             i = moving[k]
             back = min(abs(glide[i]), abs(pop.last_glide[i]))
+            loosest = 1.0
+            if pop.relaxation[i] < 1.0:
+                loosest = max(_TIGHTEST, 0.5 ** (calm_steps // _PATIENCE))
             turned = glide[i] * pop.last_glide[i] < 0.0 and back > rules.rest_glide
             pop.relaxation[i] = (
                 max(_LEAST_RELAXATION, 0.5 * pop.relaxation[i])
                 if turned
-                else min(1.0, 1.5 * pop.relaxation[i])
+                else min(loosest, _RECOVERY * pop.relaxation[i])
             )
             pop.last_glide[i] = glide[i]
         _keep_order(lattice, pop, glide, ahead)

@@ -76,9 +76,11 @@ class Population(NamedTuple):
     """Obstacle that let this dislocation go last, -1 for none."""
     emitter: Integers
     """Serial number of the emission it came from."""
+    heading: Integers
+    """+1 where it was emitted towards larger r, -1 towards smaller."""
     last_glide: Array
     relaxation: Array
-    """Share of its reach that a dislocation has left after turning back."""
+    """Below 1 for one that turned back: its own stiffness counts as the inverse times as large."""
     x: Array
     y: Array
     gamma: NDArray[np.complex128]
@@ -135,6 +137,7 @@ def make_population(crystal: Crystal, pillar: Pillar, room: int = 64) -> Populat
         pinned_at=np.full(room, -1, np.int64),
         passed=np.full(room, -1, np.int64),
         emitter=np.zeros(room, np.int64),
+        heading=np.zeros(room, np.int64),
         last_glide=np.zeros(room),
         relaxation=np.ones(room),
         x=np.zeros(room),
@@ -286,14 +289,14 @@ def shear_slope(
 def exert(lattice: Lattice, pillar: Pillar, pop: Population, i: int, everywhere: bool) -> None:
     """Recompute row and column of dislocation i in the pair matrices, and the sums.
 
-    Unless ``everywhere``, only near partners and sources learn of its movement. Derivatives are
-    those of near partners: they only steer the implicit step.
+    Unless ``everywhere``, only near partners learn of its movement. Derivatives are those of near
+    partners: they only steer the implicit step.
     """
     wave, half_width, core = pillar.wave, pillar.half_width, CORE_RADIUS_NM
     n, sources = pop.number[0], len(pop.charge)
     pop.exertions[0] += 1
     near = np.empty((ROWS + 2, max(n, sources)))
-    which = np.empty(max(n, sources), np.int64)
+    which = np.empty(n, np.int64)
     first, second = near[ROWS], near[ROWS + 1]
     if everywhere:
         pop.announced[i] = pop.position[i]
@@ -301,13 +304,6 @@ def exert(lattice: Lattice, pillar: Pillar, pop: Population, i: int, everywhere:
         for s in range(sources):
             pop.felt_at_source[s] += first[s] - pop.at_source[i, s]
             pop.at_source[i, s] = first[s]
-    else:
-        known = _gather(lattice.source_table, sources, pop.table, i, wave * NEAR_NM, which, near)
-        stress_of(wave, half_width, core, pop.table, i, near, known, first)
-        for k in range(known):
-            s = which[k]
-            pop.felt_at_source[s] += first[k] - pop.at_source[i, s]
-            pop.at_source[i, s] = first[k]
     count = _gather(pop.table, n, pop.table, i, wave * NEAR_NM, which, near)
     slope_at(wave, core, pop.table, i, near, count, first)
     slope_of(wave, core, pop.table, i, near, count, second)
@@ -415,6 +411,7 @@ def add(
     position: float,
     sign: int,
     emission: int,
+    heading: int,
 ) -> None:
     """Put a new dislocation into the next free slot."""
     i = pop.number[0]
@@ -424,6 +421,7 @@ def add(
     pop.pinned_at[i] = -1
     pop.passed[i] = -1
     pop.emitter[i] = emission
+    pop.heading[i] = heading
     pop.last_glide[i] = 0.0
     pop.relaxation[i] = 1.0
     pop.order[i] = i
@@ -459,6 +457,7 @@ def remove(pop: Population, i: int) -> None:
         pop.pinned_at[i] = pop.pinned_at[last]
         pop.passed[i] = pop.passed[last]
         pop.emitter[i] = pop.emitter[last]
+        pop.heading[i] = pop.heading[last]
         pop.last_glide[i] = pop.last_glide[last]
         pop.relaxation[i] = pop.relaxation[last]
         pop.x[i] = pop.x[last]
