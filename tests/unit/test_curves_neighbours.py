@@ -5,6 +5,7 @@ import pytest
 from sklearn.neighbors import NearestNeighbors
 
 from strainprint.curves.neighbours import (
+    choose_count,
     component_scores,
     cross_validated_count,
     mean_of_neighbours,
@@ -56,6 +57,18 @@ def test_cross_validation_finds_how_many_neighbours_share_a_level():
     best, errors = cross_validated_count(curves, nearest, [1, 2, 3, 4, 8, 16])
     assert best == 3
     assert errors[3] < errors[1] < errors[16]
+
+
+def test_no_map_is_predicted_from_its_own_specimen():
+    """Two maps of each specimen lie on one point; the own twin would predict without error."""
+    points = np.array([[0.0], [0.0], [1.0], [1.0], [3.0], [3.0]])
+    curves = np.array([[1.0], [1.0], [2.0], [2.0], [4.0], [4.0]])
+    chosen = choose_count(points, curves, ["a", "a", "b", "b", "c", "c"], [1, 4])
+    np.testing.assert_array_equal(chosen.nearest[:, 0], [2, 2, 0, 0, 2, 2])
+    np.testing.assert_array_equal(chosen.left_out_mpa(1)[:, 0], [2, 2, 1, 1, 2, 2])
+    np.testing.assert_array_equal(chosen.left_out_mpa(4)[:, 0], [3, 3, 2.5, 2.5, 1.5, 1.5])
+    assert chosen.errors == pytest.approx({1: (1 + 0.5 + 0.5) / 3, 4: (2 + 0.25 + 0.625) / 3})
+    assert chosen.count == 1
 
 
 def test_one_specimen_leaves_no_number_of_neighbours_to_choose():

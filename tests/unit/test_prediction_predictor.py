@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -20,13 +21,14 @@ from strainprint.networks.calibration import calibrate_ensemble
 from strainprint.networks.ensemble import average_predictions
 from strainprint.networks.inference import infer_network
 from strainprint.networks.training import train_network
+from strainprint.prediction import predictor as predictor_module
 from strainprint.prediction.classify import Judge, classify_external, classify_files
 from strainprint.prediction.predictor import Predictor, build_predictor, load_predictor
 
 STRAIN = np.linspace(0, 0.01, 11)
 
 
-def known(classes=("0.001", "0.01", "0.1"), **changes):
+def known(level=0.9, classes=("0.001", "0.01", "0.1"), **changes):
     """Nine validation specimens of one map each; four training maps on a line, two with curves."""
     references = {
         "features": np.array([[0.0], [1.0], [2.0], [3.0]]),
@@ -40,30 +42,51 @@ def known(classes=("0.001", "0.01", "0.1"), **changes):
         "band_high": 0.2 * STRAIN,
         "strain": STRAIN,
     }
-    return Predictor((), tuple(classes), 1.0, 2, 0.001, {**references, **changes})
+    return Predictor((), tuple(classes), 1.0, 2, 0.001, {**references, **changes}, level)
 
 
 def test_the_set_holds_the_classes_that_are_not_stranger_than_nine_in_ten():
     # Of nine scores and the new one, 0.8 is reached at the eighth: 1 - p up to 0.8.
     probabilities = np.array([0.15, 0.2, 0.65])
-    assert known().possible_classes(probabilities, 0.8) == ["0.01", "0.1"]
-    assert known().possible_classes(probabilities, 0.5) == ["0.1"]
+    assert known(0.8).possible_classes(probabilities) == ["0.01", "0.1"]
+    assert known(0.5).possible_classes(probabilities) == ["0.1"]
     # Nine specimens cannot vouch for 95 %.
-    assert known().possible_classes(probabilities, 0.95) == ["0.001", "0.01", "0.1"]
+    assert known(0.95).possible_classes(probabilities) == ["0.001", "0.01", "0.1"]
 
 
 def test_the_prior_strain_is_the_mean_decade_with_a_constant_interval():
-    centre, low, high = known().prior_strain(np.array([0.0, 0.5, 0.5]), 0.8)
+    centre, low, high = known(0.8).prior_strain(np.array([0.0, 0.5, 0.5]))
     assert centre == pytest.approx(10**-1.5)
     assert (low, high) == pytest.approx((10 ** (-1.5 - 0.8), 10 ** (-1.5 + 0.8)))
-    _, low, high = known().prior_strain(np.array([0.0, 0.5, 0.5]), 0.95)
+    _, low, high = known(0.95).prior_strain(np.array([0.0, 0.5, 0.5]))
     assert (low, high) == (0, math.inf)
-    assert known(classes=("0.01", "there-and-back")).prior_strain(np.array([0.5, 0.5]), 0.8) is None
+    assert known(classes=("0.01", "there-and-back")).prior_strain(np.array([0.5, 0.5])) is None
 
 
 def test_the_distance_is_in_units_of_the_farthest_validation_map():
     assert known().relative_distance(np.array([3.25])) == pytest.approx(0.5)
     assert known().relative_distance(np.array([5.0])) == pytest.approx(4.0)
+
+
+def test_what_all_maps_share_is_worked_out_once(monkeypatch):
+    worked_out = []
+    threshold = predictor_module.conformal_threshold
+
+    def counted(*arguments, **named):
+        worked_out.append(named["clusters"])
+        return threshold(*arguments, **named)
+
+    monkeypatch.setattr(predictor_module, "conformal_threshold", counted)
+    predictor = known(0.8, features=np.array([[0.0], [1.0], [2.0], [3.0]], dtype=np.float32))
+    for _ in range(3):
+        predictor.possible_classes(np.array([0.15, 0.2, 0.65]))
+        predictor.prior_strain(np.array([0.0, 0.5, 0.5]))
+        predictor.relative_distance(np.array([3.25]))
+        predictor.curve(np.array([3.0]))
+    assert len(worked_out) == 2
+    # another level asks anew
+    other = replace(predictor, level=0.5)
+    assert other.possible_classes(np.array([0.15, 0.2, 0.65])) == ["0.1"]
 
 
 def test_a_curve_is_the_mean_of_its_neighbours_between_conformal_bounds():

@@ -44,6 +44,17 @@ def neighbour_spread(
     return low, high
 
 
+def relative_errors(
+    true_mpa: NDArray[np.float64], predicted_mpa: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return errors in mean stresses of the predicted curve, as given, and which rows are finite.
+
+    So strong and weak specimens compare; both arguments (n, n_points).
+    """
+    errors = (true_mpa - predicted_mpa) / predicted_mpa.mean(axis=1, keepdims=True)
+    return errors, np.isfinite(errors).all(axis=1)
+
+
 def clustered_limits(
     scores: NDArray[np.float64], clusters: Sequence[str]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -83,9 +94,9 @@ def conformal_bands(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the conformal band of each predicted curve, both limits (n_test, n_points), in MPa.
 
-    Errors are taken relative to the mean stress of the predicted curve, so that strong and weak
-    specimens compare. A subset with :data:`FEWEST_SPECIMENS` training specimens or more has limits
-    of its own; the others share those of all subsets. NaN where there is no limit or no curve.
+    Errors are those of :func:`relative_errors`. A subset with :data:`FEWEST_SPECIMENS` training
+    specimens or more has limits of its own; the others share those of all subsets. NaN where there
+    is no limit or no curve.
 
     Parameters
     ----------
@@ -97,10 +108,8 @@ def conformal_bands(
     predicted_mpa, predicted_subsets
         Curves predicted for test maps, (n_test, n_points), and their subsets.
     """
-    scale = left_out_mpa.mean(axis=1, keepdims=True)
-    scores = (true_mpa - left_out_mpa) / scale
+    scores, known = relative_errors(true_mpa, left_out_mpa)
     of_subset, of_specimen = np.asarray(subsets), np.asarray(specimens)
-    known = np.isfinite(scores).all(axis=1)
     test_subsets = np.asarray(predicted_subsets)
     low, high = np.full_like(predicted_mpa, np.nan), np.full_like(predicted_mpa, np.nan)
     for subset in np.unique(test_subsets):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -90,7 +91,9 @@ def nearest_neighbours(
             allowed="one or more of both",
             way_out="simulate more specimens (per_subset)",
         )
-    distances = cdist(query.astype(np.float64), reference.astype(np.float64))
+    distances = cdist(
+        query.astype(np.float64, copy=False), reference.astype(np.float64, copy=False)
+    )
     if query_groups is not None and reference_groups is not None:
         own = np.asarray(query_groups)[:, np.newaxis] == np.asarray(reference_groups)
         distances[own] = np.inf
@@ -150,6 +153,56 @@ def cross_validated_count(
     # One training specimen leaves nothing to choose by.
     best = min(usable, key=lambda k: (usable[k], k)) if usable else min(errors)
     return best, errors
+
+
+@dataclass(frozen=True)
+class ChosenCount:
+    """How many neighbours predict training curves best when none is of the own specimen.
+
+    Attributes
+    ----------
+    count
+        The best number.
+    errors
+        The mean relative RMSE of every candidate.
+    curves
+        Curves of the training maps, (n_train, n_points).
+    nearest
+        Each training map's neighbours of other specimens, nearest first, -1 for none.
+    """
+
+    count: int
+    errors: dict[int, float]
+    curves: NDArray[np.float64]
+    nearest: NDArray[np.int64]
+
+    def left_out_mpa(self, count: int) -> NDArray[np.float64]:
+        """Return what that many neighbours predict for each training map, as ``curves``."""
+        return mean_of_neighbours(self.curves, self.nearest[:, :count])
+
+
+def choose_count(
+    points: NDArray[np.floating],
+    curves: NDArray[np.float64],
+    specimens: Sequence[str],
+    candidates: Sequence[int],
+) -> ChosenCount:
+    """Choose the number of neighbours on training maps alone, without their own specimens.
+
+    Parameters
+    ----------
+    points
+        Training maps in the space in which neighbours are near, (n_train, n_features).
+    curves, specimens
+        Theirs, (n_train, n_points) and (n_train,).
+    candidates
+        Every number to try (:func:`cross_validated_count`).
+    """
+    nearest, _ = nearest_neighbours(
+        points, points, max(candidates), query_groups=specimens, reference_groups=specimens
+    )
+    count, errors = cross_validated_count(curves, nearest, candidates)
+    return ChosenCount(count, errors, curves, nearest)
 
 
 def component_scores(

@@ -28,8 +28,8 @@ from strainprint.curves.metrics import (
     yield_stress_mpa,
 )
 from strainprint.curves.neighbours import (
+    choose_count,
     component_scores,
-    cross_validated_count,
     mean_of_neighbours,
     nearest_neighbours,
     read_features,
@@ -237,15 +237,12 @@ def _predict_from_space(
     """Add every ``{prefix}k{k}`` and ``{prefix}cv``; return neighbours and their distances."""
     own, others = trained["specimen_id"].tolist(), tested["specimen_id"].tolist()
     candidates = sorted({*CANDIDATES, *counts})
-    within, _ = nearest_neighbours(
-        train_points, train_points, candidates[-1], query_groups=own, reference_groups=own
-    )
-    best, tried = cross_validated_count(train_mpa, within, candidates)
-    said.chosen[f"{prefix}cv"] = best, tried
+    chosen_count = choose_count(train_points, train_mpa, own, candidates)
+    said.chosen[f"{prefix}cv"] = chosen_count.count, chosen_count.errors
     nearest, distances = nearest_neighbours(
         test_points, train_points, candidates[-1], query_groups=others, reference_groups=own
     )
-    methods = {f"{prefix}k{k}": k for k in counts} | {f"{prefix}cv": best}
+    methods = {f"{prefix}k{k}": k for k in counts} | {f"{prefix}cv": chosen_count.count}
     for method, k in methods.items():
         chosen = nearest[:, :k]
         said.curves[method] = mean_of_neighbours(train_mpa, chosen)
@@ -254,7 +251,7 @@ def _predict_from_space(
             said.bands[f"{method}_spread"] = neighbour_spread(train_mpa, chosen)
         said.bands[f"{method}_conformal"] = conformal_bands(
             train_mpa,
-            mean_of_neighbours(train_mpa, within[:, :k]),
+            chosen_count.left_out_mpa(k),
             trained["subset"].tolist(),
             own,
             said.curves[method],

@@ -26,10 +26,7 @@ from strainprint.networks.saliency import picture_saliency
 from strainprint.networks.storage import TrainedNetwork, load_network
 from strainprint.prediction.domain import outside_training
 from strainprint.prediction.drawing import write_saliency_png
-from strainprint.prediction.predictor import CURVE_COLUMNS, Predictor, load_predictor
-
-LEVEL = 0.9
-"""Share of maps for which sets and intervals are to hold."""
+from strainprint.prediction.predictor import CURVE_COLUMNS, LEVEL, Predictor, load_predictor
 
 _RANGE_FLOOR = 1e-6
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -58,13 +55,10 @@ class Judge:
     predictor
         None where only networks were named: probabilities are then as the networks give them, and
         there is no set, no interval and no curve.
-    level
-        Share of maps for which sets and intervals are to hold.
     """
 
     networks: tuple[TrainedNetwork, ...]
     predictor: Predictor | None
-    level: float = LEVEL
 
     @classmethod
     def load(
@@ -92,7 +86,7 @@ class Judge:
                 allowed="one predictor, or one network directory or more",
             )
         chosen_device = prepare_device(device, threads)
-        known = None if predictor is None else load_predictor(predictor)
+        known = None if predictor is None else load_predictor(predictor, level=level)
         loaded = known.networks if known else tuple(load_network(one) for one in networks)
         for number, trained in enumerate(loaded):
             for what, one, other in (
@@ -106,7 +100,7 @@ class Judge:
                         allowed=f"{other}, as the first network",
                     )
             trained.network.to(chosen_device)
-        return cls(loaded, known, level)
+        return cls(loaded, known)
 
     def judge(self, content: StrainMap | NDArray[np.uint8]) -> Verdict:
         """Return what the ensemble says of a map or picture, and how far to believe it.
@@ -137,13 +131,11 @@ class Judge:
         row: dict[str, object] = {}
         if self.predictor is not None:
             probabilities = self.predictor.probabilities(probabilities)
-            row["possible_classes"] = "|".join(
-                self.predictor.possible_classes(probabilities, self.level)
-            )
+            row["possible_classes"] = "|".join(self.predictor.possible_classes(probabilities))
             named = ("prior_strain_estimate", "prior_strain_low", "prior_strain_high")
-            strains = self.predictor.prior_strain(probabilities, self.level)
+            strains = self.predictor.prior_strain(probabilities)
             row |= dict(zip(named, strains or [None] * 3, strict=True))
-            row["level"] = self.level
+            row["level"] = self.predictor.level
             distance = self.predictor.relative_distance(features)
             row["feature_distance"] = distance
             if distance > 1:

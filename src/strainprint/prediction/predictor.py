@@ -13,6 +13,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from strainprint.curves.bands import clustered_limits
+from strainprint.curves.bands import clustered_limits, relative_errors
 from strainprint.curves.neighbours import (
-    cross_validated_count,
+    choose_count,
     mean_of_neighbours,
     nearest_neighbours,
     read_features,
@@ -51,6 +52,8 @@ FORMAT = "strainprint-predictor"
 VERSION = 1
 REFERENCES = "references.safetensors"
 PREDICTOR = "predictor.json"
+LEVEL = 0.9
+"""Share of maps for which sets and intervals are to hold."""
 CURVE_COLUMNS = ("strain", "stress_mpa", "stress_low_mpa", "stress_high_mpa")
 """What :meth:`Predictor.curve` returns."""
 
@@ -95,6 +98,8 @@ class Predictor:
         Of validation maps: ``class_scores`` 1 - probability of the true class, ``prior_errors``
         in decades (empty where a class is no prior strain), ``distances`` to the nearest training
         map in features, all (n_validation,), with ``specimens``.
+    level
+        Share of maps for which sets and intervals are to hold.
     """
 
     networks: tuple[TrainedNetwork, ...]
@@ -103,25 +108,43 @@ class Predictor:
     neighbours: int
     small_reload_strain: float
     references: Mapping[str, NDArray[Any]]
+    level: float = LEVEL
 
     def probabilities(self, averaged: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return calibrated class probabilities, (n_classes,), of the networks' averaged ones."""
         return tempered(averaged, self.temperature)
 
-    def possible_classes(self, probabilities: NDArray[np.float64], level: float) -> list[str]:
+    # Every map is judged by these four, so each is worked out once.
+
+    @cached_property
+    def _class_threshold(self) -> float:
+        return self._threshold("class_scores")
+
+    @cached_property
+    def _prior_threshold(self) -> float:
+        return self._threshold("prior_errors")
+
+    @cached_property
+    def _training_points(self) -> NDArray[np.float64]:
+        return np.asarray(self.references["features"], dtype=np.float64)
+
+    @cached_property
+    def _curve_points(self) -> NDArray[np.float64]:
+        return np.take(self._training_points, self.references["curve_rows"], axis=0)
+
+    def _threshold(self, scores: str) -> float:
+        held = self.references
+        return conformal_threshold(held[scores], self.level, clusters=held["specimens"])
+
+    def possible_classes(self, probabilities: NDArray[np.float64]) -> list[str]:
         """Return the classes of the conformal set: the true one is in it with ``level`` or more.
 
         All classes where the validation specimens are too few for the level.
         """
-        threshold = conformal_threshold(
-            self.references["class_scores"], level, clusters=self.references["specimens"]
-        )
-        inside = conformal_set(probabilities, threshold)
+        inside = conformal_set(probabilities, self._class_threshold)
         return [name for name, kept in zip(self.classes, inside, strict=True) if kept]
 
-    def prior_strain(
-        self, probabilities: NDArray[np.float64], level: float
-    ) -> tuple[float, float, float] | None:
+    def prior_strain(self, probabilities: NDArray[np.float64]) -> tuple[float, float, float] | None:
         """Return the expected prior strain and its interval, None where classes are no strains.
 
         The mean of log10 prior strain over the classes' probabilities, and a split-conformal
@@ -132,10 +155,7 @@ class Predictor:
         decades = class_decades(self.classes)
         if decades is None:
             return None
-        half = conformal_threshold(
-            self.references["prior_errors"], level, clusters=self.references["specimens"]
-        )
-        centre = float(probabilities @ decades)
+        centre, half = float(probabilities @ decades), self._prior_threshold
         return 10**centre, 10 ** (centre - half), 10 ** (centre + half)
 
     def relative_distance(self, features: NDArray[np.floating]) -> float:
@@ -144,7 +164,7 @@ class Predictor:
         In units of the farthest validation map: above 1 it is farther out than any of them, which
         for a map like theirs has the probability 1 / (1 + their number).
         """
-        _, distance = nearest_neighbours(features[np.newaxis], self.references["features"], count=1)
+        _, distance = nearest_neighbours(features[np.newaxis], self._training_points, count=1)
         farthest = float(self.references["distances"].max())
         return float(distance[0, 0]) / max(farthest, np.finfo(float).tiny)
 
@@ -156,9 +176,7 @@ class Predictor:
         training specimens are too few.
         """
         held = self.references
-        nearest, _ = nearest_neighbours(
-            features[np.newaxis], held["features"][held["curve_rows"]], self.neighbours
-        )
+        nearest, _ = nearest_neighbours(features[np.newaxis], self._curve_points, self.neighbours)
         stress = mean_of_neighbours(held["curves_mpa"], nearest)[0]
         low, high = (stress + held[f"band_{end}"] * stress.mean() for end in ("low", "high"))
         return dict(zip(CURVE_COLUMNS, (held["strain"], stress, low, high), strict=True))
@@ -231,14 +249,8 @@ def build_predictor(
     small = (manifest["reload"] == "small").to_numpy()
     strain, stress_mpa = reload_curves(manifest[small], results_root)
     train_mpa, named = stress_mpa[train[small]], manifest["specimen_id"][small & train].to_numpy()
-    of_curves = features[small & train]
-    nearest, _ = nearest_neighbours(
-        of_curves, of_curves, max(neighbours), query_groups=named, reference_groups=named
-    )
-    chosen, _ = cross_validated_count(train_mpa, nearest, neighbours)
-    left_out = mean_of_neighbours(train_mpa, nearest[:, :chosen])
-    errors = (train_mpa - left_out) / left_out.mean(axis=1, keepdims=True)
-    known = np.isfinite(errors).all(axis=1)
+    chosen = choose_count(features[small & train], train_mpa, named.tolist(), neighbours)
+    errors, known = relative_errors(train_mpa, chosen.left_out_mpa(chosen.count))
     low, high = (
         clustered_limits(errors[known], named[known].tolist())
         if known.any()
@@ -270,7 +282,7 @@ def build_predictor(
             "version": VERSION,
             "classes": list(table.classes),
             "temperature": fitted,
-            "neighbours": chosen,
+            "neighbours": chosen.count,
             "small_reload_strain": float(manifest.loc[small, "reload_strain"].iloc[0]),
             "networks": [
                 {
@@ -290,8 +302,8 @@ def build_predictor(
     _log.info("%s: temperature %.3f, %d networks", directory, fitted, len(network_directories))
 
 
-def load_predictor(directory: str | Path) -> Predictor:
-    """Read what :func:`build_predictor` wrote, with its networks.
+def load_predictor(directory: str | Path, *, level: float = LEVEL) -> Predictor:
+    """Read what :func:`build_predictor` wrote, with its networks, to judge at a level.
 
     Raises
     ------
@@ -315,6 +327,7 @@ def load_predictor(directory: str | Path) -> Predictor:
             int(content["neighbours"]),
             float(content["small_reload_strain"]),
             {},
+            level,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BadInputError(f"lacks or garbles {error}", where=where, way_out=_WAY_OUT) from error
