@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -102,19 +103,26 @@ def write_csv(path: str | Path, table: pd.DataFrame) -> None:
         table.to_csv(partial, index=False, float_format="%.10g", lineterminator="\n")
 
 
+# What a spreadsheet program may take for the beginning of a formula, the last four in full width.
+_FORMULA = "=+@\t\r\n\uff1d\uff0b\uff0d\uff20-"
+# Where the list separator is a semicolon, what follows one is a cell of its own.
+_FORMULA_WITHIN = re.compile(rf"(;\s*)(?=[{_FORMULA}])")
+
+
 def without_formulas(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table whose text no spreadsheet program takes for a formula.
 
-    Text that begins with ``= + - @``, a tab or a line end gets an apostrophe before it, and line
-    ends within it become spaces (OWASP, "CSV Injection"). For tables with text from other people's
-    files; numbers stay as they are.
+    Text that begins with ``= + - @``, a tab or a line end gets an apostrophe before it, also after
+    a semicolon, and line ends within it become spaces (OWASP, "CSV Injection"). For tables with
+    text from other people's files; numbers stay as they are.
     """
 
     def safe(value: Any) -> Any:
         if not isinstance(value, str):
             return value
         text = " ".join(value.splitlines()) if len(value.splitlines()) > 1 else value
-        return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r", "\n") else text
+        text = _FORMULA_WITHIN.sub(r"\1'", text)
+        return f"'{text}" if text and text[0] in _FORMULA else text
 
     return pd.DataFrame({name: column.map(safe) for name, column in table.items()})
 

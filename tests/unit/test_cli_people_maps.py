@@ -193,11 +193,23 @@ def test_a_file_name_is_no_formula_in_the_table_of_predictions(tmp_path, monkeyp
     assert "\n'=1+1.png," in (tmp_path / "predictions.csv").read_text()
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1+2", "@SUM(A1)", "\t=1", "\r=1", "\n=1"])
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+1", "-1+2", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\uff1d1+1"]
+)
 def test_text_is_never_a_formula(text):
     table = without_formulas(pd.DataFrame({"a": [text, "plain"], "b": [-1.0, 2.0]}))
     assert table["a"].iloc[0][0] in "' "
     assert table["a"].iloc[0].lstrip(" ")[0] in "'+-@="
-    assert not any(table["a"].iloc[0].startswith(sign) for sign in "=+-@\t\r\n")
+    assert not any(table["a"].iloc[0].startswith(sign) for sign in "=+-@\t\r\n\uff1d")
     assert table["a"].iloc[1] == "plain"
     assert table["b"].tolist() == [-1.0, 2.0]
+
+
+@pytest.mark.parametrize("text", ["map;=1+1.csv", "map; @SUM(A1).csv", "a;-1;+1"])
+def test_text_is_never_a_formula_where_semicolons_part_cells(text):
+    safe = without_formulas(pd.DataFrame({"a": [text]}))["a"].iloc[0]
+    assert not any(cell.strip()[:1] in ("=", "+", "-", "@") for cell in safe.split(";"))
+    assert safe.replace("'", "") == text
+    assert without_formulas(pd.DataFrame({"a": ["no pitch; frame"]}))["a"].iloc[0] == (
+        "no pitch; frame"
+    )

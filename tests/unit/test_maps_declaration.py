@@ -52,6 +52,8 @@ def test_without_a_file_beside_nothing_is_declared(tmp_path):
         ("loading_axis: x\nloading_axis: y\n", "twice"),
         ("loading_axis: !!python/object/apply:os.system [ls]\n", "no single word"),
         ("loading_axis: !!python/name:os.system\n", "not readable as YAML"),
+        ("loading_axis: &a y\nspecimen_id: *a\n", "anchor"),
+        ("a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n", "anchor"),
         ("- x\n", "key: value"),
         ("a: b: c\n", "not readable as YAML"),
         ("[" * 100_000, "not readable|larger"),

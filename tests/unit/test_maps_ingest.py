@@ -107,6 +107,14 @@ def test_paths_that_climb_out_of_the_folder_are_refused(folder, name):
             external_files(folder / "mine.csv")
 
 
+def test_a_declaration_beside_a_map_is_no_link_that_leads_out(folder):
+    declaration = (folder / "vic3d.yaml").rename(folder.parent / "secret.yaml")
+    (folder / "vic3d.yaml").symlink_to(declaration)
+    assert "leads out of the table's folder" in refusal(folder, "file\nvic3d.csv\n")
+    with pytest.raises(BadInputError, match="leads out"):
+        external_files(folder / "mine.csv")
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

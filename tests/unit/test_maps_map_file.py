@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pandas as pd
@@ -123,6 +125,13 @@ def test_blank_tiny_truncated_and_missing_pictures_are_refused(tmp_path):
     for name in ("blank", "tiny", "cut", "text", "none"):
         with pytest.raises(BadInputError, match=name):
             read_picture_png(tmp_path / f"{name}.png")
+
+
+def test_a_name_in_maps_csv_is_no_formula(tmp_path, strain_map):
+    named = replace(strain_map, attributes={"specimen_id": "=1+1", "strain_path": "@SUM(A1)"})
+    write_maps_csv(tmp_path / "maps.csv", [table_row("-1.h5", named)])
+    row = (tmp_path / "maps.csv").read_text().splitlines()[1]
+    assert row.startswith("'-1.h5,'=1+1,'@SUM(A1),")
 
 
 def test_maps_csv_has_the_designed_columns(tmp_path, strain_map):

@@ -3,6 +3,7 @@
 import io
 import os
 import pickle
+import re
 import struct
 import tracemalloc
 import zipfile
@@ -16,7 +17,7 @@ from PIL import Image
 
 from strainprint.errors import BadInputError
 from strainprint.maps.declaration import checked_declaration
-from strainprint.maps.map_file import read_map_h5, write_map_h5
+from strainprint.maps.map_file import read_map_h5, read_picture_png, write_map_h5
 from strainprint.maps.measured_map import read_measured_map, write_measured_map
 from strainprint.maps.readers.reading import Source
 from strainprint.maps.readers.recognise import read_map
@@ -83,6 +84,12 @@ def test_an_archive_is_never_unpacked(tmp_path):
     with zipfile.ZipFile(tmp_path / "map.xlsx", "w") as archive:
         archive.writestr("xl/workbook.xml", "")
     refused(tmp_path / "map.xlsx", "zip archive")
+    with zipfile.ZipFile(tmp_path / "deep.zip", "w") as archive:
+        archive.writestr("../climbed.csv", "x,y\n")
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep.zip").rename(tmp_path / "deep" / "map.zip")
+    refused(tmp_path / "deep" / "map.zip", "zip archive")
+    assert not (tmp_path / "climbed.csv").exists()
     for name, magic in (("gz", b"\x1f\x8b\x08"), ("bz2", b"BZh9"), ("xz", b"\xfd7zXZ\x00")):
         refused(write(tmp_path / f"map.{name}", magic + b"\0" * 50), "unpack it first")
 
@@ -223,6 +230,8 @@ def test_a_picture_that_claims_too_much_is_refused(tmp_path):
     buffer = io.BytesIO()
     Image.new("1", (60_000, 30_000)).save(buffer, format="PNG")
     refused(write(tmp_path / "map.png", buffer.getvalue()), "claims the shape|not readable")
+    with pytest.raises(BadInputError, match="decompression bomb"):
+        read_picture_png(tmp_path / "map.png")
     buffer = io.BytesIO()
     Image.new("F", (12_000, 9_000)).save(buffer, format="TIFF", compression="tiff_adobe_deflate")
     refused(write(tmp_path / "map.tif", buffer.getvalue()), "claims the shape")
@@ -251,6 +260,19 @@ def test_a_picture_that_claims_too_much_is_refused(tmp_path):
 )
 def test_absurd_heads_are_refused(tmp_path, head):
     refused(write(tmp_path / "map.csv", head), "map.csv: ", zncc_min=0.9)
+
+
+@pytest.mark.parametrize("formula", ["=1+1", "+1+1", "-1-1", "@SUM(A1)", "=cmd|' /C calc'!A0"])
+@pytest.mark.parametrize("name", ["dice", "gom", "pyvale", "vic2d", "aramis"])
+def test_a_formula_in_a_cell_is_no_number(tmp_path, name, formula):
+    path, declaration = DIALECTS[name](true_field(), tmp_path)
+    lines = path.read_text(encoding="latin-1").splitlines(keepends=True)
+    mark = ";" if name in ("gom", "aramis") else ","
+    cells = lines[-3].split(mark)
+    cells[1] = formula
+    lines[-3] = mark.join(cells)
+    path.write_text("".join(lines), encoding="latin-1")
+    refused(path, re.escape(repr(formula)) + ", no number", **declaration)
 
 
 def test_what_is_no_ordinary_file_is_refused(tmp_path):

@@ -197,7 +197,7 @@ def test_a_predicted_curve_stands_beside_the_one_that_was_measured(study, tmp_pa
     pd.DataFrame({"strain": [0, 0.005], "stress_mpa": [0, 500.0]}).to_csv(
         tmp_path / "curve.csv", index=False
     )
-    (tmp_path / "mine.csv").write_text("file,curve\nmap.h5,curve.csv\n")
+    (tmp_path / "mine.csv").write_text("file,curve,specimen\nmap.h5,curve.csv,=1+1\n")
     ingest_maps(tmp_path / "mine.csv", tmp_path / "maps", tmp_path / "maps.json")
     judge = Judge.load([], study / PREDICTOR, device="cpu")
     classify_external(
@@ -207,7 +207,8 @@ def test_a_predicted_curve_stands_beside_the_one_that_was_measured(study, tmp_pa
     reached = curve["strain"] <= 0.005
     np.testing.assert_allclose(curve["measured_mpa"][reached], 1e5 * curve["strain"][reached])
     assert curve["measured_mpa"][~reached].isna().all()
-    assert len(pd.read_csv(tmp_path / "p.csv")) == 1
+    table = pd.read_csv(tmp_path / "p.csv")
+    assert table["specimen"].tolist() == ["'=1+1"]
 
 
 def test_networks_alone_say_the_same_class_but_no_set(study, tmp_path):

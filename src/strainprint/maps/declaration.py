@@ -200,6 +200,8 @@ def _plain_yaml(text: str, path: Path) -> Any:
     import yaml
 
     try:
+        if any(isinstance(one, (yaml.AnchorToken, yaml.AliasToken)) for one in yaml.scan(text)):
+            raise BadInputError("holds an anchor or an alias (& or *)", where=path)
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         if node is None:
             return None

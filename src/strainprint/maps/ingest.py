@@ -106,6 +106,7 @@ def _ingest(table_csv: Path, row: dict[str, str], map_id: str, folder: Path) -> 
 def _declaration(table_csv: Path, row: dict[str, str], source: Path) -> Declaration:
     if row["declaration"]:
         return read_declaration(inside(table_csv, row["declaration"]))
+    inside(table_csv, Path(row["file"]).with_suffix(".yaml").as_posix())
     return beside(source)
 
 

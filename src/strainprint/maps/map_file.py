@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from strainprint.errors import BadInputError
-from strainprint.files import write_csv, write_whole
+from strainprint.files import without_formulas, write_csv, write_whole
 from strainprint.maps.readers.guarded_hdf5 import attribute, check_dataset, member, open_hdf5
 from strainprint.maps.readers.reading import Source
 from strainprint.maps.strain_map import COMPONENTS, StrainMap
@@ -234,4 +234,4 @@ def table_row(file: str, strain_map: StrainMap) -> dict[str, Any]:
 
 def write_maps_csv(path: str | Path, table_rows: Sequence[dict[str, Any]]) -> None:
     """Write ``maps.csv``, one row for each map (:func:`table_row`)."""
-    write_csv(path, pd.DataFrame(list(table_rows), columns=list(TABLE_COLUMNS)))
+    write_csv(path, without_formulas(pd.DataFrame(list(table_rows), columns=list(TABLE_COLUMNS))))
