@@ -56,6 +56,7 @@ class Ours:
         from strainprint.dataset.store import CropStore
         from strainprint.networks import devices, training, weight_gradient
         from strainprint.networks.architectures import ResidualNetwork, architecture_of
+        from strainprint.networks.examples import Examples, Feed
 
         self.torch = torch
         if args.serve == "no malloc":
@@ -77,13 +78,16 @@ class Ours:
         by_products = weight_gradient.helps_on(self.device, self.precision)
         self.network.find_gradients_by_products(by_products and args.serve != "no products")
         self.optimizer = training.adam(self.network, self.settings)
-        self.feed = training.Feed(self.store, self.labels, self.device)
+        parts = np.full(len(self.labels), "train")
+        examples = Examples([self.store], torch.from_numpy(self.labels), parts)
+        self.feed = Feed(examples, self.device)
 
     def train(self):
         from strainprint.networks.training import _train_epoch
 
         order = np.arange(len(self.labels) * N_CROPS)
-        _train_epoch(self.network, self.optimizer, self.feed, order, self.settings, 1)
+        loss = self.torch.nn.functional.cross_entropy
+        _train_epoch(self.network, self.optimizer, self.feed, order, self.settings, 1, loss)
         return len(order)
 
     def infer(self):

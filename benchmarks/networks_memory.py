@@ -24,10 +24,14 @@ MAPS, TRAINING, VALIDATION = 3648, 2253, 504  # the paper's profiles
 
 
 def measure(args):
+    import torch
+    from torch.nn.functional import cross_entropy
+
     from strainprint.dataset.store import read_crops
     from strainprint.networks import training
     from strainprint.networks.architectures import ResidualNetwork, architecture_of
     from strainprint.networks.devices import prepare_device
+    from strainprint.networks.examples import Examples, Feed
     from strainprint.networks.inference import predict_crops
 
     device = prepare_device("cpu", 1, 16 * 4 * 72 * 224**2)
@@ -48,17 +52,19 @@ def measure(args):
     settings = training.TrainingSettings("proposed", 0, 0)
     network = ResidualNetwork(architecture_of("proposed"))
     optimizer = training.adam(network, settings)
-    feed = training.Feed(store, np.arange(MAPS) % 3, device)
+    feed = Feed(Examples([store], torch.arange(MAPS) % 3, parts), device)
     order = training.draw_crops(np.flatnonzero(parts == "train"), 24, settings, 1)
     start = time.perf_counter()
     for _ in feed.batches(order[: 72 * args.steps], 72, "take"):
         pass
     taking_s = time.perf_counter() - start
     start = time.perf_counter()
-    training._train_epoch(network, optimizer, feed, order[: 72 * args.steps], settings, 1)
+    training._train_epoch(
+        network, optimizer, feed, order[: 72 * args.steps], settings, 1, cross_entropy
+    )
     step_s = time.perf_counter() - start
     validating = training.crops_of_maps(np.flatnonzero(parts == "validation"), 24)
-    training._validate(network, feed, validating[:192])
+    training._validate(network, feed, validating[:192], cross_entropy)
     trained_mb = peak_mb()
     predict_crops(network, store.maps(np.arange(4)))
     return {

@@ -64,6 +64,7 @@ def test_unseen_strains_are_judged_and_not_trained_on(dataset, tmp_path):
         unseen=[0.01],
         level=0.5,
         training=TRAINING,
+        checkpoint_dir=tmp_path / "checkpoint",
         resamples=100,
         settings={},
     )
@@ -79,6 +80,7 @@ def test_unseen_strains_are_judged_and_not_trained_on(dataset, tmp_path):
     assert rows["all unseen"]["rmse_of_constant"] == pytest.approx(0.0, abs=1e-9)
     assert record.n["training_maps"] % 4 == 0
     assert record.results["factor"] > 0
+    assert not (tmp_path / "checkpoint").exists()
 
 
 def test_channels_are_checked_stacked_and_asked(dataset, tmp_path):
@@ -89,7 +91,9 @@ def test_channels_are_checked_stacked_and_asked(dataset, tmp_path):
         channels,
         tmp_path / "predictions.csv",
         training=TRAINING,
+        checkpoint_dir=tmp_path / "checkpoint",
     )
     table = read_predictions(tmp_path / "predictions.csv")
     assert len(table.frame) == 36
     assert np.ptp(table.probabilities[:, 0]) > 0
+    assert not (tmp_path / "checkpoint").exists()

@@ -1,27 +1,32 @@
 """Networks beyond the paper's: the same protocol, several channels, a second branch, regression."""
 
+import dataclasses
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from strainprint.dataset.store import CropStore
+from strainprint.dataset.store import (
+    FORMAT,
+    VERSION,
+    CropStore,
+    create_crop_array,
+    read_crops,
+)
 from strainprint.errors import BadInputError
 from strainprint.experiments.beyond import standardized
 from strainprint.experiments.regression import gaussian_loss, pooled
-from strainprint.networks.architectures import ARCHITECTURES, ResidualNetwork
-from strainprint.networks.fitting import (
-    BranchedNetwork,
-    Examples,
-    class_probabilities,
-    crop_outputs,
-    fit,
-    initial_seed,
-)
+from strainprint.files import sha256_of_arrays, write_json
+from strainprint.networks import training
+from strainprint.networks.architectures import ARCHITECTURES, BranchedNetwork, ResidualNetwork
+from strainprint.networks.examples import Examples, class_probabilities, crop_outputs
 from strainprint.networks.inference import predict_crops
-from strainprint.networks.training import TrainingSettings, train
+from strainprint.networks.training import TrainingSettings, fit, initial_seed, train
 
 CPU = torch.device("cpu")
+CLASSES = ["a", "b", "c"]
 N_MAPS, N_CROPS = 24, 2
 LABELS = np.arange(N_MAPS) % 3
 PARTS = np.array(["train"] * 12 + ["validation"] * 6 + ["test"] * 6)
@@ -68,26 +73,136 @@ def accuracy(network, of):
     return (probabilities.argmax(axis=1) == of.targets.numpy())[PARTS == "test"].mean()
 
 
-def test_one_channel_without_a_branch_is_the_papers_training_bit_for_bit():
+def test_outputs_of_one_channel_are_the_predictions_of_the_papers_network():
     crops = bright(LABELS)
-    oracle = train(crops, LABELS, PARTS, SETTINGS, classes=["a", "b", "c"], device=CPU)
-    network = residual()
-    history = fit(network, examples(crops), SETTINGS, cross_entropy, device=CPU)
-    for name, tensor in oracle.network.state_dict().items():
-        assert torch.equal(tensor, network.state_dict()[name]), name
-    np.testing.assert_allclose(history["train_loss"], oracle.history["train_loss"], rtol=1e-6)
-    np.testing.assert_allclose(
-        history["validation_loss"], oracle.history["validation_loss"], rtol=1e-5
-    )
+    network = train(crops, LABELS, PARTS, SETTINGS, classes=CLASSES, device=CPU).network
     mine = class_probabilities(crop_outputs(network, examples(crops), device=CPU))
-    np.testing.assert_allclose(mine, predict_crops(oracle.network, crops)[0], atol=1e-6)
+    np.testing.assert_allclose(mine, predict_crops(network, crops)[0], atol=1e-6)
+
+
+def hybrid(of, **how):
+    network = BranchedNetwork(
+        ARCHITECTURES["res4"],
+        n_side=of.side.shape[1],
+        n_inputs=len(of.channels),
+        seed=initial_seed(SETTINGS),
+        batch_norm_momentum=0.5,
+    )
+    return fit(network, of, SETTINGS, cross_entropy, classes=CLASSES, device=CPU, **how)
+
+
+def regression(of, **how):
+    return fit(residual(n_classes=2), of, SETTINGS, gaussian_loss, device=CPU, **how)
+
+
+VECTORS = np.random.default_rng(2).normal(size=(N_MAPS, 5)).astype(np.float32)
+NUMBERS = (LABELS - 1).astype(np.float32)
+OTHERS = [
+    (hybrid, lambda: examples(bright(LABELS), noise(1), side=VECTORS)),
+    (regression, lambda: examples(bright(LABELS), targets=NUMBERS)),
+]
+
+
+def assert_same(one, other):
+    pd.testing.assert_frame_equal(one.history, other.history, check_exact=True)
+    assert one.best_epoch == other.best_epoch
+    for name, tensor in one.network.state_dict().items():
+        assert torch.equal(tensor, other.network.state_dict()[name]), name
+
+
+@pytest.mark.parametrize(("kind", "of"), OTHERS)
+def test_other_trainings_repeat_and_go_on_after_a_kill_bit_for_bit(kind, of, tmp_path, monkeypatch):
+    uninterrupted = kind(of())
+    assert_same(kind(of()), uninterrupted)
+    validate, calls = training._validate, []
+
+    def killed(*arguments):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return validate(*arguments)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(training, "_validate", killed)
+        kind(of(), checkpoint_dir=tmp_path)
+    epochs = []
+    monkeypatch.setattr(training, "_validate", lambda *a: epochs.append(1) or validate(*a))
+    assert_same(kind(of(), checkpoint_dir=tmp_path), uninterrupted)
+    assert len(epochs) == 1
+
+
+@pytest.mark.parametrize("change", ["vectors", "second channel", "targets", "loss"])
+def test_a_checkpoint_of_other_examples_or_another_loss_is_not_used(change, tmp_path, caplog):
+    caplog.set_level("INFO")
+    if change in ("vectors", "second channel"):
+        hybrid(OTHERS[0][1](), checkpoint_dir=tmp_path)
+        second = noise(1) if change == "vectors" else noise(5)
+        vectors = VECTORS + 1 if change == "vectors" else VECTORS
+        hybrid(examples(bright(LABELS), second, side=vectors), checkpoint_dir=tmp_path)
+    else:
+        regression(OTHERS[1][1](), checkpoint_dir=tmp_path)
+        numbers = NUMBERS if change == "loss" else NUMBERS + 1
+
+        def other_loss(outputs, targets, *, reduction="mean"):
+            return 2 * gaussian_loss(outputs, targets, reduction=reduction)
+
+        loss = other_loss if change == "loss" else gaussian_loss
+        of = examples(bright(LABELS), targets=numbers)
+        network = residual(n_classes=2)
+        fit(network, of, SETTINGS, loss, device=CPU, checkpoint_dir=tmp_path)
+    assert "other settings or data" in caplog.text
+    assert "going on" not in caplog.text
+
+
+@pytest.mark.parametrize(("kind", "of"), OTHERS)
+def test_crops_beyond_the_memory_are_streamed_with_the_same_weights(kind, of, tmp_path):
+    whole = of()
+    streamed = dataclasses.replace(
+        whole,
+        channels=[
+            stored(store.kept, tmp_path / str(number), memory_bytes=store.kept.nbytes // 3)
+            for number, store in enumerate(whole.channels)
+        ],
+    )
+    assert all((store.kept_at < 0).sum() == N_MAPS * 2 // 3 for store in streamed.channels)
+    assert_same(kind(streamed), kind(whole))
+
+
+def stored(crops, folder, memory_bytes):
+    folder.mkdir()
+    create_crop_array(folder / "crops.zarr", crops.shape)[:] = crops
+    content = {
+        "format": FORMAT,
+        "version": VERSION,
+        "study": "audited",
+        "count": N_MAPS,
+        "crops_per_map": N_CROPS,
+        "crop_px": crops.shape[-1],
+        "map_ids": [str(row) for row in range(N_MAPS)],
+        "sha256": [sha256_of_arrays(one) for one in crops],
+    }
+    write_json(folder / "crops.json", content)
+    return read_crops(folder / "crops.zarr", folder / "crops.json", memory_bytes=memory_bytes)
+
+
+@pytest.mark.parametrize("part", ["train", "validation"])
+def test_a_class_missing_from_a_part_is_named_for_other_networks_too(part):
+    parts = np.where((LABELS == 1) & (part == PARTS), "test", PARTS)
+    of = Examples([CropStore.of_array(noise(1))], torch.as_tensor(LABELS), parts, VECTORS)
+    with pytest.raises(BadInputError, match=f"no map of {part} is of class b"):
+        hybrid(of)
+
+
+def test_a_number_has_no_accuracy():
+    history = regression(OTHERS[1][1]()).history
+    assert list(history) == ["epoch", "train_loss", "validation_loss"]
 
 
 def test_a_second_channel_tells_what_the_first_cannot():
     settings = TrainingSettings("res4", 1, 0, **LONGER)
     both = examples(noise(1), bright(LABELS))
     network = residual(n_inputs=2)
-    fit(network, both, settings, cross_entropy, device=CPU)
+    fit(network, both, settings, cross_entropy, classes=CLASSES, device=CPU)
     assert accuracy(network, both) == 1.0
 
 
@@ -99,7 +214,7 @@ def test_the_branch_tells_what_the_picture_cannot():
     network = BranchedNetwork(
         ARCHITECTURES["res4"], n_side=5, seed=initial_seed(settings), batch_norm_momentum=0.5
     )
-    fit(network, of, settings, cross_entropy, device=CPU)
+    fit(network, of, settings, cross_entropy, classes=CLASSES, device=CPU)
     assert accuracy(network, of) == 1.0
 
 
@@ -127,10 +242,14 @@ def test_what_does_not_belong_together_is_refused():
     with pytest.raises(BadInputError):
         examples(noise(1), side=np.zeros((3, 5), dtype=np.float32))
     alone = Examples([CropStore.of_array(noise(1))], torch.as_tensor(LABELS), np.full(24, "test"))
-    with pytest.raises(BadInputError, match="0 maps train"):
-        fit(residual(), alone, SETTINGS, cross_entropy, device=CPU)
+    with pytest.raises(BadInputError, match="no map is in train and validation"):
+        fit(residual(), alone, SETTINGS, cross_entropy, classes=CLASSES, device=CPU)
     with pytest.raises(BadInputError, match="not finite"):
-        fit(residual(), examples(noise(1)), SETTINGS, lambda o, t: o.sum() * np.nan, device=CPU)
+        fit(residual(), examples(noise(1)), SETTINGS, nothing, classes=CLASSES, device=CPU)
+
+
+def nothing(outputs, targets, *, reduction="mean"):
+    return outputs.sum() * np.nan
 
 
 def test_vectors_are_standardised_by_the_training_maps_alone():

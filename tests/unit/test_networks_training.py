@@ -132,11 +132,12 @@ def test_a_training_killed_in_any_epoch_ends_with_the_same_bytes(
     pd.testing.assert_frame_equal(resumed.history, uninterrupted.history, check_exact=True)
 
 
-def test_kill_9_in_a_process_of_its_own_costs_at_most_one_epoch_and_no_bit(tmp_path):
+@pytest.mark.parametrize("kind", ["paper", "hybrid", "regression"])
+def test_kill_9_in_a_process_of_its_own_costs_at_most_one_epoch_and_no_bit(tmp_path, kind):
     """Killed in the second and in the fourth epoch, wherever in it that falls."""
 
     def start(folder, out):
-        return subprocess.Popen([sys.executable, killed_training.__file__, folder, out])
+        return subprocess.Popen([sys.executable, killed_training.__file__, folder, out, kind])
 
     checkpoints, out = tmp_path / "checkpoint", tmp_path / "out"
     for epochs, delay_s in ((1, 0.05), (3, 0.13)):
@@ -149,7 +150,7 @@ def test_kill_9_in_a_process_of_its_own_costs_at_most_one_epoch_and_no_bit(tmp_p
         assert process.wait() == -signal.SIGKILL
         assert epochs_kept(checkpoints) >= epochs
     resumed = start(checkpoints, out)
-    killed_training.main(None, tmp_path / "uninterrupted")
+    killed_training.main(None, tmp_path / "uninterrupted", kind)
     assert resumed.wait() == 0
     assert out.read_bytes() == (tmp_path / "uninterrupted").read_bytes()
 

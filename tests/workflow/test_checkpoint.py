@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 SNAKEFILE = """
 rule all:
     input: "networks/res4-seed0/weights.safetensors"
@@ -48,6 +50,14 @@ def test_the_next_call_finds_the_checkpoint_of_a_killed_job(tmp_path):
     assert [path.name for path in directory.iterdir()] == ["checkpoint"]
     assert run() == 0
     assert (directory / "weights.safetensors").read_text() == "gone on from epoch 1"
+
+
+@pytest.mark.parametrize("name", ["fit_channels", "fit_hybrid", "regress_strain"])
+def test_networks_of_experiments_keep_their_checkpoint_beside_their_outputs(project, name):
+    script = (project.root / f"workflow/scripts/{name}.py").read_text()
+    assert '.parent / "checkpoint",' in script
+    assert "code=snakemake.params.code" in script
+    assert "checkpoint" not in (project.root / "workflow/rules/experiments.smk").read_text()
 
 
 def test_the_rule_train_keeps_its_checkpoint_beside_its_outputs(project):

@@ -1,5 +1,7 @@
 """Train a network that sees several strains beside each other, and ask it about every map."""
 
+from pathlib import Path
+
 from strainprint.experiments.beyond import fit_classifier
 from strainprint.workflow import granted_device, job_log
 
@@ -10,6 +12,8 @@ with job_log(snakemake):
         list(zip(snakemake.input.crops, snakemake.input.crops_manifests, strict=True)),
         snakemake.output.predictions,
         training=snakemake.params.training,
+        checkpoint_dir=Path(snakemake.output.predictions).parent / "checkpoint",
+        code=snakemake.params.code,
         crops_memory_gb=snakemake.resources.crops_mb / 1000,
         device=granted_device(snakemake),
         threads=snakemake.params.threads,

@@ -1,5 +1,7 @@
 """Train a network that sees correlations beside the picture, and ask it about every map."""
 
+from pathlib import Path
+
 from strainprint.experiments.beyond import fit_classifier
 from strainprint.workflow import granted_device, job_log
 
@@ -11,6 +13,8 @@ with job_log(snakemake):
         snakemake.output.predictions,
         correlations=(snakemake.input.correlations, snakemake.input.correlations_manifest),
         training=snakemake.params.training,
+        checkpoint_dir=Path(snakemake.output.predictions).parent / "checkpoint",
+        code=snakemake.params.code,
         crops_memory_gb=snakemake.resources.crops_mb / 1000,
         device=granted_device(snakemake),
         threads=snakemake.params.threads,

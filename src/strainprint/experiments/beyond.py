@@ -17,18 +17,16 @@ from strainprint.dataset.manifest import classes_of, read_manifest
 from strainprint.dataset.splits import read_split
 from strainprint.dataset.store import CropStore, read_crops
 from strainprint.errors import BadInputError
-from strainprint.networks.architectures import ResidualNetwork, architecture_of
-from strainprint.networks.devices import prepare_device
-from strainprint.networks.fitting import (
+from strainprint.networks.architectures import (
     BranchedNetwork,
-    Examples,
-    class_probabilities,
-    crop_outputs,
-    fit,
-    initial_seed,
+    ResidualNetwork,
+    architecture_of,
 )
+from strainprint.networks.checkpoints import remove_checkpoint
+from strainprint.networks.devices import prepare_device
+from strainprint.networks.examples import Examples, class_probabilities, crop_outputs
 from strainprint.networks.predictions import write_predictions
-from strainprint.networks.training import TrainingSettings
+from strainprint.networks.training import TrainingSettings, fit, initial_seed
 
 _log = logging.getLogger(__name__)
 
@@ -41,6 +39,8 @@ def fit_classifier(
     *,
     correlations: tuple[str | Path, str | Path] | None = None,
     training: Mapping[str, Any],
+    checkpoint_dir: str | Path,
+    code: str = "",
     crops_memory_gb: float = 4.0,
     device: str = "auto",
     threads: int = 1,
@@ -59,6 +59,8 @@ def fit_classifier(
         Store and JSON of the two-point correlations to lay beside the crops; None for none.
     training
         Fields of :class:`strainprint.networks.training.TrainingSettings`.
+    checkpoint_dir, code
+        See :func:`strainprint.networks.training.train_network`.
     crops_memory_gb
         Memory for the crops of all channels; those beyond are read when needed.
     device, threads
@@ -67,7 +69,8 @@ def fit_classifier(
     Raises
     ------
     BadInputError
-        A file cannot be used or belongs to another dataset, or the loss is not finite.
+        A file cannot be used or belongs to another dataset, a part of the split is empty, a class
+        is missing from training or validation, or the loss is not finite.
     """
     chosen_device = prepare_device(device, threads)
     settings = TrainingSettings(**training)
@@ -103,10 +106,20 @@ def fit_classifier(
             batch_norm_momentum=momentum,
         )
     )
-    history = fit(network, examples, settings, cross_entropy, device=chosen_device)
+    fitted = fit(
+        network,
+        examples,
+        settings,
+        cross_entropy,
+        classes=classes,
+        device=chosen_device,
+        checkpoint_dir=Path(checkpoint_dir),
+        code=code,
+    )
     probabilities = class_probabilities(crop_outputs(network, examples, device=chosen_device))
     write_predictions(predictions_csv, manifest, parts, probabilities, classes)
-    _log.info("%d epochs on %d channels", len(history), len(crops))
+    _log.info("%d epochs on %d channels", len(fitted.history), len(crops))
+    remove_checkpoint(Path(checkpoint_dir))
 
 
 def read_channels(

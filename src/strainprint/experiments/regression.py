@@ -21,9 +21,10 @@ from strainprint.experiment_record import write_experiment
 from strainprint.experiments.beyond import read_channels
 from strainprint.networks.architectures import ResidualNetwork, architecture_of
 from strainprint.networks.calibration import conformal_threshold
+from strainprint.networks.checkpoints import remove_checkpoint
 from strainprint.networks.devices import prepare_device
-from strainprint.networks.fitting import Examples, crop_outputs, fit, initial_seed
-from strainprint.networks.training import TrainingSettings
+from strainprint.networks.examples import Examples, crop_outputs
+from strainprint.networks.training import TrainingSettings, fit, initial_seed
 from strainprint.report.statistics import FEWEST_SPECIMENS, specimen_resamples
 
 # In units of the training strains' own variance, whose logarithm is 0: a network that knows nothing
@@ -47,14 +48,15 @@ class StrainEstimate:
     deviation: NDArray[np.float64]
 
 
-def gaussian_loss(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Return the mean negative log likelihood of targets, without its constant.
+def gaussian_loss(outputs: Tensor, targets: Tensor, *, reduction: str = "mean") -> Tensor:
+    """Return the mean (or ``sum``) of the negative log likelihood of targets, less its constant.
 
     Nix and Weigend (1994): outputs (n, 2) are mean and logarithm of the variance, which is kept
     between -7 and 1.
     """
     log_variance = outputs[:, 1].clamp(_SMALLEST_LOG_VARIANCE, _LARGEST_LOG_VARIANCE)
-    return 0.5 * (log_variance + (targets - outputs[:, 0]) ** 2 * torch.exp(-log_variance)).mean()
+    of_each = log_variance + (targets - outputs[:, 0]) ** 2 * torch.exp(-log_variance)
+    return 0.5 * (of_each.sum() if reduction == "sum" else of_each.mean())
 
 
 def pooled(outputs: NDArray[np.float64], centre: float, scale: float) -> StrainEstimate:
@@ -86,6 +88,8 @@ def regress_strain(
     level: float,
     training: Mapping[str, Any],
     resamples: int,
+    checkpoint_dir: str | Path,
+    code: str = "",
     crops_memory_gb: float = 4.0,
     device: str = "auto",
     threads: int = 1,
@@ -112,7 +116,7 @@ def regress_strain(
         Fields of :class:`strainprint.networks.training.TrainingSettings`.
     resamples
         Of the bootstrap over specimens.
-    crops_memory_gb, device, threads
+    checkpoint_dir, code, crops_memory_gb, device, threads
         See :func:`strainprint.experiments.beyond.fit_classifier`.
     settings
         For the record.
@@ -142,7 +146,15 @@ def regress_strain(
         seed=initial_seed(chosen),
         batch_norm_momentum=chosen.batch_norm_momentum,
     )
-    fit(network, examples, chosen, gaussian_loss, device=chosen_device)
+    fit(
+        network,
+        examples,
+        chosen,
+        gaussian_loss,
+        device=chosen_device,
+        checkpoint_dir=Path(checkpoint_dir),
+        code=code,
+    )
     outputs = crop_outputs(network, examples, device=chosen_device)
     estimate = pooled(outputs, centre, scale)
     specimens = manifest["specimen_id"].to_numpy()
@@ -184,6 +196,7 @@ def regress_strain(
         settings=settings,
         results={"level": level, "factor": factor if math.isfinite(factor) else None},
     )
+    remove_checkpoint(Path(checkpoint_dir))
     _log.info("conformal factor %.3f", factor)
 
 

@@ -214,6 +214,58 @@ class ResidualNetwork(nn.Module):
         return [module.weight for module in self.modules() if isinstance(module, nn.Conv2d)]
 
 
+class BranchedNetwork(ResidualNetwork):
+    """A residual network with a second branch for a vector beside each crop.
+
+    The vector (standardised) passes a dense layer of 64 and ReLU, and is laid beside the 64
+    features of the crop before the last layer, after the authors' later DKACNN (IJCNN 2019), whose
+    second branch takes the two-point correlation.
+
+    ASSUME: the sizes of DKACNN's layers are not followed; 64 gives both branches the same say.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        *,
+        n_side: int,
+        n_inputs: int = 1,
+        n_outputs: int = 3,
+        seed: int = 0,
+        batch_norm_momentum: float = 0.99,
+    ) -> None:
+        """Build the network and draw its initial weights from ``seed`` alone.
+
+        ``n_side`` is the length of the vectors, ``n_inputs`` the channels of a crop.
+        """
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)  # for the layers of torch's own initial weights
+            super().__init__(
+                architecture,
+                n_classes=n_outputs,
+                n_inputs=n_inputs,
+                seed=seed,
+                batch_norm_momentum=batch_norm_momentum,
+            )
+            self.branch = nn.Sequential(nn.Linear(n_side, N_FEATURES), nn.ReLU())
+            self.classifier = nn.Linear(2 * N_FEATURES, n_outputs)
+
+    def joined(self, crops: Tensor, side: Tensor) -> Tensor:
+        """Return outputs (n, n_outputs) of crops (n, c, h, w) and their vectors (n, n_side)."""
+        both = torch.cat((self.features(crops), self.branch(side)), dim=1)
+        outputs: Tensor = self.classifier(both)
+        return outputs
+
+
+def outputs_of(network: ResidualNetwork, crops: Tensor, *side: Tensor) -> Tensor:
+    """Return outputs (n, n_outputs) of a network with or without a second branch."""
+    if side:
+        assert isinstance(network, BranchedNetwork)
+        return network.joined(crops, *side)
+    outputs: Tensor = network(crops)
+    return outputs
+
+
 def folded(network: ResidualNetwork) -> ResidualNetwork:
     """Return a copy for inference whose batch normalisations are folded into the convolutions.
 

@@ -1,4 +1,7 @@
-"""Train one network on the crops of one split, as the paper does, and so that it repeats.
+"""The one training loop, and with it the training of the paper's networks on one split.
+
+It serves every network: several channels, vectors beside the crops and targets that are numbers
+too (:mod:`strainprint.networks.examples`).
 
 Every random number follows from (config seed, network seed, epoch): a training that was killed
 goes on from its last epoch and ends with the same bytes as one that was not.
@@ -12,29 +15,29 @@ import json
 import logging
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from strainprint.dataset.manifest import classes_of, read_manifest
 from strainprint.dataset.splits import PARTS, read_split
 from strainprint.dataset.store import FORMAT as CROPS_FORMAT
 from strainprint.dataset.store import CropStore, read_crops
 from strainprint.errors import BadInputError
-from strainprint.files import read_json, write_csv
+from strainprint.files import read_json, sha256_of_arrays, write_csv
 from strainprint.networks.architectures import (
     FIRST_CHANNELS,
     ResidualNetwork,
     architecture_of,
     folded,
+    outputs_of,
 )
 from strainprint.networks.checkpoints import (
     Progress,
@@ -43,6 +46,7 @@ from strainprint.networks.checkpoints import (
     save_checkpoint,
 )
 from strainprint.networks.devices import chosen_precision, prepare_device
+from strainprint.networks.examples import Examples, Feed
 from strainprint.networks.external import external_crops
 from strainprint.networks.informative import informative_of_store
 from strainprint.networks.noise import with_noise
@@ -130,6 +134,13 @@ class TrainingSettings:
                 f"adam_epsilon is {self.adam_epsilon} and l2_penalty {self.l2_penalty}",
                 allowed="above 0, and 0 or more",
             )
+
+
+class Loss(Protocol):
+    """Loss of outputs (n, n_outputs) against targets (n,), their mean or their sum."""
+
+    def __call__(self, outputs: Tensor, targets: Tensor, /, *, reduction: str = "mean") -> Tensor:
+        """Return a scalar; ``reduction`` is ``mean`` or ``sum``."""
 
 
 @dataclass(frozen=True)
@@ -295,26 +306,80 @@ def train(
     parts: NDArray[np.str_],
     settings: TrainingSettings,
     *,
-    classes: list[str],
+    classes: Sequence[str],
     device: torch.device,
     checkpoint_dir: Path | None = None,
     code: str = "",
 ) -> Training:
-    """Train on arrays.
+    """Train a network of the paper on arrays.
 
     Parameters
     ----------
     crops
-        Grey levels, shape (n_maps, n_crops, px, px), uint8. A GPU holds all that are in memory
-        if it has room.
+        Grey levels, shape (n_maps, n_crops, px, px), uint8.
     labels
         Class index of each map.
     parts
         ``train``, ``validation`` or ``test`` of each map; the last is not looked at.
+    settings, classes, device, checkpoint_dir, code
+        See :func:`fit`.
+
+    Raises
+    ------
+    BadInputError
+        As :func:`fit`.
+    """
+    store = crops if isinstance(crops, CropStore) else CropStore.of_array(crops)
+    network = ResidualNetwork(
+        architecture_of(settings.architecture),
+        n_classes=len(classes),
+        seed=initial_seed(settings),
+        batch_norm_momentum=settings.batch_norm_momentum,
+    )
+    examples = Examples([store], torch.from_numpy(labels.astype(np.int64)), parts)
+    return fit(
+        network,
+        examples,
+        settings,
+        nn.functional.cross_entropy,
+        classes=classes,
+        device=device,
+        checkpoint_dir=checkpoint_dir,
+        code=code,
+    )
+
+
+def initial_seed(settings: TrainingSettings) -> int:
+    """Return the seed of a network's initial weights."""
+    return derive_seed(settings.config_seed, "network", settings.seed, "weights")
+
+
+def fit(
+    network: ResidualNetwork,
+    examples: Examples,
+    settings: TrainingSettings,
+    loss: Loss,
+    *,
+    classes: Sequence[str] | None = None,
+    device: torch.device,
+    checkpoint_dir: Path | None = None,
+    code: str = "",
+) -> Training:
+    """Fit a network in place and leave it with the weights of the best epoch, on the CPU.
+
+    Parameters
+    ----------
+    network
+        With its initial weights.
+    examples
+        Crops, targets and parts. A GPU holds all crops that are in memory if it has room.
     settings
-        See :class:`TrainingSettings`.
+        See :class:`TrainingSettings`; the network's own architecture decides what is penalised.
+    loss
+        Of a batch.
     classes
-        Names of the classes, in the order of ``labels``.
+        Names of the classes, in the order of the targets; None where targets are numbers, and
+        accuracy means nothing.
     device
         Where to train.
     checkpoint_dir
@@ -325,33 +390,30 @@ def train(
     Raises
     ------
     BadInputError
-        A part is empty, a class is missing from training, more crops are asked for than a map
-        has, or the loss is not finite.
+        A part is empty, a class is missing from training or validation, more crops are asked for
+        than a map has, a GPU has too little memory for a step, or the loss is not finite.
     """
-    if not isinstance(crops, CropStore):
-        crops = CropStore.of_array(crops)
-    _check(crops, labels, parts, settings, classes)
-    n_crops = crops.shape[1]
-    network = ResidualNetwork(
-        architecture_of(settings.architecture),
-        n_classes=len(classes),
-        seed=derive_seed(settings.config_seed, "network", settings.seed, "weights"),
-        batch_norm_momentum=settings.batch_norm_momentum,
-    ).to(device)
+    _check(examples, settings, classes)
+    n_crops, parts = examples.n_crops, examples.parts
+    network.to(device)
     network.find_gradients_by_products(helps_on(device, settings.precision))
     optimizer = adam(network, settings)
     fingerprint = ""
     progress = Progress()
     if checkpoint_dir is not None:
-        fingerprint = training_fingerprint(crops, labels, parts, settings, device, code)
+        fingerprint = training_fingerprint(network, examples, settings, loss, device, code)
         progress = load_checkpoint(checkpoint_dir, fingerprint, network, optimizer)
 
-    feed = Feed(crops, labels, device)
+    feed = Feed(examples, device)
     of_validation = crops_of_maps(np.flatnonzero(parts == "validation"), n_crops)
     informative = None
     if settings.least_contrast > 0:
-        informative = informative_of_store(
-            crops, np.flatnonzero(parts != "test"), settings.least_contrast
+        used = np.flatnonzero((parts == "train") | (parts == "validation"))
+        informative = np.logical_or.reduce(
+            [
+                informative_of_store(store, used, settings.least_contrast)
+                for store in examples.channels
+            ]
         )
         of_validation = of_validation[informative.ravel()[of_validation]]
 
@@ -369,10 +431,10 @@ def train(
         before = copy.deepcopy((network.state_dict(), optimizer.state_dict()))
         try:
             train_loss, train_accuracy = _train_epoch(
-                network, optimizer, feed, of_epoch, settings, epoch
+                network, optimizer, feed, of_epoch, settings, epoch, loss
             )
             trained = time.perf_counter()
-            loss, accuracy = _validate(network, feed, of_validation)
+            validation_loss, validation_accuracy = _validate(network, feed, of_validation, loss)
         except torch.cuda.OutOfMemoryError as error:
             if not feed.leave_device():
                 raise BadInputError(
@@ -391,9 +453,11 @@ def train(
             "epoch": epoch,
             "train_loss": train_loss + penalty,
             "train_accuracy": train_accuracy,
-            "validation_loss": loss + penalty,
-            "validation_accuracy": accuracy,
+            "validation_loss": validation_loss + penalty,
+            "validation_accuracy": validation_accuracy,
         }
+        if classes is None:
+            del row["train_accuracy"], row["validation_accuracy"]
         if not math.isfinite(row["train_loss"] + row["validation_loss"]):
             raise BadInputError(
                 f"loss is not finite after epoch {epoch}: training {row['train_loss']}, "
@@ -408,11 +472,10 @@ def train(
         if checkpoint_dir is not None:
             save_checkpoint(checkpoint_dir, fingerprint, network, optimizer, progress)
         _log.info(
-            "%s seed %d epoch %d: loss %.4f, accuracy %.3f; validation %.4f, %.3f (best epoch %d); "
-            "%.1f crops/s, %.1f s",
+            "%s seed %d: %s (best epoch %d); %.1f crops/s, %.1f s",
             settings.architecture,
             settings.seed,
-            *row.values(),
+            ", ".join(f"{name} {value:.4g}" for name, value in row.items()),
             progress.best_epoch,
             len(of_epoch) / (trained - start),
             time.perf_counter() - start,
@@ -481,64 +544,29 @@ def draw_crops(
 
 
 def training_fingerprint(
-    crops: CropStore,
-    labels: NDArray[np.integer],
-    parts: NDArray[np.str_],
+    network: ResidualNetwork,
+    examples: Examples,
     settings: TrainingSettings,
+    loss: Loss,
     device: torch.device,
     code: str = "",
 ) -> str:
-    """Return a SHA-256 over all that decides the weights bit for bit."""
+    """Return a SHA-256 over all that decides the weights bit for bit; the network is untrained."""
     about = {
         **asdict(settings),
-        "labels": labels.tolist(),
-        "parts": parts.tolist(),
+        "weights": {
+            name: sha256_of_arrays(tensor.cpu().numpy())
+            for name, tensor in network.state_dict().items()
+        },
+        "loss": getattr(loss, "__name__", ""),
         "device": device.type,
         "by_products": helps_on(device, settings.precision),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "code": code,
-        "crops": crops.digest(),
+        "examples": examples.digest(),
     }
     return hashlib.sha256(json.dumps(about).encode()).hexdigest()
-
-
-class Feed:
-    """Hands out batches: from the device if all crops fit there, else from memory or the store."""
-
-    def __init__(self, crops: CropStore, labels: NDArray[np.integer], device: torch.device) -> None:
-        """Put the crops on the device if they are all in memory and leave it half of its own."""
-        self.device = device
-        self._crops = crops
-        self._targets = torch.from_numpy(labels.astype(np.int64)).to(device)
-        self._resident: Tensor | None = None
-        if device.type == "cuda" and (crops.kept_at >= 0).all():
-            free_bytes, _ = torch.cuda.mem_get_info(device)
-            if crops.kept.nbytes < free_bytes / 2:
-                self._resident = torch.from_numpy(crops.kept).to(device).flatten(0, 1)
-
-    def leave_device(self) -> bool:
-        """Take the crops from the device; True if they were there."""
-        was_resident = self._resident is not None
-        self._resident = None
-        return was_resident
-
-    def batches(
-        self, numbers: NDArray[np.int64], size: int, title: str
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield grey levels (n, 1, px, px), float32, and class indices (n,) of numbered crops."""
-        rows = self._targets[torch.from_numpy(numbers // self._crops.shape[1]).to(self.device)]
-        of_device = (
-            torch.from_numpy(numbers).to(self.device) if self._resident is not None else None
-        )
-        starts = range(0, len(numbers), size)
-        for start in tqdm(starts, title, unit="batch", leave=False, disable=None):
-            batch = slice(start, start + size)
-            if self._resident is not None and of_device is not None:
-                grey = self._resident[of_device[batch]]
-            else:
-                grey = torch.from_numpy(self._crops.take(numbers[batch])).to(self.device)
-            yield grey.unsqueeze(1).float(), rows[batch]
 
 
 def _train_epoch(
@@ -548,65 +576,57 @@ def _train_epoch(
     order: NDArray[np.int64],
     settings: TrainingSettings,
     epoch: int,
+    loss: Loss,
 ) -> tuple[float, float]:
     """Take one step for each batch; return mean loss and accuracy over the crops as they came."""
     network.train()
     totals = torch.zeros(2, dtype=torch.float64, device=feed.device)  # read once, at the end
     noise = torch.Generator(feed.device)
     noise.manual_seed(derive_seed(settings.config_seed, "network", settings.seed, "noise", epoch))
-    for grey, target in feed.batches(order, settings.batch_size, f"epoch {epoch}"):
+    for grey, target, side in feed.batches(order, settings.batch_size, f"epoch {epoch}"):
         with torch.autocast(feed.device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
-            scores = network(with_noise(grey, settings.noise_grey_levels, noise))
-        loss = nn.functional.cross_entropy(scores.float(), target)
+            noisy = with_noise(grey, settings.noise_grey_levels, noise)
+            outputs = outputs_of(network, noisy, *side)
+        of_batch = loss(outputs.float(), target)
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        of_batch.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        right = (scores.argmax(dim=1) == target).sum()
-        totals += torch.stack((loss.detach().double() * len(target), right.double()))
+        right = (outputs.argmax(dim=1) == target).sum()
+        totals += torch.stack((of_batch.detach().double() * len(target), right.double()))
     loss_sum, n_right = totals.tolist()
     return loss_sum / len(order), n_right / len(order)
 
 
 def _validate(
-    network: ResidualNetwork, feed: Feed, crops: NDArray[np.int64]
+    network: ResidualNetwork, feed: Feed, crops: NDArray[np.int64], loss: Loss
 ) -> tuple[float, float]:
-    """Return mean cross-entropy and accuracy over single crops."""
+    """Return mean loss and accuracy over single crops."""
     ready = folded(network)
     totals = torch.zeros(2, dtype=torch.float64, device=feed.device)
     with torch.inference_mode():
-        for grey, target in feed.batches(crops, _CROPS_PER_VALIDATION_BATCH, "validation"):
-            scores = ready(grey)
-            loss = nn.functional.cross_entropy(scores, target, reduction="sum")
-            right = (scores.argmax(dim=1) == target).sum()
-            totals += torch.stack((loss.double(), right.double()))
+        for grey, target, side in feed.batches(crops, _CROPS_PER_VALIDATION_BATCH, "validation"):
+            outputs = outputs_of(ready, grey, *side)
+            of_batch = loss(outputs, target, reduction="sum")
+            right = (outputs.argmax(dim=1) == target).sum()
+            totals += torch.stack((of_batch.double(), right.double()))
     loss_sum, n_right = totals.tolist()
     return loss_sum / len(crops), n_right / len(crops)
 
 
-def _check(
-    crops: CropStore,
-    labels: NDArray[np.integer],
-    parts: NDArray[np.str_],
-    settings: TrainingSettings,
-    classes: list[str],
-) -> None:
-    if not len(crops) == len(labels) == len(parts):
-        raise BadInputError(
-            f"{len(crops)} maps have crops, {len(labels)} a label and {len(parts)} a part"
-        )
-    if settings.crops_per_map_per_epoch > crops.shape[1]:
+def _check(examples: Examples, settings: TrainingSettings, classes: Sequence[str] | None) -> None:
+    if settings.crops_per_map_per_epoch > examples.n_crops:
         raise BadInputError(
             f"crops_per_map_per_epoch is {settings.crops_per_map_per_epoch}",
-            allowed=f"1 to {crops.shape[1]}, the crops of a map",
+            allowed=f"1 to {examples.n_crops}, the crops of a map",
         )
-    empty = [part for part in PARTS if not (parts == part).any()]
+    empty = [part for part in PARTS if not (examples.parts == part).any()]
     if empty:
         raise BadInputError(
             f"no map is in {' and '.join(empty)}", where="split", way_out="make more specimens"
         )
     for part in ("train", "validation"):
-        present = set(labels[parts == part].tolist())
-        missing = [name for label, name in enumerate(classes) if label not in present]
+        present = set(examples.targets.numpy()[examples.parts == part].tolist())
+        missing = [name for label, name in enumerate(classes or ()) if label not in present]
         if missing:
             raise BadInputError(
                 f"no map of {part} is of class {' or '.join(missing)}",
