@@ -59,7 +59,7 @@ def run_script(
     job = Snakemake(
         _input_files(input or {}),
         OutputFiles(fromdict=dict(output)),
-        Params(fromdict=dict(params or {})),
+        Params(fromdict={"code": "", **(params or {})}),
         Wildcards(fromdict=dict(wildcards or {})),
         1,
         ResourceList(fromdict={"gpu": 0, "crops_mb": 1}),

@@ -242,7 +242,7 @@ def test_channels_and_correlations_are_compared_with_the_picture_alone(here, pla
             f"fit_{experiment}",
             input={**DATASET, **more},
             output={"predictions": fitted},
-            params={"training": FITTED, "code": "", **ON_CPU},
+            params={"training": FITTED, **ON_CPU},
         )
         run_script(
             "compare_models",
@@ -267,7 +267,6 @@ def test_prior_strain_is_read_as_a_number(here):
             "unseen": [0.01],
             "level": 0.5,
             "training": FITTED,
-            "code": "",
             "resamples": 100,
             "settings": STRICT,
             **ON_CPU,
