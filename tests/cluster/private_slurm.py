@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -15,8 +16,11 @@ PROGRAMS = (
     *("slurmctld", "slurmd", "slurmdbd", "sbatch", "sacct", "munged"),
     *("mariadbd", "mariadb-install-db"),
 )
+ROOT = Path(__file__).parents[2]
 # Nobody has so much: it is what jobs may ask for, all of them together.
 MEMORY_MB = 32000
+# Longest wait for packages that are loaded.
+LOADING_S = 90
 
 
 class NoSlurmError(Exception):
@@ -28,7 +32,8 @@ def require_programs():
     os.environ["PATH"] += ":/usr/sbin:/sbin"
     missing = [program for program in PROGRAMS if not shutil.which(program)]
     if missing and os.geteuid() == 0 and shutil.which("apt-get"):
-        _install()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            _install()
         missing = [program for program in PROGRAMS if not shutil.which(program)]
     if missing:
         raise NoSlurmError(f"not installed: {', '.join(missing)}")
@@ -50,16 +55,18 @@ def _install():
             ["apt-get", *options, *arguments],
             env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            # No pipe: apt's own processes may keep it open, and be waited for after the timeout.
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
             timeout=seconds,
             check=False,
         ).returncode
 
     wanted = ("install", "-y", "--no-install-recommends", *PACKAGES)
     # Loading alone may be cut short; cutting an installation short would leave it broken.
-    if apt_get(*wanted, "--download-only", seconds=90):
+    if apt_get(*wanted, "--download-only", seconds=LOADING_S):
         apt_get("update", seconds=60)
-        if apt_get(*wanted, "--download-only", seconds=90):
+        if apt_get(*wanted, "--download-only", seconds=LOADING_S):
             return
     apt_get(*wanted, "--no-download", seconds=300)
 
@@ -73,17 +80,43 @@ def free_ports(count):
         return [one.getsockname()[1] for one in sockets]
 
 
+def processes_of(configuration):
+    """Return what was started for this `slurm.conf`, jobs included: folders of /proc."""
+    mine, found = f"SLURM_CONF={configuration}".encode(), []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if mine in (process / "environ").read_bytes().split(b"\0"):
+                found.append(process)
+    return found
+
+
+def kill_all(processes):
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(process.name), signal.SIGKILL)
+
+
+def kill_when_the_tests_end(configuration):
+    """Wait for the end of the input, which tests that are killed close too; leave nothing."""
+    sys.stdin.read()
+    while found := processes_of(configuration):
+        kill_all(found)
+        time.sleep(0.1)
+
+
 class PrivateSlurm:
     """Munge, MariaDB, slurmdbd, slurmctld and slurmd, every file of theirs below `folder`."""
 
     def __init__(self, folder):
         self.folder = Path(folder)
         self.daemons = {}
+        self.guard = None
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("SLURM_")},
             "SLURM_CONF": str(self.folder / "slurm.conf"),
             "MYSQL_UNIX_PORT": str(self.folder / "mysql.sock"),
-            "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}",
+            "PATH": f"{self.folder / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT / "src"),
         }
 
     def call(self, *command, timeout=10):
@@ -99,12 +132,10 @@ class PrivateSlurm:
         ).stdout
 
     def _daemon(self, *command):
-        # In the foreground (-D, -F), so that its id is known and it is ours to end. It also ends by
-        # itself when the tests are killed.
-        with_tests = ("setpriv", "--pdeathsig", "TERM") if shutil.which("setpriv") else ()
+        # In the foreground (-D, -F), so that its id is known and it is ours to end.
         with (self.folder / f"{command[0]}.out").open("ab") as out:
             self.daemons[command[0]] = subprocess.Popen(
-                (*with_tests, *command),
+                command,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
@@ -124,6 +155,11 @@ class PrivateSlurm:
 
     def start(self):
         """Start the daemons and wait for a node that takes jobs."""
+        self.guard = subprocess.Popen(
+            [sys.executable, __file__, self.environment["SLURM_CONF"]],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        )
         self._write_configuration()
         self._start_munge()
         self._start_database()
@@ -159,14 +195,14 @@ class PrivateSlurm:
     def kill_node(self):
         """End the node and all that runs on it, and let the controller know that it is down."""
         self.kill("slurmd")
-        mine = f"SLURM_CONF={self.environment['SLURM_CONF']}".encode()
-        for process in Path("/proc").glob("[0-9]*"):
+        on_node = []
+        for process in processes_of(self.environment["SLURM_CONF"]):
             with contextlib.suppress(OSError):
                 environment = (process / "environ").read_bytes().split(b"\0")
                 of_a_job = any(one.startswith(b"SLURM_JOB_ID=") for one in environment)
-                step = (process / "comm").read_text().startswith("slurmstepd")
-                if mine in environment and (of_a_job or step):
-                    os.kill(int(process.name), signal.SIGKILL)
+                if of_a_job or (process / "comm").read_text().startswith("slurmstepd"):
+                    on_node.append(process)
+        kill_all(on_node)
         self.call(
             "scontrol", "update", f"NodeName={socket.gethostname()}", "State=DOWN", "Reason=killed"
         )
@@ -265,6 +301,7 @@ AccountingStorageHost=127.0.0.1
 AccountingStoragePort={accounting}
 AccountingStoragePass={folder}/munge.sock
 AccountingStoreFlags=job_comment
+AccountingStorageTRES=gres/gpu
 GresTypes=gpu
 NodeName={host} NodeAddr=127.0.0.1 Port={node} CPUs=2 RealMemory={MEMORY_MB} Gres=gpu:1 \\
     State=UNKNOWN
@@ -293,3 +330,9 @@ PartitionName=main Nodes=ALL Default=YES MaxTime=UNLIMITED DefaultTime=00:10:00 
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(daemon.pid, signal.SIGKILL)
                 daemon.wait()
+        if self.guard:
+            self.guard.communicate(timeout=30)
+
+
+if __name__ == "__main__":
+    kill_when_the_tests_end(sys.argv[1])

@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
+from private_slurm import ROOT
 
-ROOT = Path(__file__).parents[2]
 LIMIT_S = 120
 
 
@@ -38,12 +38,7 @@ def started(slurm, folder, *arguments):
                 *("--default-resources", "slurm_account=lab", "slurm_partition=main"),
             ],
             cwd=folder,
-            env={
-                **slurm.environment,
-                "PYTHONPATH": str(ROOT / "src"),
-                "PATH": f"{slurm.folder / 'bin'}:{Path(sys.executable).parent}:"
-                f"{slurm.environment['PATH']}",
-            },
+            env=slurm.environment,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
