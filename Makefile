@@ -10,7 +10,7 @@ PROFILE ?= $(if $(filter-out 0,$(GPUS)),gpu,default)
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 PIP_INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c envs/constraints.txt
 
-.PHONY: run status test check fuzz faults config/README.md bench-reading bench-rendering bench-specimens bench-networks bench-networks-memory bench-baseline bench-scale verify
+.PHONY: run status test test-cluster check fuzz faults config/README.md bench-reading bench-rendering bench-specimens bench-networks bench-networks-memory bench-baseline bench-scale verify
 
 run: $(VENV)/.installed
 	snakemake --cores $(CORES) --workflow-profile profiles/$(PROFILE) $(if $(filter gpu,$(PROFILE)),--resources gpu=$(GPUS))
@@ -31,6 +31,10 @@ check:
 	snakefmt --check Snakefile workflow
 	snakemake --lint
 	python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+# The whole smoke preset through a private Slurm besides the short tests of `make test`.
+test-cluster: $(VENV)/.installed-test
+	python -m pytest -n 0 -m "slow or not slow" tests/cluster
 
 # Damaged files against the map readers, for so many seconds.
 SECONDS ?= 60
