@@ -136,23 +136,34 @@ def test_split_reads_back_in_manifest_order_and_repeats_bit_for_bit(study, split
     assert read_split(out, read_manifest(manifest)).tolist() == table["part"].tolist()
 
 
-def test_too_few_specimens_name_subset_class_part_and_way_out(tmp_path):
-    jsons = write_small_maps(tmp_path, specimens=2)
-    manifest = tmp_path / "manifest.csv"
-    build_manifest(
-        jsons,
-        tmp_path,
-        manifest,
-        classes=CLASSES,
-        scalar="equivalent",
-        range_floor=1e-6,
-    )
-    for split in ("profile", "specimen"):
-        with pytest.raises(BadInputError) as caught:
-            build_split(manifest, tmp_path / "s.csv", split=split, seed=0)
-        for words in (r"w0030-s2", r"class 0\.\d+ for (train|validation|test)", "per_subset"):
-            assert re.search(words, str(caught.value))
+def manifest_of(folder, jsons):
+    manifest = folder / "manifest.csv"
+    build_manifest(jsons, folder, manifest, classes=CLASSES, scalar="equivalent", range_floor=1e-6)
+    return manifest
+
+
+@pytest.mark.parametrize("split", ["profile", "specimen"])
+def test_a_class_that_nothing_trains_or_validates_names_class_part_and_way_out(tmp_path, split):
+    manifest = manifest_of(tmp_path, write_small_maps(tmp_path, widths_nm=(30.0,), specimens=1))
+    with pytest.raises(BadInputError) as caught:
+        build_split(manifest, tmp_path / "s.csv", split=split, seed=0)
+    for words in (r"class 0\.\d+.* for (train|validation|test)", "per_subset"):
+        assert re.search(words, str(caught.value))
     assert not (tmp_path / "s.csv").exists()
+
+
+@pytest.mark.parametrize("split", ["profile", "specimen"])
+def test_a_subset_of_one_specimen_is_dealt_out_and_what_it_lacks_is_logged(tmp_path, split, caplog):
+    whole = write_small_maps(tmp_path, widths_nm=(30.0,), specimens=8)
+    alone = build_split(manifest_of(tmp_path, whole), tmp_path / "s.csv", split=split, seed=0)
+    thin = write_small_maps(tmp_path, widths_nm=(40.0,), specimens=1)
+    caplog.clear()
+    both = build_split(manifest_of(tmp_path, whole + thin), tmp_path / "s.csv", split=split, seed=0)
+    assert "w0040-s2" in caplog.text
+    assert "w0030-s2" not in caplog.text
+    of_thin = both["specimen_id"].str.startswith("w0040-s2")
+    assert of_thin.sum() == 6
+    pd.testing.assert_frame_equal(both[~of_thin].reset_index(drop=True), alone)
 
 
 def test_unknown_split_and_fractions_out_of_range_are_refused(study):

@@ -63,7 +63,8 @@ def build_split(
     Raises
     ------
     BadInputError
-        A setting is out of range, or a subset lacks a class in some part.
+        A setting is out of range, or a class is missing from training or validation, or nothing
+        tests. What a subset of fewer than three specimens lacks is logged.
     """
     if split not in SPLITS:
         raise BadInputError(f"split {split!r}", allowed=" or ".join(SPLITS))
@@ -80,7 +81,7 @@ def build_split(
         deal(number, stratum=tuple(stratum))
         for number, *stratum in manifest[["specimen", *strata]].itertuples(index=False, name=None)
     ]
-    _check_every_class_in_every_part(manifest, table["part"], where=manifest_csv)
+    _check_parts(manifest, table["part"], where=manifest_csv)
     write_csv(out_csv, table)
     counts = table["part"].value_counts()
     _log.info("split %s: %s", split, ", ".join(f"{part} {counts[part]}" for part in PARTS))
@@ -180,17 +181,26 @@ def _share(count: int, fraction: float, *, least_of: int) -> int:
     return min(share, max(0, count - 1))
 
 
-def _check_every_class_in_every_part(
-    manifest: pd.DataFrame, part: pd.Series[str], *, where: str | Path
-) -> None:
+def _check_parts(manifest: pd.DataFrame, part: pd.Series[str], *, where: str | Path) -> None:
+    """Refuse what nothing can be learned or measured from; name what a thin subset leaves out."""
     counts = manifest.groupby(["subset", "strain_path", part.rename("part")]).size()
-    for subset in manifest["subset"].unique():
-        for strain_path in classes_of(manifest):
-            for name in PARTS:
-                if not counts.get((subset, strain_path, name), 0):
-                    raise BadInputError(
-                        f"subset {subset} has no map of class {strain_path} for {name}",
-                        where=where,
-                        allowed="every class of every subset in train, validation and test",
-                        way_out="simulate more specimens of each subset (per_subset >= 3)",
-                    )
+    classes = classes_of(manifest)
+    for name in PARTS:
+        found = set(manifest.loc[part == name, "strain_path"])
+        lacking = [path for path in classes if path not in found]
+        if lacking and not (name == "test" and found):
+            raise BadInputError(
+                f"no map of class {', '.join(lacking)} for {name}",
+                where=where,
+                allowed="every class in train and validation, any in test",
+                way_out="simulate more specimens of each subset (per_subset >= 3)",
+            )
+    gaps = [
+        f"{subset}: {path} for {name}"
+        for subset in manifest["subset"].unique()
+        for path in classes
+        for name in PARTS
+        if not counts.get((subset, path, name), 0)
+    ]
+    if gaps:
+        _log.warning("subsets too small for every class in every part; %s", "; ".join(gaps))
