@@ -409,16 +409,13 @@ def estimate_paper_set(by_width, too_slow):
     """Core-hours of the whole paper-scale set; unmeasured widths as expected.
 
     ``too_slow``: seconds that a specimen took at least, by width in nm, where it was given up. None
-    where those contradict the extrapolation.
+    then: what narrower widths let expect says little of one that came to no end.
     """
     widths, seconds, exponent = mean_seconds(by_width)
-    for width, least in too_slow.items():
-        if (expected_seconds(by_width, width) or 0.0) < least:
-            print(
-                f"the whole set of the paper: no estimate, {width:g} nm took longer than the "
-                f"narrower widths let expect"
-            )
-            return None, exponent
+    if too_slow:
+        given_up = ", ".join(f"{width:g} nm after {least:g} s" for width, least in too_slow.items())
+        print(f"the whole set of the paper: no estimate, given up were {given_up}")
+        return None, exponent
     hours, guessed = 0.0, []
     for width in PAPER_WIDTHS_NM:
         if width in by_width:
