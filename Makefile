@@ -10,7 +10,7 @@ PROFILE ?= $(if $(filter-out 0,$(GPUS)),gpu,default)
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 PIP_INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c envs/constraints.txt
 
-.PHONY: run status test test-cluster check fuzz faults config/README.md bench-reading bench-rendering bench-specimens bench-networks bench-networks-memory bench-baseline bench-scale verify
+.PHONY: run status test test-cluster check fuzz fuzz-guided faults config/README.md bench-reading bench-rendering bench-specimens bench-networks bench-networks-memory bench-baseline bench-scale verify
 
 run: $(VENV)/.installed
 	snakemake --cores $(CORES) --workflow-profile profiles/$(PROFILE) $(if $(filter gpu,$(PROFILE)),--resources gpu=$(GPUS))
@@ -40,6 +40,10 @@ test-cluster: $(VENV)/.installed-test
 SECONDS ?= 60
 fuzz:
 	STRAINPRINT_FUZZ_SECONDS=$(SECONDS) python -m pytest tests/fuzz
+
+# The same, led by coverage; keeps its corpus and what it finds in .fuzz. Needs the extra [fuzz].
+fuzz-guided:
+	python tests/fuzz/fuzz_readers_guided.py -max_total_time=$(SECONDS)
 
 # Kills, full disks, forbidden folders, damaged files and lack of memory against the smoke preset;
 # the last line is JSON. FAULT_OPTIONS="--kinds kill" for one kind.

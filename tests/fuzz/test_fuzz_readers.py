@@ -5,28 +5,18 @@ few seconds, with the same seeds every time.
 """
 
 import os
-import re
-import resource
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
-from dialects import DIALECTS, true_field
+from reader_oracle import check_memory, peak_memory, usable, write_samples
 
 from strainprint.errors import BadInputError
-from strainprint.maps.declaration import KEYS, checked_declaration, read_declaration
-from strainprint.maps.measured_map import as_strain_map, write_measured_map
-from strainprint.maps.readers.recognise import read_map
+from strainprint.maps.declaration import KEYS, read_declaration
 
 SECONDS = float(os.environ.get("STRAINPRINT_FUZZ_SECONDS", "5"))
-LONGEST_S = 20.0
-MOST_MEMORY = 1 << 30
 
 MAGIC = (
     b"", b"\x89HDF\r\n\x1a\n", b"MATLAB 7.3 MAT-file", b"MATLAB 5.0 MAT-file" + b" " * 107 + b"IM",
@@ -42,26 +32,7 @@ TOKENS = (
 
 @pytest.fixture(scope="module")
 def samples(tmp_path_factory):
-    """A valid file of every dialect, its companion and its declaration."""
-    folder = tmp_path_factory.mktemp("samples")
-    field = true_field(columns=8, rows=7)
-    found = []
-    for name, write in DIALECTS.items():
-        (folder / name).mkdir()
-        path, declaration = write(field, folder / name)
-        ctf = path.with_suffix(".ctf")
-        found.append(
-            (path, path.read_bytes(), ctf.read_bytes() if ctf.exists() else None, declaration)
-        )
-        if name == "dice":
-            own = path.with_suffix(".h5")
-            write_measured_map(own, read_map(path, checked_declaration(declaration, path)))
-            found.append((own, own.read_bytes(), None, {}))
-    array = np.arange(1.0, 57.0, dtype=np.float32).reshape(7, 8)
-    np.save(folder / "array.npy", array)
-    load = {"loading_axis": "x", "loading_sense": "tension"}
-    found.append((folder / "array.npy", (folder / "array.npy").read_bytes(), None, load))
-    return found
+    return write_samples(tmp_path_factory.mktemp("samples"))
 
 
 @st.composite
@@ -87,32 +58,6 @@ def damaged(draw, content: bytes) -> bytes:
     return bytes(data)
 
 
-def usable(path, declaration):
-    """Read; return the map, None where it was refused as it must be."""
-    begin = time.process_time()
-    try:
-        measured = read_map(path, checked_declaration(declaration, path.with_suffix(".yaml")))
-    except BadInputError as error:
-        assert str(path.parent) in str(error)
-        assert len(str(error)) < 5000
-        # What no reader foresaw is an error of the reader.
-        assert not re.search(r"unexpected \w+ in reader", str(error))
-        measured = None
-    # Of the processor: other work on the machine is not the reader's.
-    assert time.process_time() - begin < LONGEST_S
-    if measured is not None:
-        valid = measured.valid
-        assert valid.any()
-        assert (measured.flags[~valid] != 0).all()
-        assert all(values.dtype == np.float32 for values in measured.fields.values())
-        if "intensity" not in measured.fields:
-            try:
-                as_strain_map(measured, path)
-            except BadInputError as error:
-                assert str(path) in str(error)
-    return measured
-
-
 def explore(check, seconds):
     """Run a property again and again with new seeds until the time is over."""
     quiet = settings(
@@ -122,12 +67,11 @@ def explore(check, seconds):
         suppress_health_check=list(HealthCheck),
     )
     end, number = time.monotonic() + seconds, 0
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_memory()
     while number == 0 or time.monotonic() < end:
         seed(number)(quiet(given(st.data())(check)))()
         number += 1
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
-    assert grown < MOST_MEMORY
+    check_memory(before)
 
 
 def test_damaged_files_of_every_tool_give_a_map_or_one_error(samples, tmp_path):

@@ -44,6 +44,7 @@ def test_conda_file_asks_for_what_pyproject_asks_for():
         *project()["dependencies"],
         *project()["optional-dependencies"]["test"],
         *project()["optional-dependencies"]["cluster"],
+        *project()["optional-dependencies"]["fuzz"],
     ],
 )
 def test_every_requirement_is_pinned_within_its_bound(requirement):

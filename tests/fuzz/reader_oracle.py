@@ -1,0 +1,77 @@
+"""What both fuzzers start from and hold the readers to: a map or one clear error, within bounds."""
+
+import re
+import resource
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
+from dialects import DIALECTS, true_field
+
+from strainprint.errors import BadInputError
+from strainprint.maps.declaration import checked_declaration
+from strainprint.maps.measured_map import as_strain_map, write_measured_map
+from strainprint.maps.readers.recognise import read_map
+
+LONGEST_S = 20.0
+MOST_MEMORY = 1 << 30
+
+
+def write_samples(folder):
+    """A valid file of every dialect, its bytes, those of its companion and its declaration."""
+    field = true_field(columns=8, rows=7)
+    found = []
+    for name, write in DIALECTS.items():
+        (folder / name).mkdir(exist_ok=True)
+        path, declaration = write(field, folder / name)
+        ctf = path.with_suffix(".ctf")
+        found.append(
+            (path, path.read_bytes(), ctf.read_bytes() if ctf.exists() else None, declaration)
+        )
+        if name == "dice":
+            own = path.with_suffix(".h5")
+            write_measured_map(own, read_map(path, checked_declaration(declaration, path)))
+            found.append((own, own.read_bytes(), None, {}))
+    array = np.arange(1.0, 57.0, dtype=np.float32).reshape(7, 8)
+    np.save(folder / "array.npy", array)
+    load = {"loading_axis": "x", "loading_sense": "tension"}
+    found.append((folder / "array.npy", (folder / "array.npy").read_bytes(), None, load))
+    return found
+
+
+def usable(path, declaration):
+    """Read; return the map, None where it was refused as it must be."""
+    begin = time.process_time()
+    try:
+        measured = read_map(path, checked_declaration(declaration, path.with_suffix(".yaml")))
+    except BadInputError as error:
+        assert str(path.parent) in str(error)
+        assert len(str(error)) < 5000
+        # What no reader foresaw is an error of the reader.
+        assert not re.search(r"unexpected \w+ in reader", str(error))
+        measured = None
+    # Of the processor: other work on the machine is not the reader's.
+    assert time.process_time() - begin < LONGEST_S
+    if measured is not None:
+        valid = measured.valid
+        assert valid.any()
+        assert (measured.flags[~valid] != 0).all()
+        assert all(values.dtype == np.float32 for values in measured.fields.values())
+        if "intensity" not in measured.fields:
+            try:
+                as_strain_map(measured, path)
+            except BadInputError as error:
+                assert str(path) in str(error)
+    return measured
+
+
+def peak_memory():
+    """The most bytes that this process has held so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def check_memory(before):
+    assert peak_memory() - before < MOST_MEMORY
