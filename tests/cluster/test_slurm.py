@@ -122,6 +122,7 @@ def test_a_gpu_is_asked_for_by_gpus_or_by_gres(done):
     assert (done / "by_gres.txt").read_text() == "0 gpu:1"
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_without_what_it_had_finished(slurm, folder):
     (folder / "hold-second").touch()
     with started(slurm, folder, "chain") as run:
@@ -152,6 +153,7 @@ def test_the_job_of_a_node_that_died_runs_again_under_its_number(slurm, folder):
     assert "NODE_FAIL" in {job[1] for job in jobs(slurm, folder, "--duplicates")}
 
 
+@pytest.mark.slow
 def test_an_outage_of_accounting_is_waited_out_or_ends_the_run(slurm, folder, tmp_path):
     hasty = stand_in(tmp_path / "hasty")
     for one in (folder, hasty):
@@ -179,6 +181,7 @@ def test_an_outage_of_accounting_is_waited_out_or_ends_the_run(slurm, folder, tm
     booked(slurm, hasty, "CANCELLED")
 
 
+@pytest.mark.slow
 def test_an_outage_of_the_controller_is_waited_out(slurm, folder, tmp_path):
     (folder / "hold-first").touch()
     later = stand_in(tmp_path / "later")
