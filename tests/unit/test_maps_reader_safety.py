@@ -296,3 +296,20 @@ def test_what_no_reader_foresaw_is_still_one_error(tmp_path, monkeypatch):
 
     monkeypatch.setattr("strainprint.maps.readers.dice.read_columns", broken)
     refused(path, "unexpected ZeroDivisionError in reader dice: by surprise")
+
+
+@pytest.mark.parametrize("size", [0, 2**64 - 1])
+def test_a_heap_that_the_hdf5_library_walks_without_end_is_refused(tmp_path, size):
+    """Found by coverage-guided fuzzing: the library never came back from reading the text."""
+    path = tmp_path / "map.h5"
+    with h5py.File(path, "w") as handle:
+        handle.attrs["format"] = "some text"
+    data = bytearray(path.read_bytes())
+    heap = data.index(b"GCOL")
+    # The heap's one text, of 9 bytes in 16, after its head of 16 bytes; then the free space.
+    free = heap + 16 + 16 + 16
+    assert struct.unpack_from("<H", data, free) == (0,)
+    struct.pack_into("<Q", data, free + 8, size)
+    path.write_bytes(data)
+    with pytest.raises(BadInputError, match="global heap of the HDF5 file is damaged"):
+        read_map(path, checked_declaration({}, path))

@@ -7,6 +7,8 @@ other files), data that are no plain numbers, and arrays that unpack to far more
 from __future__ import annotations
 
 import math
+import mmap
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,12 +22,14 @@ from strainprint.maps.readers.reading import Source, check_size
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _LARGEST_TEXT = 1 << 16
+_HEAP = b"GCOL\x01\0\0\0"
 
 
 @contextmanager
 def open_hdf5(source: Source) -> Iterator[h5py.File]:
     """Open for reading; whatever the HDF5 library raises becomes one BadInputError."""
     try:
+        _check_heaps(source)
         with h5py.File(source.path, "r") as handle:
             yield handle
     except BadInputError:
@@ -38,6 +42,34 @@ def open_hdf5(source: Source) -> Iterator[h5py.File]:
         ) from error
     except MemoryError as error:
         raise BadInputError("claims more data than there is memory", where=source.path) from error
+
+
+def _check_heaps(source: Source) -> None:
+    """Refuse a global heap (where texts lie) that the HDF5 library would walk without end.
+
+    Source: HDF5 file format specification 3.0, III.E. The library steps from object to object by
+    the size that each states, and cannot be interrupted. ASSUME: lengths have 8 bytes, as h5py and
+    MATLAB write them.
+    """
+    if source.size == 0:
+        return
+    with open(source.path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as m:
+        begin = m.find(_HEAP)
+        while begin >= 0:
+            head = m[begin + 8 : begin + 16]
+            end = min(begin + int.from_bytes(head, "little"), len(m))
+            at = begin + 16
+            while at + 16 <= end:
+                index, size = struct.unpack("<H6xQ", m[at : at + 16])
+                step = size if index == 0 else 16 + (size + 7) // 8 * 8
+                if not 0 < step <= end - at:
+                    raise BadInputError(
+                        f"a global heap of the HDF5 file is damaged at byte {at}",
+                        where=source.path,
+                        way_out="copy or export the file again",
+                    )
+                at += step
+            begin = m.find(_HEAP, begin + 1)
 
 
 def member(source: Source, group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset | None:
