@@ -24,19 +24,16 @@ def counts(parts: list[str]) -> tuple[int, int, int]:
     return tuple(parts.count(part) for part in ("train", "validation", "test"))
 
 
+def manifest_of(folder, jsons):
+    manifest = folder / "manifest.csv"
+    build_manifest(jsons, folder, manifest, classes=CLASSES, scalar="equivalent", range_floor=1e-6)
+    return manifest
+
+
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
     root = tmp_path_factory.mktemp("results")
-    jsons = write_small_maps(root, specimens=8)
-    manifest = root / "audited/dataset/manifest.csv"
-    build_manifest(
-        jsons,
-        root,
-        manifest,
-        classes=CLASSES,
-        scalar="equivalent",
-        range_floor=1e-6,
-    )
+    manifest = manifest_of(root, write_small_maps(root, specimens=8))
     return root, manifest
 
 
@@ -134,12 +131,6 @@ def test_split_reads_back_in_manifest_order_and_repeats_bit_for_bit(study, split
     assert out.read_bytes() == again.read_bytes()
     assert list(table.columns) == ["map_id", "specimen_id", "part"]
     assert read_split(out, read_manifest(manifest)).tolist() == table["part"].tolist()
-
-
-def manifest_of(folder, jsons):
-    manifest = folder / "manifest.csv"
-    build_manifest(jsons, folder, manifest, classes=CLASSES, scalar="equivalent", range_floor=1e-6)
-    return manifest
 
 
 @pytest.mark.parametrize("split", ["profile", "specimen"])

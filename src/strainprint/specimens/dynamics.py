@@ -555,17 +555,16 @@ def _couple(
     rate: Array,
     weak: float,
     parent: Integers,
-) -> tuple[int, Integers, Integers, Array, Array]:
+) -> tuple[int, Integers, Integers, Array]:
     """Join what moves into clusters by the couplings that count.
 
-    Returns their number, the partners a < b of each, and the negative derivatives of the velocity
-    of a as b glides and of b as a does. ``rate`` holds the diagonal. Fills ``parent``.
+    Returns their number, the partners a < b of each, and the mean of the negative derivatives of
+    the velocity of a as b glides and of b as a does. ``rate`` holds the diagonal. Fills ``parent``.
     """
     n = len(moving)
     first = np.empty(n * 8, np.int64)
     second = np.empty(n * 8, np.int64)
-    forth = np.empty(n * 8)
-    back = np.empty(n * 8)
+    strength = np.empty(n * 8)
     count = 0
     for a in range(n):
         parent[a] = a
@@ -595,13 +594,12 @@ def _couple(
             if count == len(first):
                 first = np.append(first, first)
                 second = np.append(second, second)
-                forth = np.append(forth, forth)
-                back = np.append(back, back)
+                strength = np.append(strength, strength)
             first[count], second[count] = b, a
-            forth[count], back[count] = at_b, at_a
+            strength[count] = 0.5 * (at_b + at_a)
             count += 1
             parent[_find(parent, b)] = _find(parent, a)
-    return count, first, second, forth, back
+    return count, first, second, strength
 
 
 @inner
@@ -736,9 +734,7 @@ def _implicit_glide(
     size = np.empty(n, np.int64)
     weak = _WEAK_COUPLING
     while True:
-        count, first, second, forth, back = _couple(
-            lattice, pillar, pop, moving, rate, weak, parent
-        )
+        count, first, second, strength = _couple(lattice, pillar, pop, moving, rate, weak, parent)
         size[:] = 0
         for a in range(n):
             root[a] = _find(parent, a)
@@ -780,7 +776,7 @@ def _implicit_glide(
         c = coupling[cluster]
         while c >= 0:
             a, b = place_in[first[c]], place_in[second[c]]
-            matrix[a, b] = matrix[b, a] = 0.5 * (forth[c] + back[c])
+            matrix[a, b] = matrix[b, a] = strength[c]
             c = next_coupling[c]
         upper = np.empty((m, m))
         _factorise_stable(matrix, 1.0 / step, upper)

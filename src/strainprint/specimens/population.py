@@ -304,7 +304,7 @@ def exert(lattice: Lattice, pillar: Pillar, pop: Population, i: int, everywhere:
         for s in range(sources):
             pop.felt_at_source[s] += first[s] - pop.at_source[i, s]
             pop.at_source[i, s] = first[s]
-    count = _gather(pop.table, n, pop.table, i, wave * NEAR_NM, which, near)
+    count = _gather(pop.table, n, i, wave * NEAR_NM, which, near)
     slope_at(wave, core, pop.table, i, near, count, first)
     slope_of(wave, core, pop.table, i, near, count, second)
     if everywhere:
@@ -340,15 +340,13 @@ def exert(lattice: Lattice, pillar: Pillar, pop: Population, i: int, everywhere:
 
 
 @inner
-def _gather(
-    table: Array, n: int, of: Array, i: int, radius: float, which: Integers, near: Array
-) -> int:
-    """Copy the columns of a table that lie within ``radius`` of column i of the table ``of``.
+def _gather(table: Array, n: int, i: int, radius: float, which: Integers, near: Array) -> int:
+    """Copy the first n columns of a table as far as they lie within ``radius`` of column i.
 
     Fills ``which`` with their numbers; returns how many there are.
     """
     count = 0
-    x, y = of[X, i], of[Y, i]
+    x, y = table[X, i], table[Y, i]
     within = radius * radius
     for j in range(n):
         if (table[X, j] - x) ** 2 + (table[Y, j] - y) ** 2 <= within:
