@@ -142,7 +142,7 @@ def test_the_job_of_a_node_that_died_runs_again_under_its_number(slurm, folder):
     (folder / "hold-first").touch()
     with started(slurm, folder, "first") as run:
         wait_until(lambda: started_jobs(folder) == ["first"], folder)
-        ((number, *_),) = jobs(slurm, folder)
+        ((number, *_),) = booked(slurm, folder, "RUNNING")
         slurm.kill_node()
         (folder / "hold-first").unlink()
         slurm.start_node()

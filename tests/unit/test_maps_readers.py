@@ -7,7 +7,7 @@ from dialects import (
     WITHOUT_STRAIN,
     true_field,
 )
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from strainprint.maps.declaration import checked_declaration
@@ -76,6 +76,17 @@ def test_a_file_of_each_dialect_reads_back_as_the_truth(tmp_path, name):
     shear=st.floats(-0.02, 0.02),
     wave=st.floats(0.0, 0.2),
     hole=st.none() | st.tuples(st.floats(0.25, 0.75), st.floats(0.25, 0.75)),
+)
+@example(
+    # The normal strain is as small as the square of the shear: finite and small strain part there.
+    columns=8,
+    rows=8,
+    step_x=2,
+    step_y=2,
+    stretch=1e-4,
+    shear=0.015625,
+    wave=0.0,
+    hole=None,
 )
 def test_one_true_field_reads_back_the_same_from_every_dialect(tmp_path, step_x, step_y, **drawn):
     drawn["stretch"] += 1e-3 * (abs(drawn["stretch"]) < 1e-4)

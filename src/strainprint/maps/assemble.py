@@ -14,7 +14,7 @@ from scipy.ndimage import maximum_filter
 
 from strainprint.errors import BadInputError
 from strainprint.maps.declaration import Declaration, missing_keys
-from strainprint.maps.gauge import strain_from_displacement, virtual_gauge
+from strainprint.maps.gauge import MEASURES, Strain, strain_from_displacement, virtual_gauge
 from strainprint.maps.gridding import is_even, lay_points
 from strainprint.maps.measured_map import STRAINS, MeasuredMap
 from strainprint.maps.quality import (
@@ -348,42 +348,53 @@ def _check_against_displacement(
     rows, columns = fields["exx"].shape
     top, left = max(0, (rows - _CHECKED_POINTS) // 2), max(0, (columns - _CHECKED_POINTS) // 2)
     part = (slice(top, top + _CHECKED_POINTS), slice(left, left + _CHECKED_POINTS))
-    own = strain_from_displacement(
-        fields["u"][part],
-        fields["v"][part],
-        pitch_x=pitch_x,
-        pitch_y=pitch_y,
-        window_points=_CHECK_WINDOW,
-        measure="infinitesimal",
-    )
-    way_out = "or let it be computed from the displacement: recompute_window_points: 5"
+
+    def own(measure: str) -> Strain:
+        return strain_from_displacement(
+            fields["u"][part],
+            fields["v"][part],
+            pitch_x=pitch_x,
+            pitch_y=pitch_y,
+            window_points=_CHECK_WINDOW,
+            measure=measure,
+        )
+
+    small, *finite = MEASURES
+    infinitesimal = own(small)
     for name in STRAINS:
-        file, computed = fields[name][part], getattr(own, name)
-        both = np.isfinite(file) & np.isfinite(computed) & (own.flags == 0)
-        f, c = file[both].astype(np.float64), computed[both].astype(np.float64)
-        # Noise and a longer gauge lower the likeness more than the ratio of the sizes.
-        size_f, size_c = float(np.sqrt(f @ f)), float(np.sqrt(c @ c))
-        if len(f) < 25 or not size_f > 0 or not size_c > _LEAST_CHECKED_STRAIN * np.sqrt(len(c)):
-            continue
-        likeness, ratio = float(f @ c) / (size_f * size_c), size_f / size_c
-        said = None
-        if name == "exy" and likeness < -_CORRELATED:
-            said = "shear has the opposite sign: declare strain_y_axis the other way"
-        elif name == "exy" and likeness > _CORRELATED and 1.5 < ratio < 2.7:
-            said = "shear is twice as large: declare shear: engineering"
-        elif name == "exy" and likeness > _CORRELATED and 0.37 < ratio < 0.66:
-            said = "shear is half as large: declare shear: tensor"
-        elif abs(likeness) > _CORRELATED and not 0.37 < ratio < 2.7:
-            said = (
-                f"{name} is {ratio:.3g} times as large: check strain_unit, displacement_unit, "
-                "pixel_size_nm and y_axis"
-            )
-        if said is not None:
+        file = fields[name][part]
+        said = _contradiction(name, file, infinitesimal)
+        # Where a component is as small as the squares of others, measures part even in their sign.
+        if said and all(_contradiction(name, file, own(measure)) != "" for measure in finite):
             raise BadInputError(
                 f"the file's strain contradicts its displacement: {said}",
                 where=where,
-                way_out=way_out,
+                way_out="or let it be computed from the displacement: recompute_window_points: 5",
             )
+
+
+def _contradiction(name: str, file: NDArray[np.floating[Any]], own: Strain) -> str | None:
+    """Return how a component contradicts that of the displacement: "" not, None cannot be told."""
+    computed = getattr(own, name)
+    both = np.isfinite(file) & np.isfinite(computed) & (own.flags == 0)
+    f, c = file[both].astype(np.float64), computed[both].astype(np.float64)
+    # Noise and a longer gauge lower the likeness more than the ratio of the sizes.
+    size_f, size_c = float(np.sqrt(f @ f)), float(np.sqrt(c @ c))
+    if len(f) < 25 or not size_f > 0 or not size_c > _LEAST_CHECKED_STRAIN * np.sqrt(len(c)):
+        return None
+    likeness, ratio = float(f @ c) / (size_f * size_c), size_f / size_c
+    if name == "exy" and likeness < -_CORRELATED:
+        return "shear has the opposite sign: declare strain_y_axis the other way"
+    if name == "exy" and likeness > _CORRELATED and 1.5 < ratio < 2.7:
+        return "shear is twice as large: declare shear: engineering"
+    if name == "exy" and likeness > _CORRELATED and 0.37 < ratio < 0.66:
+        return "shear is half as large: declare shear: tensor"
+    if abs(likeness) > _CORRELATED and not 0.37 < ratio < 2.7:
+        return (
+            f"{name} is {ratio:.3g} times as large: check strain_unit, displacement_unit, "
+            "pixel_size_nm and y_axis"
+        )
+    return ""
 
 
 def _refuse_absurd(fields: dict[str, Any], where: object) -> None:
