@@ -5,7 +5,11 @@ The files that each step reads and writes are named in `strainprint.workflow.Pat
 
 from snakemake.utils import min_version
 
+from strainprint.config import check_config_files
+
 min_version("9.16")
+
+check_config_files([f"{workflow.basedir}/config/config.yaml", *workflow.configfiles])
 
 
 configfile: f"{workflow.basedir}/config/config.yaml"

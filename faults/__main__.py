@@ -43,8 +43,7 @@ def main() -> int:
         if bench is None:
             return 1
         outcomes = [
-            _outcome(bench, base, kind, kills=options.kills, seed=options.seed)
-            for kind in options.kinds
+            _outcome(bench, kind, kills=options.kills, seed=options.seed) for kind in options.kinds
         ]
     tried, survived = (sum(getattr(one, key) for one in outcomes) for key in ("tried", "survived"))
     print(
@@ -77,23 +76,22 @@ def _bench(base: Path) -> Bench | None:
     record.write_text(json.dumps({"took_s": took_s}))
     contents = calm.contents()
     print(f"undisturbed: {len(contents)} files", flush=True)
-    return Bench(calm, contents, Folder(base / "disturbed"), took_s, random.Random())
+    return Bench(calm, contents, Folder(base / "disturbed"), took_s, random.Random(), base)
 
 
-def _outcome(bench: Bench, base: Path, kind: str, *, kills: int, seed: int) -> Outcome:
+def _outcome(bench: Bench, kind: str, *, kills: int, seed: int) -> Outcome:
     """Try one kind, or go on with it; what is done is kept in the folder."""
-    record = base / f"{kind}.json"
+    record = bench.records / f"{kind}.json"
     outcome = Outcome(kind)
     if record.exists():
         outcome = Outcome(**json.loads(record.read_text()))
         outcome.where = Counter(outcome.where)
-    done = outcome.tried > 0 or bool(outcome.skipped)
-    while outcome.tried < kills if kind == "kill" else not done:
+    while outcome.tried < kills if kind == "kill" else not outcome.complete:
         # Rounds of kills differ, whether one call does them or several.
         bench.draw = random.Random(f"{seed}/{kind}/{outcome.tried}")
         _KINDS[kind](bench, outcome, kills)
-        record.write_text(json.dumps(vars(outcome)))
-        done = True
+        outcome.complete = True
+        bench.keep(outcome)
     print(outcome.lines(), flush=True)
     return outcome
 

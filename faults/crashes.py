@@ -83,7 +83,7 @@ def orphans(
 
     The call says which are still at work; when they are gone the next one finishes.
     """
-    for _ in range(moments):
+    for _ in bench.still_to_do(outcome, (f"moment {number}" for number in range(moments))):
         bench.reopen(*reopened)
         run, rules = bench.stopped_in_a_job()
         left = run.kill_head()

@@ -47,7 +47,8 @@ def damages(
     ``readers`` as of :func:`one_of_each_kind`. A store loses its largest file, too.
     """
     rough = bench.rough
-    for name, reader in readers.items():
+    for name in bench.still_to_do(outcome, readers):
+        reader = readers[name]
         rough.become(bench.undisturbed)
         lost = ("lost",) if (rough.path / name).is_dir() else ()
         for harm in (*harms, *lost):
@@ -92,8 +93,8 @@ def leftovers(bench: Bench, outcome: Outcome, *, wanted: dict[str, tuple[str, ..
     ``wanted``: pattern of such a file → results to begin without.
     """
     rough = bench.rough
-    for pattern, reopened in wanted.items():
-        bench.reopen(*reopened)
+    for pattern in bench.still_to_do(outcome, wanted):
+        bench.reopen(*wanted[pattern])
         run = rough.start()
         found: list[Path] = []
         while not found and not run.ended():
@@ -112,7 +113,7 @@ def notes(
 ) -> None:
     """Truncate what a run notes down for itself; the next finishes, or names the file."""
     rough = bench.rough
-    for pattern in names:
+    for pattern in bench.still_to_do(outcome, names):
         bench.reopen(*reopened)
         files = sorted(file for file in rough.path.glob(pattern) if file.is_file())
         for file in files:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from faults.runs import Folder, Run, tail
 
@@ -22,6 +25,10 @@ class Outcome:
         What happened instead, for each fault that was not survived.
     where
         What the faults hit, with how often.
+    done
+        What of the kind is finished, where it goes on with the rest after a stop.
+    complete
+        Whether all of it is finished.
     """
 
     kind: str
@@ -30,6 +37,8 @@ class Outcome:
     skipped: str = ""
     lost: list[str] = field(default_factory=list)
     where: Counter[str] = field(default_factory=Counter)
+    done: list[str] = field(default_factory=list)
+    complete: bool = False
 
     def count(self, survived: bool, what: str) -> None:
         """Count one fault; ``what`` is kept where it was not survived."""
@@ -64,6 +73,8 @@ class Bench:
         Seconds that the whole run takes.
     draw
         Where random moments come from.
+    records
+        The folder in which outcomes are kept.
     """
 
     undisturbed: Folder
@@ -71,6 +82,19 @@ class Bench:
     rough: Folder
     took_s: float
     draw: random.Random
+    records: Path
+
+    def keep(self, outcome: Outcome) -> None:
+        """Keep what was seen of a kind until now, so that a later call goes on from here."""
+        (self.records / f"{outcome.kind}.json").write_text(json.dumps(vars(outcome)))
+
+    def still_to_do(self, outcome: Outcome, items: Iterable[str]) -> Iterator[str]:
+        """Yield those items that are not done yet, and keep what was seen of each."""
+        for item in items:
+            if item not in outcome.done:
+                yield item
+                outcome.done.append(item)
+                self.keep(outcome)
 
     def finish(self, *targets: str) -> str:
         """Call again in the harmed folder; return how it ends otherwise than undisturbed, or ""."""

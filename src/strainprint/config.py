@@ -8,12 +8,13 @@ from __future__ import annotations
 import difflib
 import math
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from strainprint.errors import BadInputError
 from strainprint.specimens.bounds import check_fit
+from strainprint.specimens.naming import parse_subset, subset_name
 from strainprint.specimens.strain_path import strain_paths
 
 RESERVED_STUDIES = frozenset(
@@ -25,6 +26,59 @@ RESERVED_STUDIES = frozenset(
 """Study names that would collide with other folders of the results."""
 SEEN_BY = "seen_by_"
 """Beginning of the names of studies that the experiment ``instrument`` makes."""
+
+
+def check_config_files(files: Iterable[str | Path]) -> None:
+    """Refuse config files that YAML does not read, or of which it would drop a part in silence.
+
+    Raises
+    ------
+    BadInputError
+        The file, the line and what is wrong there: not UTF-8, not YAML, empty, no keys at the top,
+        a key that stands twice (YAML keeps the last, and all that stands under the first is lost).
+    """
+    import yaml
+
+    way_out = "see config/README.md"
+    for file in files:
+        try:
+            node = yaml.compose(Path(file).read_text(encoding="utf-8-sig"), yaml.SafeLoader)
+        except OSError as error:
+            raise BadInputError(f"not readable ({error.strerror})", where=file) from None
+        except UnicodeDecodeError as error:
+            raise BadInputError(
+                f"byte {error.start} is not UTF-8", where=file, way_out="save it as UTF-8"
+            ) from None
+        except yaml.YAMLError as error:
+            raise BadInputError(
+                f"not readable as YAML ({' '.join(str(error).split())})",
+                where=file,
+                way_out="indent with spaces, and close what was opened",
+            ) from None
+        if not isinstance(node, yaml.MappingNode):
+            raise BadInputError(
+                "holds no keys" if node is None else "has no keys at the top",
+                where=file,
+                allowed="keys and values, like seed: 1",
+                way_out=way_out,
+            )
+        _refuse_keys_twice(node, file, ())
+
+
+def _refuse_keys_twice(node: Any, file: str | Path, path: tuple[Any, ...]) -> None:
+    first: dict[str, int] = {}
+    pairs = node.value if node.id == "mapping" else ()
+    for key, value in pairs:
+        line = key.start_mark.line + 1
+        if key.value in first:
+            raise BadInputError(
+                f"the key {_key([*path, key.value])} stands in lines {first[key.value]} and "
+                f"{line}: YAML would drop what stands under the first",
+                where=file,
+                way_out="write all that belongs to it in one place",
+            )
+        first[str(key.value)] = line
+        _refuse_keys_twice(value, file, (*path, key.value))
 
 
 def checked_config(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -262,6 +316,14 @@ def _check_together(config: Mapping[str, Any]) -> None:
             where="config key experiment_settings",
             allowed="strains that are either trained on or not",
         )
+    for index, width_nm in enumerate(specimens["widths_nm"]):
+        named = parse_subset(subset_name(width_nm, 1))[0]
+        if named != width_nm:
+            raise BadInputError(
+                f"{width_nm!r} nm would be called, and simulated as, {named!r} nm",
+                where=f"config key specimens.widths_nm[{index}]",
+                allowed="widths of at most six digits",
+            )
     crystal = specimens["crystal"]
     check_fit(
         min(specimens["widths_nm"]),

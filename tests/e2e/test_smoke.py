@@ -196,7 +196,8 @@ class InOneFolder(Bench):
 def in_one_folder(smoke, tmp_path_factory):
     calm = Folder(smoke)
     rough = Folder(tmp_path_factory.mktemp("rough"))
-    return InOneFolder(calm, calm.contents(), rough, took_s=20.0, draw=random.Random(0))
+    records = tmp_path_factory.mktemp("records")
+    return InOneFolder(calm, calm.contents(), rough, 20.0, random.Random(0), records)
 
 
 @pytest.mark.parametrize("kind", FAULTS)

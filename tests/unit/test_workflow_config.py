@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from strainprint.config import checked_config, config_table, read_schema
+from strainprint.config import check_config_files, checked_config, config_table, read_schema
 from strainprint.dataset.splits import SPLITS
 from strainprint.errors import BadInputError
 from strainprint.maps.studies import STUDIES
@@ -150,6 +150,7 @@ BAD = [
     ({"specimens": {"width_nm": 125}}, "specimens.width_nm", "did you mean 'widths_nm'?"),
     ({"specimens": {"per_subset": "many"}}, "specimens.per_subset: the value 'many'", ">= 3"),
     ({"specimens": {"widths_nm": [125, 5]}}, "specimens.widths_nm[1]: the value 5", "in nm"),
+    ({"specimens": {"widths_nm": [62.5, 62.50001]}}, "specimens.widths_nm[1]", "six digits"),
     ({"seed": -1}, "seed: the value -1", "whole number, >= 0"),
     ({"seed": True}, "seed: the value True", "whole number"),
     ({"training": {"learning_rate": "1e-3"}}, "training.learning_rate", "write it with a dot"),
@@ -190,6 +191,41 @@ def test_a_bad_config_is_refused_by_name_with_the_way_out(config, names, says):
     assert names in str(caught.value)
     assert says in str(caught.value)
     assert len(str(caught.value)) < 700
+
+
+BAD_FILES = {
+    "tab": (b"training:\n\tbatch_size: 3\n", "line 2"),
+    "cut": (b"run: {seeds: [0,\n", "line 2"),
+    "empty": (b"# seed: 1\n", "holds no keys"),
+    "list": (b"- seed\n", "no keys at the top"),
+    "latin-1": (b"# f\xfcr\nseed: 1\n", "byte 3 is not UTF-8"),
+    "section twice": (b"run: {}\nseed: 1\nrun:\n  seeds: [1]\n", "run stands in lines 1 and 3"),
+    "key twice": (
+        b"maps:\n  instruments:\n    one: {step_px: 1, step_px: 2}\n",
+        "maps.instruments.one.step_px stands in lines 3 and 3",
+    ),
+}
+
+
+@pytest.mark.parametrize(("content", "says"), BAD_FILES.values(), ids=BAD_FILES)
+def test_a_config_file_that_yaml_reads_in_part_or_not_at_all_is_refused(tmp_path, content, says):
+    file = tmp_path / "my config.yaml"
+    file.write_bytes(content)
+    with pytest.raises(BadInputError) as caught:
+        check_config_files([file])
+    assert str(caught.value).startswith(f"{file}: ")
+    assert says in str(caught.value)
+
+
+def test_a_config_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(BadInputError, match=r"none.yaml: not readable \(No such file"):
+        check_config_files([tmp_path / "none.yaml"])
+
+
+def test_config_files_of_other_editors_and_with_one_key_in_several_sections_are_taken(tmp_path):
+    file = tmp_path / "my.yaml"
+    file.write_bytes(b"\xef\xbb\xbfrun: {seeds: [1]}\r\nexperiment_settings: {seeds: 2}\r\n")
+    check_config_files([file, *(ROOT / "config").glob("*.yaml")])
 
 
 def test_strain_paths_are_classes_after_the_prior_strains():
