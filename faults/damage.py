@@ -76,15 +76,22 @@ def verified(bench: Bench, outcome: Outcome, *, names: tuple[str, ...]) -> None:
         _damage(rough.path / name, ("altered", "truncated", "lost")[number % 3])
     status, said = rough.run("verify")
     named = [status != 0 and re.search(rf"{re.escape(name)}[ /]", said) for name in names]
-    advice = re.search(r"way out: rm -r (.*) && snakemake --cores all (.*)$", said, re.MULTILINE)
-    wrong = "no way out was named" if advice is None else ""
-    if advice is not None:
-        rough.remove(*advice[1].split())
-        wrong = bench.finish(*advice[2].split()) or bench.finish() or ""
-        if not wrong and (after := rough.run("verify"))[0]:
-            wrong = tail(after[1])
+    wrong = _mended(bench, said)
     for name, good in zip(names, named, strict=True):
         outcome.count(bool(good) and not wrong, wrong or f"{name} was not named: {tail(said)}")
+
+
+def _mended(bench: Bench, said: str) -> str:
+    """Do what ``snakemake verify`` said; return how that ends otherwise than undisturbed, or ""."""
+    advice = re.search(r"way out: rm -r (.*) && snakemake --cores all (.*)$", said, re.MULTILINE)
+    if advice is None:
+        return f"no way out was named: {tail(said)}"
+    bench.rough.remove(*advice[1].split())
+    status, said = bench.rough.run(*advice[2].split())
+    wrong = tail(said) if status else bench.finish()
+    if not wrong and (after := bench.rough.run("verify"))[0]:
+        wrong = tail(after[1])
+    return wrong
 
 
 def leftovers(bench: Bench, outcome: Outcome, *, wanted: dict[str, tuple[str, ...]]) -> None:
@@ -111,7 +118,10 @@ def leftovers(bench: Bench, outcome: Outcome, *, wanted: dict[str, tuple[str, ..
 def notes(
     bench: Bench, outcome: Outcome, *, names: tuple[str, ...], reopened: tuple[str, ...]
 ) -> None:
-    """Truncate what a run notes down for itself; the next finishes, or names the file."""
+    """Truncate what a run notes down for itself; the next finishes, or names the file.
+
+    Where it names one, what ``snakemake verify`` says then is done.
+    """
     rough = bench.rough
     for pattern in bench.still_to_do(outcome, names):
         bench.reopen(*reopened)
@@ -120,12 +130,10 @@ def notes(
             file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
         status, said = rough.run()
         named = [file for file in files if file.relative_to(rough.path).as_posix() in said]
-        wrong = "" if status == 0 else tail(said)
-        if status and named:
-            rough.remove(*(file.relative_to(rough.path).as_posix() for file in files))
+        if status == 0:
             wrong = bench.finish()
-        elif not wrong:
-            wrong = bench.finish()
+        else:
+            wrong = _mended(bench, rough.run("verify")[1]) if named else tail(said)
         outcome.where.update([pattern])
         outcome.count(bool(files) and not wrong, f"{pattern}: {wrong}")
 

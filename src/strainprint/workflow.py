@@ -14,10 +14,11 @@ import socket
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, time
 from typing import Any
 
 from strainprint.config import RESERVED_STUDIES, SEEN_BY
@@ -27,6 +28,9 @@ from strainprint.specimens.naming import parse_subset, subset_name
 from strainprint.specimens.strain_path import StrainPath, strain_paths
 
 _log = logging.getLogger(__name__)
+
+_SKEW_S = 5.0
+"""How far the clock of a file server may be ahead."""
 
 _held: list[Any] = []
 """Locks that end with the process."""
@@ -631,6 +635,23 @@ def _in_plain_words(error: BaseException) -> str | None:
 # ---- runs ----------------------------------------------------------------------------------------
 
 
+def check_working_directory() -> None:
+    """Refuse a working directory in which Snakemake cannot make the folder of its notes.
+
+    Raises
+    ------
+    BadInputError
+        The folder and the way out.
+    """
+    folder = Path.cwd()
+    if not (folder / ".snakemake").is_dir() and not os.access(folder, os.W_OK | os.X_OK):
+        raise BadInputError(
+            "permission to write denied in the working directory",
+            where=folder,
+            way_out="give it there, or work in a folder of your own (--directory)",
+        )
+
+
 def begin_run(workflow: Any) -> None:
     """Take the lock of the working directory, say what is mixed, and write down what is planned.
 
@@ -664,18 +685,80 @@ def _begin_run(workflow: Any) -> None:
             where=Path.cwd(),
             way_out="wait until they are gone or end them, then call again",
         )
+    planned = list(workflow.dag.needrun_jobs())
+    refuse_closed_folders(planned)
+    refuse_files_of_the_future(planned)
     for partial in remove_partials(RESULTS):
         _log.info("%s: half-written by a killed job, removed", partial)
     if mixed := other_versions(installed_versions()):
         logging.getLogger("snakemake").warning(mixed)
     order = {rule.name: place for place, rule in enumerate(workflow.rules)}
     jobs = sorted(
-        ((job.rule.name, job.log[0]) for job in workflow.dag.needrun_jobs() if job.log),
+        ((job.rule.name, job.log[0]) for job in planned if job.log),
         key=lambda job: (order[job[0]], job[1]),
     )
     cores = workflow.resource_settings.cores or workflow.resource_settings.nodes or 1
     write_plan(".", Plan(int(cores), jobs))
     bear_slurm_outages(workflow)
+
+
+def refuse_closed_folders(jobs: Iterable[Any]) -> None:
+    """Refuse to begin where some planned job could not write what it makes, hours from now.
+
+    Raises
+    ------
+    BadInputError
+        Folders that may not be written to, or what stands in the place of a folder.
+    """
+    from strainprint.records import record_of
+
+    made = {str(file) for job in jobs for file in (*job.output, *job.log)}
+    wanted = [Path(file) for file in made]
+    wanted += filter(None, map(record_of, made))
+    there = {_nearest(file) for file in wanted} | {file for file in wanted if file.is_dir()}
+    for place in sorted(there):
+        if not place.is_dir():
+            raise BadInputError(
+                "is no folder, but a file or a link that leads nowhere",
+                where=place,
+                way_out="move it away, or mount what the link leads to",
+            )
+    closed = sorted(str(place) for place in there if not os.access(place, os.W_OK | os.X_OK))
+    if closed:
+        raise BadInputError(
+            f"permission to write denied in {', '.join(closed[:3])}"
+            + (f" and {len(closed) - 3} more folders" if len(closed) > 3 else ""),
+            way_out="give it there (chmod -R u+w, chown), or work in another folder (--directory)",
+        )
+
+
+def refuse_files_of_the_future(jobs: Iterable[Any]) -> None:
+    """Refuse to begin where a planned job would read a file that is newer than now.
+
+    What is made from it would be older than it: Snakemake would throw that away after the work.
+
+    Raises
+    ------
+    BadInputError
+        The files, and how to date them anew.
+    """
+    latest = time() + _SKEW_S
+    read = sorted({str(file) for job in jobs for file in job.input})
+    written = {file: Path(file).stat().st_mtime for file in read if Path(file).exists()}
+    ahead = [file for file, when in written.items() if when > latest]
+    if ahead:
+        when = datetime.fromtimestamp(written[ahead[0]]).isoformat(" ", "seconds")
+        raise BadInputError(
+            f"was written in the future, at {when}: a clock is or was wrong"
+            + (f" (and {len(ahead) - 1} more files)" if len(ahead) > 1 else ""),
+            where=ahead[0],
+            way_out=f"set the clock right, then: find {RESULTS} -newermt now -exec touch {{}} +",
+        )
+
+
+def _nearest(file: Path) -> Path:
+    """Return what there is nearest above a file: a folder, unless something is in its place."""
+    return next(place for place in file.parents if os.path.lexists(place))
 
 
 def bear_slurm_outages(

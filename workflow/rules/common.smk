@@ -15,6 +15,7 @@ from strainprint.workflow import (
     Paths,
     begin_run,
     benchmark_path,
+    check_working_directory,
     class_names,
     compared_models,
     config_of_results,
@@ -52,6 +53,7 @@ ENVIRONMENT = f"{workflow.basedir}/envs/strainprint.yaml"
 SCHEMA = read_schema(f"{workflow.basedir}/workflow/schemas/config.schema.yaml")
 
 try:
+    check_working_directory()
     config = checked_config(config, SCHEMA)
 except BadInputError as error:
     raise WorkflowError(str(error)) from None
