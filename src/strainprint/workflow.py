@@ -574,8 +574,9 @@ def job_log(snakemake: Any) -> Iterator[None]:
     """Send a job's log records, warnings and traceback to its log file, and record what it made.
 
     Before the job, its input files are compared with their records; after it, its outputs are
-    recorded (:mod:`strainprint.records`). Bad input, a full disk, a forbidden file and memory that
-    ran out end the job with their message alone on the terminal; any other error is raised again.
+    recorded (:mod:`strainprint.records`). Bad input, an interrupt, a full disk, a forbidden file
+    and memory that ran out end the job with their message alone on the terminal; any other error
+    is raised again.
     """
     from strainprint import records, status
     from strainprint.run_lock import job_at_work
@@ -615,6 +616,8 @@ def _in_plain_words(error: BaseException) -> str | None:
     """Say what happened and the way out; None where only the traceback can tell."""
     if isinstance(error, BadInputError):
         return str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted\n  way out: run again; what is finished is kept"
     if isinstance(error, MemoryError):
         return (
             f"not enough memory ({error})\n"

@@ -101,8 +101,8 @@ def test_start_end_and_failure_stand_in_the_log_for_the_status(job):
     assert "failed: a.zarr: all zero\n" in text_of(job)
 
 
-def test_an_interrupt_is_logged_and_raised_again(job):
-    with pytest.raises(KeyboardInterrupt), job_log(job):
+def test_an_interrupt_is_logged_and_ends_the_job_with_how_to_go_on(job):
+    with pytest.raises(SystemExit, match=r"interrupted\n  way out: run again"), job_log(job):
         raise KeyboardInterrupt
     assert "KeyboardInterrupt" in text_of(job)
 
