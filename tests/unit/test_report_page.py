@@ -2,6 +2,7 @@ import base64
 import itertools
 import json
 import re
+import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -159,6 +160,14 @@ def test_the_same_reports_give_the_same_page(results: Path, tmp_path: Path) -> N
     again = results / "again.html"
     _write(results, again)
     assert again.read_bytes() == (results / "report.html").read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["svg", "png"])
+def test_an_altered_drawing_is_refused(results: Path, tmp_path: Path, kind: str) -> None:
+    folder = shutil.copytree(results / "drawings", tmp_path / "drawings")
+    (folder / "figures" / f"flow.{kind}").write_bytes(b"half")
+    with pytest.raises(BadInputError, match=rf"flow\.{kind}.*altered"):
+        _write(results, tmp_path / "page.html", drawings=folder / "figures.json")
 
 
 def test_an_altered_table_is_refused(results: Path, tmp_path: Path) -> None:

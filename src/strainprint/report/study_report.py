@@ -132,7 +132,7 @@ def read_report(
         )
     tables = {}
     for name, digest in of_tables["files"].items():
-        path = _proved(tables_dir / Path(name).name, digest)
+        path = proved(tables_dir / Path(name).name, digest)
         frame = pd.read_csv(path, keep_default_na=False, na_values=[""])
         tables[path.stem] = [
             {str(k): v for k, v in row.items()} for row in frame.to_dict("records")
@@ -140,12 +140,19 @@ def read_report(
     figures = {}
     for entry in of_figures["figures"]:
         for kind, digest in entry["sha256"].items():
-            _proved(figures_dir / f"{Path(entry['name']).name}.{kind}", digest)
+            proved(figures_dir / f"{Path(entry['name']).name}.{kind}", digest)
         figures[str(entry["name"])] = entry
     return Report(*about, tables, figures, tables_dir, figures_dir, Path(page_dir), origin)
 
 
-def _proved(path: Path, digest: str) -> Path:
+def proved(path: Path, digest: str) -> Path:
+    """Return a file of the report, which is what was made.
+
+    Raises
+    ------
+    BadInputError
+        It is missing or was altered.
+    """
     if not path.is_file() or sha256_of_file(path) != digest:
         raise BadInputError(
             "is missing or was altered", where=path, way_out="delete its folder and re-run"

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from strainprint.errors import BadInputError
-from strainprint.files import read_json, sha256_of_file
+from strainprint.files import read_json
 from strainprint.report.drawings import DRAWINGS_FORMAT
 from strainprint.report.markup import figure, paragraph
-from strainprint.report.study_report import Report
+from strainprint.report.study_report import Report, proved
 
 
 def method(drawings_json: str | Path, reports: Sequence[Report]) -> str:
@@ -23,13 +22,12 @@ def method(drawings_json: str | Path, reports: Sequence[Report]) -> str:
     folder = Path(drawings_json).with_suffix("")
     made = {}
     for entry in read_json(drawings_json, expected_format=DRAWINGS_FORMAT)["figures"]:
-        path = folder / f"{Path(entry['name']).name}.svg"
-        if not path.is_file() or sha256_of_file(path) != entry["sha256"]["svg"]:
-            raise BadInputError(
-                "is missing or was altered", where=path, way_out="delete its folder and re-run"
-            )
+        drawn = {
+            kind: proved(folder / f"{Path(entry['name']).name}.{kind}", digest)
+            for kind, digest in entry["sha256"].items()
+        }
         made[entry["name"]] = figure(
-            path.read_bytes(),
+            drawn["svg"].read_bytes(),
             "image/svg+xml",
             title=entry["title"],
             caption=entry["caption"],
