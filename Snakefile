@@ -28,6 +28,7 @@ include: "workflow/rules/baseline.smk"
 include: "workflow/rules/curves.smk"
 include: "workflow/rules/prediction.smk"
 include: "workflow/rules/experiments.smk"
+include: "workflow/rules/stacks.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/calibration.smk"
 include: "workflow/rules/verify.smk"
@@ -69,11 +70,14 @@ rule all:
         Paths.page,
         PREDICTORS,
         PREDICTED_EXTERNAL,
+        STACK_PREDICTIONS,
 
 
 rule experiments:
     input:
         expand(Paths.experiment_summary, experiment=config["experiments"]),
+        STACK_PREDICTIONS,
+        STACK_SUMMARIES,
 
 
 rule calibration:

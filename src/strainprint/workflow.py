@@ -121,6 +121,12 @@ class Paths:
 
     channel_crops = "results/experiments/channels/{study}/crops/{variant}.zarr"
     channel_crops_manifest = "results/experiments/channels/{study}/crops/{variant}.json"
+    layer_crops = "results/experiments/stacks/crops/{variant}.zarr"
+    layer_crops_manifest = "results/experiments/stacks/crops/{variant}.json"
+    stack_weights = "results/experiments/stacks/networks/{variant}/weights.safetensors"
+    stack_history = "results/experiments/stacks/networks/{variant}/history.csv"
+    stack_training = "results/experiments/stacks/networks/{variant}/training.json"
+    stack_predictions = "results/experiments/stacks/networks/{variant}/predictions.csv"
     fitted_predictions = "results/experiments/{experiment}/predictions.csv"
     ladder_states = "results/experiments/regression/specimens/{subset}/{shard}.h5"
     ladder_states_manifest = "results/experiments/regression/specimens/{subset}/{shard}.json"
@@ -344,6 +350,30 @@ def fitted_training(config: Mapping[str, Any], experiment: str) -> dict[str, Any
         "seed": config["run"]["seeds"][0],
         **{key: training[key] for key in copied},
     }
+
+
+def stack_variants(config: Mapping[str, Any], layers: int) -> dict[str, list[str]]:
+    """Return the networks that people's stacks of some layers ask for, with the layers of each.
+
+    ``stack`` sees all layers; the others, such as ``layer-1``, see one alone and are compared with
+    it. Empty without layers; where there is one, it alone is the stack.
+
+    Raises
+    ------
+    BadInputError
+        The config asks for a layer that the stacks do not have.
+    """
+    if layers == 0:
+        return {}
+    alone: list[int] = config["experiment_settings"]["stacks_alone"]
+    if max(alone, default=0) > layers:
+        raise BadInputError(
+            f"experiment_settings.stacks_alone names layer {max(alone)}",
+            where=config["maps"]["external"],
+            allowed=f"1 to {layers}, the layers of each stack",
+        )
+    single = {f"layer-{layer}": [f"layer-{layer}"] for layer in alone if layers > 1}
+    return {**single, "stack": [f"layer-{layer}" for layer in range(1, layers + 1)]}
 
 
 def ladder_strains(config: Mapping[str, Any]) -> list[float]:

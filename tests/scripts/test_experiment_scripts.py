@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from script_runs import TRAINING, run_script
 
@@ -10,11 +11,12 @@ from strainprint.dataset.manifest import build_manifest
 from strainprint.dataset.splits import build_split
 from strainprint.dataset.store import write_crops
 from strainprint.experiment_record import read_experiment
+from strainprint.maps.map_file import write_map_h5
 from strainprint.report.experiments import experiment_sections
 from strainprint.workflow import Paths, filled
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
-from small_study import CLASSES, write_small_maps
+from small_study import CLASSES, banded_map, write_small_maps
 
 STRICT = {"study": "audited", "split": "specimen"}
 DRAWN = {"scalar": "equivalent", "range_floor": 1e-6}
@@ -256,6 +258,79 @@ def test_channels_and_correlations_are_compared_with_the_picture_alone(here, pla
             wildcards={"experiment": experiment},
         )
         assert [row["model"] for row in shown(experiment).rows] == ["alone", "with more"]
+
+
+def test_peoples_stacks_are_trained_on_and_judged(here):
+    rows = []
+    for number, specimen in enumerate("abcd"):
+        for prior, bands in ((0.01, 1), (0.1, 6)):
+            for layer in (1, 2):
+                seed = [number, bands, layer]
+                strain_map = banded_map(np.random.default_rng(seed), bands, 16, 32)
+                file = f"{specimen}-{prior}-{layer}.h5"
+                write_map_h5(here / file, strain_map)
+                use = "predict" if specimen == "d" else "train"
+                rows.append(f"{file},{specimen},{prior},{use},{specimen}-{prior},{layer}")
+    head = "file,specimen,prior_strain,use,stack,layer"
+    (here / "mine.csv").write_text("\n".join([head, *rows]))
+    external = [Paths.external_manifest, Paths.external_maps]
+    run_script(
+        "ingest",
+        input={"table": ["mine.csv"]},
+        output={"maps": Paths.external_maps, "manifest": Paths.external_manifest},
+    )
+    variants = {"layer-1": ["layer-1"], "stack": ["layer-1", "layer-2"]}
+    for variant in variants["stack"]:
+        run_script(
+            "crop_layer",
+            input={"external": external},
+            output={
+                "crops": filled(Paths.layer_crops, variant=variant),
+                "manifest": filled(Paths.layer_crops_manifest, variant=variant),
+            },
+            params={
+                **DRAWN,
+                "layer": int(variant[-1]),
+                "study": "audited",
+                "aspect": "keep",
+                "crop_px": 32,
+                "scales": [256],
+            },
+            wildcards={"variant": variant},
+        )
+    predictions = []
+    for variant, layers in variants.items():
+        files = {
+            name: filled(getattr(Paths, f"stack_{name}"), variant=variant)
+            for name in ("weights", "history", "training", "predictions")
+        }
+        run_script(
+            "fit_stacks",
+            input={
+                "external": Paths.external_manifest,
+                "crops": [filled(Paths.layer_crops, variant=layer) for layer in layers],
+                "crops_manifests": [
+                    filled(Paths.layer_crops_manifest, variant=layer) for layer in layers
+                ],
+            },
+            output=files,
+            params={"training": FITTED, "train_fraction": 0.7, **ON_CPU},
+            wildcards={"variant": variant},
+        )
+        predictions.append(files["predictions"])
+    run_script(
+        "judge_stacks",
+        input={"external": Paths.external_manifest, "predictions": predictions},
+        output=outputs("stacks"),
+        params={
+            "models": ["layer 1 alone", "the stack of 2 layers"],
+            "settings": STRICT,
+            **BOOTSTRAP,
+        },
+    )
+    record = shown("stacks")
+    assert record.n == {"training_stacks": 6, "test_stacks": 2, "test_specimens": 1}
+    assert [row["maps"] for row in record.rows] == [2, 2]
 
 
 def test_prior_strain_is_read_as_a_number(here):

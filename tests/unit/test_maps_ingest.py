@@ -1,12 +1,18 @@
 import json
+import re
 
 import numpy as np
 import pytest
 from dialects import DIALECTS, true_field
 
 from strainprint.errors import BadInputError
-from strainprint.maps.external_maps import external_strain_map, read_external
-from strainprint.maps.external_table import any_trains, external_files
+from strainprint.maps.external_maps import (
+    external_strain_map,
+    read_external,
+    single_maps,
+    stacks_of,
+)
+from strainprint.maps.external_table import TableUses, external_files, table_uses
 from strainprint.maps.ingest import ingest_maps
 from strainprint.maps.map_file import write_map_h5
 from strainprint.maps.strain_map import StrainMap
@@ -80,9 +86,9 @@ def test_the_workflow_is_told_every_file_that_counts(folder):
     names = ["mine.csv", "vic3d.csv", "vic3d.yaml", "curve.csv", "deep/dice.txt"]
     names += ["dice_keys.yaml", "simulated.h5"]
     assert external_files(folder / "mine.csv") == [str(folder / name) for name in names]
-    assert any_trains(folder / "mine.csv")
+    assert table_uses(folder / "mine.csv") == TableUses(True, True, 0, False)
     (folder / "mine.csv").write_text("file\nvic3d.csv\n")
-    assert not any_trains(folder / "mine.csv")
+    assert table_uses(folder / "mine.csv") == TableUses(True, False, 0, False)
 
 
 def test_all_bad_maps_are_named_at_once(folder):
@@ -133,6 +139,87 @@ def test_a_declaration_beside_a_map_is_no_link_that_leads_out(folder):
 )
 def test_a_table_that_cannot_be_used_is_refused(folder, text, said):
     assert said in refusal(folder, text)
+
+
+HEAD = "file,specimen,prior_strain,curve,use,stack,layer\n"
+TRAINS = "simulated.h5,p,0.01,,train,s,1\nsimulated.h5,p,0.01,,train,s,2\n"
+
+
+def test_layers_of_a_stack_are_kept_together_and_are_no_maps_of_their_own(folder):
+    out = ingest(folder, HEAD + "simulated.h5,p,0.01,,train,s,2\nvic3d.csv,,,,,,\n"
+                 "simulated.h5,p,0.01,,train,s,1\n")  # fmt: skip
+    found = read_external(out / "maps.json")
+    assert [(one.stack, one.layer) for one in found] == [("s", 2), ("", 0), ("s", 1)]
+    (stack,) = stacks_of(found)
+    assert [one.map_id for one in stack] == ["external-00002", "external-00000"]
+    assert [one.source for one in single_maps(found)] == ["vic3d.csv"]
+
+
+@pytest.mark.parametrize(
+    ("more", "uses"),
+    [
+        ("", (False, False, 2, False)),
+        ("vic3d.csv,,,,,,\n", (True, False, 2, False)),
+        ("vic3d.csv,,0.1,,train,,\n", (True, True, 2, False)),
+        # Only stacks of known prior strain, of a specimen that does not train, test anything.
+        ("simulated.h5,q,,,,t,1\nsimulated.h5,q,,,,t,2\n", (False, False, 2, False)),
+        ("simulated.h5,p,0.1,,,t,1\nsimulated.h5,p,0.1,,,t,2\n", (False, False, 2, False)),
+        ("simulated.h5,q,0.1,,,t,1\nsimulated.h5,q,0.1,,,t,2\n", (False, False, 2, True)),
+    ],
+)
+def test_a_table_says_what_it_asks_for(folder, more, uses):
+    (folder / "mine.csv").write_text(HEAD + TRAINS + more)
+    assert table_uses(folder / "mine.csv") == TableUses(*uses)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("simulated.h5,,,,,t,\n", "stack is 't' and layer ''"),
+        ("simulated.h5,,,,,,1\n", "stack is '' and layer '1'"),
+        ("simulated.h5,,,,,t,0\n", "layer is '0'"),
+        ("simulated.h5,,,,,t,1.5\n", "whole number from 1"),
+        ("simulated.h5,,,,,t,²\n", "whole number from 1"),
+        ("simulated.h5,,,,,t,99999999\n", "whole number from 1"),
+        ("simulated.h5,,,curve.csv,,t,1\n", "a layer of a stack has a curve"),
+        ("simulated.h5,,,,,t,2\n", "stack 't': layer 1 is missing"),
+        ("simulated.h5,,,,,t,1\nsimulated.h5,,,,,t,1\n", "stack 't': layer 1 comes twice"),
+        ("simulated.h5,,,,,t,1\n", "stack 's' has 2 layers, stack 't' 1"),
+        ("simulated.h5,a,,,,t,1\nsimulated.h5,b,,,,t,2\n", "specimen is 'a' and 'b'"),
+        ("simulated.h5,,0.1,,,t,1\nsimulated.h5,,,,,t,2\n", "prior_strain is '0.1' and ''"),
+        ("simulated.h5,,0.1,,train,t,1\nsimulated.h5,,0.1,,,t,2\n", "use is 'train' and ''"),
+    ],
+)
+def test_layers_that_make_no_stack_are_refused_before_any_map_is_read(folder, rows, said):
+    (folder / "mine.csv").write_text(HEAD + TRAINS + rows)
+    with pytest.raises(BadInputError, match=re.escape(said)):
+        external_files(folder / "mine.csv")
+
+
+def test_stacks_of_which_none_trains_are_refused(folder):
+    said = refusal(folder, HEAD + "simulated.h5,p,0.01,,,s,1\n")
+    assert "no stack is to train" in said
+    assert "prior_strain is known" in said
+
+
+@pytest.mark.parametrize(
+    ("columns", "pitch_nm", "frame", "said"),
+    [
+        (9, 2.0, "reference", "4 x 9 points at 2 nm, reference frame"),
+        (8, 3.0, "reference", "4 x 8 points at 3 nm, reference frame"),
+        (8, 2.0, "deformed", "4 x 8 points at 2 nm, deformed frame"),
+    ],
+)
+def test_layers_on_other_grids_are_named(folder, columns, pitch_nm, frame, said):
+    y = np.tile(np.arange(float(columns)), (4, 1))
+    other = StrainMap.from_displacement(
+        0 * y, -0.01 * y, np.ones(y.shape, dtype=bool), pitch_nm=pitch_nm, frame=frame
+    )
+    write_map_h5(folder / "other.h5", other)
+    told = refusal(folder, HEAD + TRAINS.replace("simulated.h5,p,0.01,,train,s,2",
+                                                 "other.h5,p,0.01,,train,s,2"))  # fmt: skip
+    assert f"stack 's': layer 2 (other.h5) has {said}" in told
+    assert "layer 1 (simulated.h5) has 4 x 8 points at 2 nm, reference frame" in told
 
 
 def test_a_curve_that_runs_backwards_is_refused(folder):

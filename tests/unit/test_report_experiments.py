@@ -28,6 +28,7 @@ ROWS = {
     "ensembles": [COMPARED, {**OTHER, "model": "a + b"}],
     "crop_filter": [COMPARED, {**OTHER, "model": "informative crops"}],
     "channels": [COMPARED, {**OTHER, "model": "exx + eyy"}],
+    "stacks": [COMPARED, {**OTHER, "model": "the stack of 3 layers", "members": 1}],
     "hybrid": [COMPARED, {**OTHER, "model": "res4 with correlations"}],
     "regression": [
         {
@@ -107,6 +108,7 @@ ROWS = {
 }
 BIN = {"study": "audited", "split": "specimen", "low": 0.6, "high": 0.7, "maps": 12}
 RESULTS = {
+    "stacks": {"commonest_class": 0.45},
     "regression": {"level": 0.8, "factor": 1.3},
     "noise": {"chance": 1 / 3, "pitch_nm": 2.0},
     "seeds": {
@@ -148,6 +150,11 @@ AHEAD = "With every crop 50.0\u00a0% more of the maps were named rightly than wi
 SAYS = {
     "twins": ["r² between twins is 0.50", "reach −0.25", "do not differ enough", "<img"],
     "channels": [AHEAD + "exx + eyy"],
+    "stacks": [
+        AHEAD + "the stack of 3 layers",
+        "With the stack of 3 layers the network named 50.0\u00a0% of the stacks rightly, where the "
+        "commonest class makes 45.0\u00a0%: not to be told from always naming it.",
+    ],
     "hybrid": ["named rightly than with res4 with correlations"],
     "regression": ["missed by a factor of 2.0", "better than always naming", "0.3\u00a0%", "never"],
     "ensembles": [
@@ -291,6 +298,15 @@ def test_what_was_not_judged_says_so_and_the_page_is_made(tmp_path, name):
     (part,) = experiment_sections([write(tmp_path, name, table=rows)], tmp_path)
     assert "–" in part.content
     assert "nan" not in part.content.lower().replace("nanom", "")
+
+
+@pytest.mark.parametrize(
+    ("chance", "verdict"), [(0.3, "more than"), (0.5, "not to be told from"), (0.9, "less than")]
+)
+def test_stacks_are_held_against_their_commonest_class(tmp_path, chance, verdict):
+    summary = write(tmp_path, "stacks", results={"commonest_class": chance})
+    content = experiment_sections([summary], tmp_path)[0].content
+    assert f"{verdict} by always naming it" in content or f"{verdict} always naming it" in content
 
 
 def test_strains_of_which_no_map_tests_are_named(tmp_path):

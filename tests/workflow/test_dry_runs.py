@@ -27,7 +27,7 @@ RULES = {
     ),
 }
 
-EXTERNAL = {"ingest", "classify"}
+EXTERNAL = {"ingest", "classify", "crop_layer", "fit_stacks", "judge_stacks"}
 EXPERIMENTS = {
     *("split_leaving_out", "leave_out", "draw_split", "judge_draws", "judge_noise"),
     *("compare_models", "instrument", "fit_channels", "fit_hybrid", "regress_strain"),
@@ -98,6 +98,32 @@ def test_peoples_maps_are_read_once_and_classified_for_every_study_and_split(pro
     assert with_maps["train"] == plain["train"]
 
 
+STACKS = (
+    "file,specimen,prior_strain,use,stack,layer\n"
+    "map.txt,a,0.01,train,s,1\nmap.txt,a,0.01,train,s,2\nmap.txt,a,0.01,train,s,3\n"
+)
+
+
+def test_peoples_stacks_train_networks_of_their_own_and_no_others(project):
+    (project.workdir / "map.txt").write_text("")
+    (project.workdir / "mine.csv").write_text(STACKS)
+    asked = ("--config", "maps={'external': 'mine.csv'}")
+    plain = project.plan()
+    unknown = {"ingest": 1, "crop_layer": 3, "fit_stacks": 2}  # the stack, and layer 1 alone
+    assert project.plan(*asked) == {**plain, **unknown}
+    tests = STACKS + "".join(f"map.txt,b,0.1,,t,{layer}\n" for layer in (1, 2, 3))
+    (project.workdir / "mine.csv").write_text(tests)
+    assert project.plan("experiments", *asked) == {**unknown, "judge_stacks": 1, "experiments": 1}
+    overlay = project.root / "config/alone.yaml"
+    overlay.write_text("experiment_settings: {stacks_alone: [1, 2, 3]}")
+    alone = project.plan("experiments", *asked, "--configfile", str(overlay), config="config")
+    assert alone["fit_stacks"] == 4
+    overlay.write_text("experiment_settings: {stacks_alone: [4]}")
+    run = project.snakemake(*("--dry-run", *asked, "--configfile", str(overlay)), config="config")
+    assert run.returncode == 1
+    assert "stacks_alone names layer 4" in run.stdout + run.stderr
+
+
 def test_a_table_of_maps_that_leads_away_stops_before_the_first_job(project):
     (project.workdir / "mine.csv").write_text("file\n../secret.txt\n")
     run = project.snakemake("--dry-run", "--config", "maps={'external': 'mine.csv'}")
@@ -109,7 +135,8 @@ def test_a_table_of_maps_that_leads_away_stops_before_the_first_job(project):
 def test_every_experiment_of_the_schema_can_be_asked_for_and_is_shown(project):
     schema = read_schema(project.root / "workflow/schemas/config.schema.yaml")
     names = schema["properties"]["experiments"]["items"]["enum"]
-    assert {*names, "calibration"} == set(SHOWN)  # which is always made
+    # The calibration is always made, stacks where the table of people's maps has such.
+    assert {*names, "calibration", "stacks"} == set(SHOWN)
     overlay = yaml.safe_load((project.root / "config/experiments.yaml").read_text())
     assert overlay["experiments"] == names
 

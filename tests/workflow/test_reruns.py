@@ -54,7 +54,7 @@ def scripts_that_use(project, module, name):
             # `train` and `classify` draw people's maps.
             {
                 *("manifest", "crop", "correlate", "figures", "train", "classify"),
-                *("judge_noise", "trial_measure", "twins"),
+                *("judge_noise", "trial_measure", "twins", "crop_layer"),
             },
             DATASET,
         ),

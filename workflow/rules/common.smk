@@ -9,7 +9,7 @@ from snakemake.exceptions import WorkflowError
 
 from strainprint.config import assumptions, checked_config, read_schema
 from strainprint.errors import BadInputError
-from strainprint.maps.external_table import any_trains, external_files
+from strainprint.maps.external_table import external_files, table_uses
 from strainprint.workflow import (
     WILDCARDS,
     Paths,
@@ -41,6 +41,7 @@ from strainprint.workflow import (
     shard_size,
     simulate_minutes,
     split_of_variant,
+    stack_variants,
     strict_dataset,
     subset_names,
     twin_shards,

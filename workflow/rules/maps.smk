@@ -7,17 +7,24 @@ ingest     people's own maps, where the config names a table of them
 """
 
 # What later rules take of people's maps: nothing where the config names none. Training does not
-# look at those that are only predicted.
+# look at those that are only predicted. Layers of stacks are no maps of their own.
 EXTERNAL = []
 EXTERNAL_FILES = []
 TRAINING_EXTERNAL = []
+STACKS = {}
+STACKS_TEST = False
+PREDICTS_MAPS = False
 if config["maps"]["external"]:
     try:
         EXTERNAL_FILES = external_files(config["maps"]["external"])
+        uses = table_uses(config["maps"]["external"])
+        STACKS = stack_variants(config, uses.layers)
     except BadInputError as error:
         raise WorkflowError(str(error)) from None
     EXTERNAL = [Paths.external_manifest, Paths.external_maps]
-    TRAINING_EXTERNAL = EXTERNAL if any_trains(config["maps"]["external"]) else []
+    TRAINING_EXTERNAL = EXTERNAL if uses.maps_train else []
+    STACKS_TEST = uses.stacks_test
+    PREDICTS_MAPS = uses.has_maps
 
 
 rule measure:

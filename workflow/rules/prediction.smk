@@ -9,7 +9,9 @@ classify    people's own maps, where the config names a table of them
 DATASETS = {"study": config["run"]["studies"], "split": config["run"]["splits"]}
 PREDICTORS = expand(Paths.predictor, **DATASETS)
 # Asked for only where the config names people's maps.
-PREDICTED_EXTERNAL = expand(Paths.external_predictions, **DATASETS) if EXTERNAL else []
+PREDICTED_EXTERNAL = (
+    expand(Paths.external_predictions, **DATASETS) if PREDICTS_MAPS else []
+)
 
 
 rule predictor:

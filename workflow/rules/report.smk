@@ -155,7 +155,7 @@ rule page:
             study=config["run"]["studies"],
             split=config["run"]["splits"],
         ),
-        experiments=EXPERIMENT_SUMMARIES,
+        experiments=EXPERIMENT_SUMMARIES + STACK_SUMMARIES,
     output:
         page=report(
             Paths.page,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -172,26 +172,24 @@ def write_crops(
     length_over_width = manifest["columns"] / manifest["rows"]
     frames: list[str] = []
     gauges_nm: list[float] = []
-    checksums: list[str] = []
-    with whole_directory(out_zarr) as partial:
-        array = create_crop_array(partial, (count, n_crops, crop_px, crop_px))
-        block = np.empty((MAPS_PER_SHARD, n_crops, crop_px, crop_px), dtype=np.uint8)
-        pictures = manifest_pictures(
+
+    def pictures() -> Iterator[NDArray[np.uint8]]:
+        drawn = manifest_pictures(
             manifest,
             results_root,
             scalar=scalar,
             range_floor=range_floor,
             other_scalar=other_scalar,
         )
-        for row, (strain_map, picture) in enumerate(tqdm(pictures, "crop", count, disable=None)):
-            place = row % MAPS_PER_SHARD
-            block[place] = crop_picture(picture, crop_px=crop_px, scales=scales, aspect=aspect)
-            checksums.append(sha256_of_arrays(block[place]))
+        for strain_map, picture in drawn:
             frames.append(strain_map.frame)
             gauges_nm.append(float(strain_map.attributes["gauge_nm"]))
-            if place + 1 == MAPS_PER_SHARD or row + 1 == count:
-                array[row - place : row + 1] = block[: place + 1]
-                _log.info("cropped %d of %d maps", row + 1, count)
+            yield picture
+
+    with whole_directory(out_zarr) as partial:
+        checksums = crop_into(
+            partial, pictures(), count=count, crop_px=crop_px, scales=scales, aspect=aspect
+        )
         frame = _shared(frames, "frame", manifest_csv)
         gauge_nm = _shared(gauges_nm, "gauge_nm", manifest_csv)
     write_json(
@@ -216,6 +214,33 @@ def write_crops(
             "sha256": checksums,
         },
     )
+
+
+def crop_into(
+    path: str | Path,
+    pictures: Iterable[NDArray[np.uint8]],
+    *,
+    count: int,
+    crop_px: int,
+    scales: Sequence[int],
+    aspect: str,
+) -> list[str]:
+    """Crop ``count`` pictures into a store at ``path``; return the SHA-256 of each one's crops.
+
+    At most one shard of crops is in memory. See :func:`write_crops` for the other parameters.
+    """
+    n_crops = crops_per_picture(scales)
+    array = create_crop_array(path, (count, n_crops, crop_px, crop_px))
+    block = np.empty((MAPS_PER_SHARD, n_crops, crop_px, crop_px), dtype=np.uint8)
+    checksums: list[str] = []
+    for row, picture in enumerate(tqdm(pictures, "crop", count, disable=None)):
+        place = row % MAPS_PER_SHARD
+        block[place] = crop_picture(picture, crop_px=crop_px, scales=scales, aspect=aspect)
+        checksums.append(sha256_of_arrays(block[place]))
+        if place + 1 == MAPS_PER_SHARD or row + 1 == count:
+            array[row - place : row + 1] = block[: place + 1]
+            _log.info("cropped %d of %d maps", row + 1, count)
+    return checksums
 
 
 def create_crop_array(path: str | Path, shape: tuple[int, int, int, int]) -> zarr.Array[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from strainprint.maps.measured_map import as_strain_map, read_measured_map
 from strainprint.maps.strain_map import StrainMap
 
 FORMAT = "strainprint-external-maps"
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class ExternalMap:
 
     ``prior_strain`` is None where it is not known, ``specimen`` and ``curve`` are then ``""``.
     ``kind`` is ``measured`` (of a correlation tool) or ``simulated`` (of ``strainprint measure``).
+    ``stack`` names the stack that it is a ``layer`` of, counted from 1; a map of its own has ``""``
+    and 0.
     """
 
     map_id: str
@@ -35,6 +38,8 @@ class ExternalMap:
     curve: str
     use: str
     sha256: str
+    stack: str
+    layer: int
 
 
 def read_external(manifest_json: str | Path) -> list[ExternalMap]:
@@ -60,6 +65,20 @@ def read_external(manifest_json: str | Path) -> list[ExternalMap]:
             way_out="re-run the rule `ingest`",
         )
     return found
+
+
+def single_maps(found: Sequence[ExternalMap]) -> list[ExternalMap]:
+    """Return the maps that are no layers of a stack."""
+    return [one for one in found if not one.stack]
+
+
+def stacks_of(found: Sequence[ExternalMap]) -> list[tuple[ExternalMap, ...]]:
+    """Return the stacks in the order of their table, the layers of each from 1 on."""
+    layers: dict[str, list[ExternalMap]] = {}
+    for one in found:
+        if one.stack:
+            layers.setdefault(one.stack, []).append(one)
+    return [tuple(sorted(stack, key=lambda one: one.layer)) for stack in layers.values()]
 
 
 def external_strain_map(folder: str | Path, one: ExternalMap) -> StrainMap:

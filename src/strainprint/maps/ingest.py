@@ -16,7 +16,13 @@ from tqdm import tqdm
 from strainprint.errors import BadInputError
 from strainprint.files import sha256_of_file, whole_directory, write_csv, write_json
 from strainprint.maps.declaration import Declaration, beside, read_declaration
-from strainprint.maps.external_maps import FORMAT, VERSION, ExternalMap
+from strainprint.maps.external_maps import (
+    FORMAT,
+    VERSION,
+    ExternalMap,
+    external_strain_map,
+    stacks_of,
+)
 from strainprint.maps.external_table import inside, table_rows
 from strainprint.maps.map_file import read_map_h5, write_map_h5
 from strainprint.maps.measured_map import write_measured_map
@@ -32,8 +38,8 @@ def ingest_maps(table_csv: str | Path, out_dir: str | Path, out_json: str | Path
     Raises
     ------
     BadInputError
-        The table is damaged, or maps cannot be read: all of them are named, and nothing is
-        written.
+        The table is damaged, maps cannot be read (all of them are named), or the layers of a stack
+        do not lie on one grid. Nothing is written then.
     """
     table_csv = Path(table_csv)
     found: list[ExternalMap] = []
@@ -45,6 +51,9 @@ def ingest_maps(table_csv: str | Path, out_dir: str | Path, out_json: str | Path
                 found.append(_ingest(table_csv, row, f"external-{number:05d}", partial))
             except BadInputError as error:
                 refused.append(str(error))
+        if not refused:
+            for stack in stacks_of(found):
+                _check_stack(stack, partial, table_csv)
         if refused:
             raise BadInputError(
                 f"{len(refused)} of {len(refused) + len(found)} maps cannot be used:\n"
@@ -100,7 +109,29 @@ def _ingest(table_csv: Path, row: dict[str, str], map_id: str, folder: Path) -> 
         curve=curve,
         use=row["use"] or "predict",
         sha256=sha256_of_file(target),
+        stack=row["stack"],
+        layer=int(row["layer"] or 0),
     )
+
+
+def _check_stack(stack: Sequence[ExternalMap], folder: Path, table_csv: Path) -> None:
+    """Refuse layers that cannot be cropped alike: of other shape, pitch or frame."""
+    grids = []
+    for one in stack:
+        strain_map = external_strain_map(folder, one)
+        rows, columns = strain_map.shape
+        grids.append(
+            f"{rows} x {columns} points at {strain_map.pitch_nm:.6g} nm, {strain_map.frame} frame"
+        )
+    for one, grid in zip(stack, grids, strict=True):
+        if grid != grids[0]:
+            raise BadInputError(
+                f"stack {one.stack!r}: layer {one.layer} ({one.source}) has {grid}; "
+                f"layer 1 ({stack[0].source}) has {grids[0]}",
+                where=table_csv,
+                allowed="layers of one stack on one grid, point on point",
+                way_out="read them with the same region, step and declaration",
+            )
 
 
 def _declaration(table_csv: Path, row: dict[str, str], source: Path) -> Declaration:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from strainprint.dataset.crops import crop_picture
 from strainprint.errors import BadInputError
-from strainprint.maps.external_maps import external_strain_map, read_external
+from strainprint.maps.external_maps import external_strain_map, read_external, single_maps
 from strainprint.maps.picture import grey_picture
 
 
@@ -23,6 +23,8 @@ def external_crops(
     cropped: dict[str, Any],
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64], list[str]]:
     """Return crops (n, n_crops, px, px), labels (n,) and names of the maps that are to train.
+
+    Layers of stacks are not among them.
 
     Parameters
     ----------
@@ -41,7 +43,7 @@ def external_crops(
     """
     of_name = {name: label for label, name in enumerate(classes)}
     crops, labels, names = [], [], []
-    for one in read_external(manifest_json):
+    for one in single_maps(read_external(manifest_json)):
         if one.use != "train":
             continue
         prior = f"{one.prior_strain:g}"

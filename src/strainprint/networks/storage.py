@@ -91,7 +91,8 @@ def load_network(directory: str | Path) -> TrainedNetwork:
     Raises
     ------
     BadInputError
-        A file is missing, damaged or of another format, or the weights are not the described ones.
+        A file is missing, damaged or of another format, the weights are not the described ones, or
+        the network reads stacks.
     """
     directory = Path(directory)
     description = read_json(directory / DESCRIPTION, expected_format=FORMAT)
@@ -110,6 +111,13 @@ def load_network(directory: str | Path) -> TrainedNetwork:
         expected = description["weights_sha256"]
     except KeyError as error:
         raise BadInputError(f"key {error} is missing", where=directory / DESCRIPTION) from error
+    if (layers := len(description.get("layers", [1]))) > 1:
+        raise BadInputError(
+            f"reads stacks of {layers} maps",
+            where=directory,
+            allowed="networks of single maps",
+            way_out="add the stack to the table under maps.external in the config",
+        )
     tensors = read_tensors(directory / WEIGHTS)
     if sha256_of_file(directory / WEIGHTS) != expected:
         raise BadInputError(

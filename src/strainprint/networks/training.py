@@ -320,15 +320,17 @@ def train(
     labels
         Class index of each map.
     parts
-        ``train``, ``validation`` or ``test`` of each map; the last is not looked at.
+        ``train``, ``validation`` or ``test`` of each map; the last is not looked at, but must be
+        there.
     settings, classes, device, checkpoint_dir, code
         See :func:`fit`.
 
     Raises
     ------
     BadInputError
-        As :func:`fit`.
+        As :func:`fit`, or nothing tests.
     """
+    _refuse_empty(parts, PARTS)
     store = crops if isinstance(crops, CropStore) else CropStore.of_array(crops)
     network = ResidualNetwork(
         architecture_of(settings.architecture),
@@ -619,11 +621,7 @@ def _check(examples: Examples, settings: TrainingSettings, classes: Sequence[str
             f"crops_per_map_per_epoch is {settings.crops_per_map_per_epoch}",
             allowed=f"1 to {examples.n_crops}, the crops of a map",
         )
-    empty = [part for part in PARTS if not (examples.parts == part).any()]
-    if empty:
-        raise BadInputError(
-            f"no map is in {' and '.join(empty)}", where="split", way_out="make more specimens"
-        )
+    _refuse_empty(examples.parts, ("train", "validation"))
     for part in ("train", "validation"):
         present = set(examples.targets.numpy()[examples.parts == part].tolist())
         missing = [name for label, name in enumerate(classes or ()) if label not in present]
@@ -633,3 +631,11 @@ def _check(examples: Examples, settings: TrainingSettings, classes: Sequence[str
                 where="split",
                 way_out="make more specimens",
             )
+
+
+def _refuse_empty(parts: NDArray[np.str_], needed: Sequence[str]) -> None:
+    empty = [part for part in needed if not (parts == part).any()]
+    if empty:
+        raise BadInputError(
+            f"no map is in {' and '.join(empty)}", where="split", way_out="make more specimens"
+        )

@@ -15,7 +15,12 @@ from tqdm import tqdm
 from strainprint.errors import BadInputError
 from strainprint.files import without_formulas, write_csv
 from strainprint.maps.declaration import Declaration, beside, read_declaration
-from strainprint.maps.external_maps import external_curve, external_strain_map, read_external
+from strainprint.maps.external_maps import (
+    external_curve,
+    external_strain_map,
+    read_external,
+    single_maps,
+)
 from strainprint.maps.map_file import read_picture_png
 from strainprint.maps.people import read_strain_map, turned_picture
 from strainprint.maps.picture import grey_picture
@@ -264,6 +269,8 @@ def classify_external(
 ) -> None:
     """Classify the maps that the workflow ingested; one row for each, in the order of their table.
 
+    Layers of stacks are not among them.
+
     Parameters
     ----------
     manifest_json, folder, judge
@@ -283,7 +290,7 @@ def classify_external(
     """
     rows: list[dict[str, object]] = []
     curves = [pd.DataFrame(columns=["map_id", *CURVE_COLUMNS, "measured_mpa"])]
-    for one in tqdm(read_external(manifest_json), "classify", disable=None):
+    for one in tqdm(single_maps(read_external(manifest_json)), "classify", disable=None):
         content = external_strain_map(folder, one)
         verdict = judge.judge(content)
         rows.append(

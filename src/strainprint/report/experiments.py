@@ -348,6 +348,22 @@ def _comparison_reading(record: ExperimentRecord) -> list[str]:
     ]
 
 
+def _stacks_reading(record: ExperimentRecord) -> list[str]:
+    stack = record.rows[-1]
+    chance = record.results["commonest_class"]
+    if stack["ci_low"] > chance:
+        verdict = "more than by always naming it"
+    elif stack["ci_high"] < chance:
+        verdict = "less than by always naming it"
+    else:
+        verdict = "not to be told from always naming it"
+    said = (
+        f"With {stack['model']} the network named {percent(stack['accuracy'])} of the stacks "
+        f"rightly, where the commonest class makes {percent(chance)}: {verdict}."
+    )
+    return [said, *_comparison_reading(record)]
+
+
 def _compared(what: str) -> dict[str, Callable[[Row], Text]]:
     """Return the columns of models compared on one test set."""
     return {
@@ -598,6 +614,17 @@ SHOWN: dict[str, Shown] = {
         ),
         columns=_compared("input"),
         reading=_comparison_reading,
+    ),
+    "stacks": Shown(
+        title="Stacks of maps",
+        caption=(
+            "People’s own stacks, whose layers are the channels of one network: trained on those "
+            "that are to train, judged on those of other specimens whose prior strain is known. A "
+            "network that sees one layer alone, on the same specimens and from the same seed, is "
+            "what it is compared with. Nothing here is simulated by this run."
+        ),
+        columns=_compared("input"),
+        reading=_stacks_reading,
     ),
     "hybrid": Shown(
         title="Correlations beside the picture",

@@ -1,0 +1,15 @@
+"""Judge networks of people's stacks by the stacks whose prior strain is known."""
+
+from strainprint.experiments.stacks import judge_stacks
+from strainprint.workflow import job_log
+
+with job_log(snakemake):
+    judge_stacks(
+        snakemake.input.external,
+        dict(zip(snakemake.params.models, snakemake.input.predictions, strict=True)),
+        snakemake.output.table,
+        snakemake.output.summary,
+        seed=snakemake.params.seed,
+        resamples=snakemake.params.resamples,
+        settings=snakemake.params.settings,
+    )
