@@ -320,7 +320,7 @@ def test_every_script_makes_its_outputs(chain):
         pattern
         for name, pattern in Paths.patterns().items()
         if not name.startswith(("states", "maps", "trial", "calibration_", "variant"))
-        and not name.startswith(("channel", "fitted", "ladder", "twin_"))
+        and not name.startswith(("channel", "fitted", "ladder", "layer_", "stack_", "twin_"))
     ]
     for pattern in made:
         for network in NETWORKS:
