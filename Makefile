@@ -32,8 +32,7 @@ check:
 	snakemake --lint
 	python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-# Interrupts, outages and the whole smoke preset through a private Slurm, besides the short tests
-# of `make test`.
+# The whole smoke preset through a private Slurm, besides the short tests of `make test`.
 test-cluster: $(VENV)/.installed-test
 	python -m pytest -n 0 -m "slow or not slow" tests/cluster
 

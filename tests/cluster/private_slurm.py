@@ -263,6 +263,7 @@ StorageLoc=slurm
 PidFile={folder}/slurmdbd.pid
 LogFile={folder}/slurmdbd.log
 """)
+        # MessageTimeout: for so long every client tries to reach a controller that is down.
         (folder / "slurm.conf").write_text(f"""\
 ClusterName=tests
 SlurmctldHost={host}(127.0.0.1)
@@ -273,6 +274,7 @@ AuthType=auth/munge
 AuthInfo=socket={folder}/munge.sock,cred_expire=10
 CredType=cred/munge
 CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
+MessageTimeout=4
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool
 SlurmctldPidFile={folder}/slurmctld.pid
