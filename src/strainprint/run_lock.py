@@ -1,7 +1,8 @@
 """One run at a time in one folder: locks that the system gives back however a process ends.
 
 A run holds one, and each of its jobs another, so that the jobs of a run that was killed without
-them are known while they are at work.
+them are known while they are at work. A job takes its lock once its libraries are loaded. Until
+then nobody sees it, so after that it looks whether its run is still the last that began here.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import logging
 import os
 import socket
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -54,13 +56,17 @@ def take_lock(folder: str | Path = ".") -> IO[str] | None:
         return None
     handle.truncate(0)
     since = datetime.now().astimezone().isoformat(timespec="seconds")
-    json.dump({"pid": os.getpid(), "host": socket.gethostname(), "since": since}, handle)
+    who = {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
+    json.dump({**who, "run": uuid.uuid4().hex}, handle)
     handle.flush()
     return handle
 
 
 def holder(folder: str | Path = ".") -> dict[str, Any]:
-    """Return ``pid``, ``host`` and ``since`` of the last run that took the lock; {} for none."""
+    """Return ``pid``, ``host``, ``since`` and ``run`` of the last run that took the lock.
+
+    ``run`` is a name that no other run has. {} where no run took the lock.
+    """
     try:
         content: dict[str, Any] = json.loads(Path(folder, LOCK).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -70,25 +76,30 @@ def holder(folder: str | Path = ".") -> dict[str, Any]:
 
 def is_held(folder: str | Path = ".") -> bool:
     """Tell whether a run is at work in a working directory."""
-    path = Path(folder, LOCK)
-    if not path.is_file():
-        return False
-    with open(path, encoding="utf-8") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-    return False
+    # A shared lock asks for no more than to read the file, so anybody may look.
+    return _meets_a_lock(Path(folder, LOCK), "r", fcntl.LOCK_SH)
 
 
 @contextmanager
-def job_at_work(folder: str | Path = ".") -> Iterator[None]:
-    """Hold, beside other jobs, the lock that says that a job is at work in a working directory."""
+def job_at_work(folder: str | Path = ".", *, run: str | None = None) -> Iterator[None]:
+    """Hold, beside other jobs, the lock that says that a job is at work in a working directory.
+
+    Parameters
+    ----------
+    folder
+        The working directory.
+    run
+        Name of the run that started the job (:func:`holder`); None where that is not known.
+
+    Raises
+    ------
+    BadInputError
+        Another run has begun since, and has not seen this job, which had no lock yet.
+    """
     path = Path(folder, _JOBS)
     try:
-        handle = open(path, "a", encoding="utf-8")  # noqa: SIM115 - closed below
+        # To be read, too: file systems of a network share no lock of a file that cannot be.
+        handle = open(path, "a+", encoding="utf-8")  # noqa: SIM115 - closed below
     except OSError:
         # Outside a run, or nothing may be written there: the job itself will say so.
         yield
@@ -98,14 +109,30 @@ def job_at_work(folder: str | Path = ".") -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except OSError as error:
             _log.info("%s: not taken (%s)", path, error)
+        # A run writes its name before it looks for jobs, a job looks for the name after it has its
+        # lock: one of the two sees the other.
+        last = holder(folder)
+        if run is not None and last.get("run", run) != run:
+            raise BadInputError(
+                "the run of this job was killed, and another has begun here since: "
+                f"{_in_words(last)}",
+                where=Path(folder).resolve(),
+                way_out="none is needed: the other run does what this job had to do",
+            )
         yield
 
 
 def jobs_at_work(folder: str | Path = ".") -> bool:
     """Tell whether jobs are at work in a working directory, whoever started them."""
+    # Jobs share their lock, so only one that is not shared meets it; that asks to write.
+    return _meets_a_lock(Path(folder, _JOBS), "r+", fcntl.LOCK_EX)
+
+
+def _meets_a_lock(path: Path, mode: str, kind: int) -> bool:
+    """Try a lock of a kind and give it back; False also where there is no file or no locks."""
     try:
-        with open(Path(folder, _JOBS), "a", encoding="utf-8") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with open(path, mode, encoding="utf-8") as handle:
+            fcntl.flock(handle, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     except OSError:

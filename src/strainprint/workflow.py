@@ -13,7 +13,7 @@ import re
 import socket
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from functools import cache
 from importlib.metadata import version
@@ -34,6 +34,9 @@ _SKEW_S = 5.0
 
 _held: list[Any] = []
 """Locks that end with the process."""
+
+_RUN = "STRAINPRINT_RUN"
+"""What tells a job on this machine the name of the run that started it."""
 
 
 # ---- file names ----------------------------------------------------------------------------------
@@ -607,9 +610,25 @@ def job_log(snakemake: Any) -> Iterator[None]:
     recorded (:mod:`strainprint.records`). Bad input, an interrupt, a full disk, a forbidden file
     and memory that ran out end the job with their message alone on the terminal; any other error
     is raised again.
+
+    Nothing is written, and the job ends with a message, where the run that started it was killed
+    before the job came here and another has begun since.
     """
-    from strainprint import records, status
     from strainprint.run_lock import job_at_work
+
+    with ExitStack() as stack:
+        try:
+            # Before the log, which may be that of another run's job by now.
+            stack.enter_context(job_at_work(run=os.environ.get(_RUN)))
+        except BadInputError as error:
+            raise SystemExit(f"error in rule {snakemake.rule}: {error}") from None
+        stack.enter_context(_logged(snakemake))
+        yield
+
+
+@contextmanager
+def _logged(snakemake: Any) -> Iterator[None]:
+    from strainprint import records, status
 
     root, own = logging.getLogger(), logging.getLogger("strainprint")
     handler = logging.FileHandler(snakemake.log[0], mode="w", encoding="utf-8")
@@ -621,11 +640,10 @@ def job_log(snakemake: Any) -> Iterator[None]:
     begun = perf_counter()
     _log.info(status.STARTED, os.getpid(), socket.gethostname())
     try:
-        with job_at_work():
-            records.forget(snakemake.output)
-            records.check_inputs(snakemake.input)
-            yield
-            records.record(snakemake.output, rule=snakemake.rule, versions=installed_versions())
+        records.forget(snakemake.output)
+        records.check_inputs(snakemake.input)
+        yield
+        records.record(snakemake.output, rule=snakemake.rule, versions=installed_versions())
         _log.info(status.FINISHED, perf_counter() - begun)
         if line := status.stage_line(".", snakemake.rule):
             sys.stderr.write(f"{line}\n")
@@ -708,10 +726,15 @@ def begin_run(workflow: Any) -> None:
 def _begin_run(workflow: Any) -> None:
     from strainprint.files import remove_partials
     from strainprint.records import other_versions
-    from strainprint.run_lock import jobs_at_work, take_lock
+    from strainprint.run_lock import holder, jobs_at_work, take_lock
     from strainprint.status import Plan, jobs_running, write_plan
 
-    _held.append(take_lock())
+    lock = take_lock()
+    _held.append(lock)
+    # Not on a cluster: there the job of a killed run has thrown away its outputs before it comes
+    # here, and would do so again where it is refused.
+    if lock and workflow.local_exec:
+        os.environ[_RUN] = holder()["run"]
     if jobs_at_work():
         raise BadInputError(
             f"jobs of a run that was killed are still at work here: {jobs_running('.')}",

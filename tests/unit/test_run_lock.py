@@ -64,6 +64,37 @@ def test_jobs_that_outlive_their_run_are_seen_until_the_last_has_ended(tmp_path)
     assert not jobs_at_work(tmp_path)
 
 
+def test_a_job_that_loaded_while_another_run_began_is_refused(tmp_path):
+    with take_lock(tmp_path):
+        first = holder(tmp_path)["run"]
+        with job_at_work(tmp_path, run=first):
+            assert jobs_at_work(tmp_path)
+    # As after a kill: nobody has begun since.
+    with job_at_work(tmp_path, run=first):
+        assert jobs_at_work(tmp_path)
+    with (
+        take_lock(tmp_path),
+        pytest.raises(BadInputError, match=f"process {os.getpid()} on"),
+        job_at_work(tmp_path, run=first),
+    ):
+        pytest.fail("at work beside another run")
+    assert not jobs_at_work(tmp_path)
+
+
+def test_whoever_may_only_read_sees_who_is_at_work(tmp_path, monkeypatch):
+    modes = []
+
+    def noting(path, mode="r", **named):
+        modes.append(mode)
+        return open(path, mode, **named)
+
+    monkeypatch.setattr("strainprint.run_lock.open", noting, raising=False)
+    with take_lock(tmp_path):
+        modes.clear()
+        assert is_held(tmp_path)
+    assert modes == ["r"]
+
+
 def test_a_job_outside_a_run_takes_no_lock(tmp_path):
     with job_at_work(tmp_path):
         assert not jobs_at_work(tmp_path)

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from strainprint.errors import BadInputError
+from strainprint.run_lock import take_lock
 from strainprint.workflow import job_log
 
 
@@ -112,3 +113,16 @@ def test_logging_is_left_as_it_was(job):
     with job_log(job):
         pass
     assert (logging.getLogger().handlers, logging.getLogger("strainprint").level) == before
+
+
+def test_a_job_whose_run_was_followed_by_another_leaves_its_log_alone(job, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STRAINPRINT_RUN", "killed")
+    Path(job.log[0]).write_text("of the other run")
+    with (
+        take_lock(),
+        pytest.raises(SystemExit, match=r"error in rule crop: .* another has begun"),
+        job_log(job),
+    ):
+        pytest.fail("at work beside another run")
+    assert text_of(job) == "of the other run"
