@@ -260,6 +260,19 @@ def test_trainings_ask_for_a_gpu_only_where_the_profile_grants_one(project):
     assert "gpu=1" in on_gpu
 
 
+def test_a_machine_without_a_gpu_grants_none_to_any_rule(project):
+    rules = "".join(file.read_text() for file in (project.root / "workflow/rules").glob("*.smk"))
+    bodies = re.split(r"^(?=(?:use )?rule )", rules, flags=re.MULTILINE)
+    asking = {re.match(r"rule (\w+)", body)[1] for body in bodies if "gpu=1" in body}
+    heirs = re.findall(r"^use rule (\w+) as (\w+) with:", rules, re.MULTILINE)
+    asking |= {heir for parent, heir in heirs if parent in asking}
+    profile = yaml.safe_load((project.root / "profiles/default/profile.v9+.yaml").read_text())
+    assert {"train", "train_variant"} < asking
+    assert asking == {
+        rule for rule, set_to in profile["set-resources"].items() if set_to["gpu"] == 0
+    }
+
+
 @pytest.mark.parametrize("more", [[], ["--resources", "gpu=4"]])
 def test_a_machine_with_gpus_runs_the_same_jobs(project, more):
     assert project.plan("--workflow-profile", "profiles/gpu", *more) == project.plan()
