@@ -4,10 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
+import pytest
+
 import strainprint
+from strainprint.specimens.compilation import _own_temporary_folder
 
 PACKAGE = Path(strainprint.__file__).parent
 
@@ -56,3 +60,25 @@ def test_new_machine_code_takes_the_place_of_code_that_nothing_used_for_days(tmp
     assert twice_three(tmp_path) == 6.0
     assert not stale.exists()
     assert recent.exists()
+
+
+@pytest.mark.parametrize("planted", ["writable by others", "link"])
+def test_code_is_not_taken_from_a_temporary_folder_that_others_may_fill(
+    tmp_path, monkeypatch, planted
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    expected = tmp_path / f"strainprint-{os.getuid()}"
+    if planted == "link":
+        (tmp_path / "elsewhere").mkdir()
+        expected.symlink_to(tmp_path / "elsewhere")
+    else:
+        expected.mkdir()
+        expected.chmod(0o777)
+    other = _own_temporary_folder()
+    assert other != expected
+    assert other.stat().st_mode & 0o777 == 0o700
+
+
+def test_the_own_temporary_folder_is_the_same_for_every_process(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert _own_temporary_folder() == _own_temporary_folder()

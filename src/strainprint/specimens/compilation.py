@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Callable
@@ -45,10 +46,25 @@ def cache_folder() -> Path:
         writable = os.access(beside, os.W_OK)
     except OSError:
         writable = False
-    root = beside if writable else Path(tempfile.gettempdir()) / f"strainprint-{os.getuid()}"
+    root = beside if writable else _own_temporary_folder()
     folder = root / name
     if not folder.exists():
         _remove_stale(root)
+    return folder
+
+
+def _own_temporary_folder() -> Path:
+    """Return a temporary folder that nobody else could have filled: its index is unpickled.
+
+    The same for all processes of the user, unless somebody else holds its name.
+    """
+    folder = Path(tempfile.gettempdir()) / f"strainprint-{os.getuid()}"
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    found = folder.lstat()
+    foreign = found.st_uid != os.getuid() or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    if foreign or not stat.S_ISDIR(found.st_mode):
+        return Path(tempfile.mkdtemp(prefix="strainprint-"))
     return folder
 
 
