@@ -39,7 +39,6 @@ def check_config_files(files: Iterable[str | Path]) -> None:
     """
     import yaml
 
-    way_out = "see config/README.md"
     for file in files:
         try:
             node = yaml.compose(Path(file).read_text(encoding="utf-8-sig"), yaml.SafeLoader)
@@ -60,7 +59,7 @@ def check_config_files(files: Iterable[str | Path]) -> None:
                 "holds no keys" if node is None else "has no keys at the top",
                 where=file,
                 allowed="keys and values, like seed: 1",
-                way_out=way_out,
+                way_out="see config/README.md",
             )
         _refuse_keys_twice(node, file, ())
 
@@ -69,16 +68,16 @@ def _refuse_keys_twice(node: Any, file: str | Path, path: tuple[Any, ...]) -> No
     first: dict[str, int] = {}
     pairs = node.value if node.id == "mapping" else ()
     for key, value in pairs:
-        line = key.start_mark.line + 1
-        if key.value in first:
+        name, line = str(key.value), key.start_mark.line + 1
+        if name in first:
             raise BadInputError(
-                f"the key {_key([*path, key.value])} stands in lines {first[key.value]} and "
+                f"the key {_key([*path, name])} stands in lines {first[name]} and "
                 f"{line}: YAML would drop what stands under the first",
                 where=file,
                 way_out="write all that belongs to it in one place",
             )
-        first[str(key.value)] = line
-        _refuse_keys_twice(value, file, (*path, key.value))
+        first[name] = line
+        _refuse_keys_twice(value, file, (*path, name))
 
 
 def checked_config(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:

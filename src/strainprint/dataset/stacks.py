@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from strainprint.dataset.crops import crops_per_picture
-from strainprint.dataset.store import FORMAT, VERSION, crop_into
+from strainprint.dataset.store import crop_into, crops_record
 from strainprint.errors import BadInputError
 from strainprint.files import whole_directory, write_json
 from strainprint.maps.external_maps import external_strain_map, read_external, stacks_of
@@ -76,21 +75,18 @@ def write_layer_crops(
     write_json(
         out_json,
         {
-            "format": FORMAT,
-            "version": VERSION,
-            "study": study,
+            **crops_record(
+                [stack[0].stack for stack in stacks],
+                checksums,
+                study=study,
+                scalar=scalar,
+                range_floor=range_floor,
+                crop_px=crop_px,
+                scales=scales,
+                aspect=aspect,
+            ),
             "layer": layer,
-            "count": len(stacks),
-            "crops_per_map": crops_per_picture(scales),
-            "crop_px": crop_px,
-            "dtype": "uint8",
-            "aspect": aspect,
-            "scales": list(scales),
-            "scalar": scalar,
-            "range_floor": range_floor,
             "frames": sorted(set(frames)),
             "pitch_range_nm": [min(pitches_nm), max(pitches_nm)],
-            "map_ids": [stack[0].stack for stack in stacks],
-            "sha256": checksums,
         },
     )

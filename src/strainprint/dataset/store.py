@@ -167,7 +167,7 @@ def write_crops(
         setting is not allowed.
     """
     manifest = read_manifest(manifest_csv)
-    count, n_crops = len(manifest), crops_per_picture(scales)
+    count = len(manifest)
     pitch_nm = _shared(manifest["pitch_nm"].tolist(), "pitch_nm", manifest_csv)
     length_over_width = manifest["columns"] / manifest["rows"]
     frames: list[str] = []
@@ -195,25 +195,54 @@ def write_crops(
     write_json(
         out_json,
         {
-            "format": FORMAT,
-            "version": VERSION,
-            "study": study,
-            "count": count,
-            "crops_per_map": n_crops,
-            "crop_px": crop_px,
-            "dtype": "uint8",
-            "aspect": aspect,
-            "scales": list(scales),
-            "scalar": scalar,
-            "range_floor": range_floor,
+            **crops_record(
+                manifest["map_id"].tolist(),
+                checksums,
+                study=study,
+                scalar=scalar,
+                range_floor=range_floor,
+                crop_px=crop_px,
+                scales=scales,
+                aspect=aspect,
+            ),
             "frame": frame,
             "pitch_nm": pitch_nm,
             "gauge_nm": gauge_nm,
             "aspect_range": [float(length_over_width.min()), float(length_over_width.max())],
-            "map_ids": manifest["map_id"].tolist(),
-            "sha256": checksums,
         },
     )
+
+
+def crops_record(
+    map_ids: Sequence[str],
+    checksums: Sequence[str],
+    *,
+    study: str,
+    scalar: str,
+    range_floor: float,
+    crop_px: int,
+    scales: Sequence[int],
+    aspect: str,
+) -> dict[str, Any]:
+    """Return what the JSON of every store holds: its maps in order and how they were cropped.
+
+    ``checksums`` as of :func:`crop_into`; see :func:`write_crops` for the other parameters.
+    """
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "study": study,
+        "count": len(map_ids),
+        "crops_per_map": crops_per_picture(scales),
+        "crop_px": crop_px,
+        "dtype": "uint8",
+        "aspect": aspect,
+        "scales": list(scales),
+        "scalar": scalar,
+        "range_floor": range_floor,
+        "map_ids": list(map_ids),
+        "sha256": list(checksums),
+    }
 
 
 def crop_into(

@@ -17,16 +17,17 @@ from strainprint.dataset.manifest import classes_of, read_manifest
 from strainprint.dataset.splits import read_split
 from strainprint.dataset.store import CropStore, read_crops
 from strainprint.errors import BadInputError
-from strainprint.networks.architectures import (
-    BranchedNetwork,
-    ResidualNetwork,
-    architecture_of,
-)
+from strainprint.networks.architectures import BranchedNetwork, architecture_of
 from strainprint.networks.checkpoints import remove_checkpoint
 from strainprint.networks.devices import prepare_device
 from strainprint.networks.examples import Examples, class_probabilities, crop_outputs
 from strainprint.networks.predictions import write_predictions
-from strainprint.networks.training import TrainingSettings, fit, initial_seed
+from strainprint.networks.training import (
+    TrainingSettings,
+    fit,
+    initial_seed,
+    untrained_network,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -86,24 +87,16 @@ def fit_classifier(
         parts,
         side,
     )
-    architecture, seed = architecture_of(settings.architecture), initial_seed(settings)
-    momentum = settings.batch_norm_momentum
     network = (
-        ResidualNetwork(
-            architecture,
-            n_classes=len(classes),
-            n_inputs=len(crops),
-            seed=seed,
-            batch_norm_momentum=momentum,
-        )
+        untrained_network(settings, n_classes=len(classes), n_inputs=len(crops))
         if side is None
         else BranchedNetwork(
-            architecture,
+            architecture_of(settings.architecture),
             n_side=side.shape[1],
             n_inputs=len(crops),
             n_outputs=len(classes),
-            seed=seed,
-            batch_norm_momentum=momentum,
+            seed=initial_seed(settings),
+            batch_norm_momentum=settings.batch_norm_momentum,
         )
     )
     fitted = fit(

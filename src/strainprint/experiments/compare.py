@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from strainprint.dataset.manifest import read_manifest
 from strainprint.errors import BadInputError
 from strainprint.experiment_record import write_experiment
-from strainprint.experiments.judging import accuracy_columns, difference_columns
+from strainprint.experiments.judging import comparison_row
 from strainprint.networks.predictions import PredictionTable, read_predictions
 
 
@@ -92,14 +92,16 @@ def compare_models(
                 "was judged on other maps", where=members[0], way_out="re-run the experiment"
             )
         specimens = specimen_of.loc[names].to_numpy()
-        drawn = {"seed": seed, "resamples": resamples}
         rows.append(
-            {
-                "model": model,
-                "members": len(members),
-                **accuracy_columns(correct, specimens, **drawn),
-                **difference_columns(correct, reference, specimens, **drawn),
-            }
+            comparison_row(
+                model,
+                len(members),
+                correct,
+                reference,
+                specimens,
+                seed=seed,
+                resamples=resamples,
+            )
         )
     write_experiment(
         table_csv,

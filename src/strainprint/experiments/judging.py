@@ -41,6 +41,36 @@ def accuracy_columns(
     }
 
 
+def comparison_row(
+    model: str,
+    members: int,
+    correct: ArrayLike,
+    reference: ArrayLike,
+    specimens: ArrayLike,
+    *,
+    seed: int,
+    resamples: int,
+) -> dict[str, Any]:
+    """Return the row of one of several models that are judged on the same maps.
+
+    Parameters
+    ----------
+    model, members
+        Its name, and how many networks are averaged.
+    correct, reference
+        Whether it, and the model that all are compared with, named each map rightly.
+    specimens, seed, resamples
+        See :func:`accuracy_columns`.
+    """
+    drawn = {"seed": seed, "resamples": resamples}
+    return {
+        "model": model,
+        "members": members,
+        **accuracy_columns(correct, specimens, **drawn),
+        **difference_columns(correct, reference, specimens, **drawn),
+    }
+
+
 def difference_columns(
     correct_a: ArrayLike, correct_b: ArrayLike, specimens: ArrayLike, *, seed: int, resamples: int
 ) -> dict[str, float]:

@@ -19,12 +19,11 @@ from strainprint.dataset.manifest import read_manifest
 from strainprint.dataset.splits import read_split
 from strainprint.experiment_record import write_experiment
 from strainprint.experiments.beyond import read_channels
-from strainprint.networks.architectures import ResidualNetwork, architecture_of
 from strainprint.networks.calibration import conformal_threshold
 from strainprint.networks.checkpoints import remove_checkpoint
 from strainprint.networks.devices import prepare_device
 from strainprint.networks.examples import Examples, crop_outputs
-from strainprint.networks.training import TrainingSettings, fit, initial_seed
+from strainprint.networks.training import TrainingSettings, fit, untrained_network
 from strainprint.report.statistics import FEWEST_SPECIMENS, specimen_resamples
 
 # In units of the training strains' own variance, whose logarithm is 0: a network that knows nothing
@@ -140,12 +139,7 @@ def regress_strain(
         torch.from_numpy(((truth - centre) / scale).astype(np.float32)),
         parts,
     )
-    network = ResidualNetwork(
-        architecture_of(chosen.architecture),
-        n_classes=2,
-        seed=initial_seed(chosen),
-        batch_norm_momentum=chosen.batch_norm_momentum,
-    )
+    network = untrained_network(chosen, n_classes=2)
     fit(
         network,
         examples,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +20,22 @@ from torch.nn.functional import cross_entropy
 from strainprint.errors import BadInputError
 from strainprint.experiment_record import write_experiment
 from strainprint.experiments.beyond import read_channels
-from strainprint.experiments.judging import accuracy_columns, difference_columns
+from strainprint.experiments.judging import comparison_row
 from strainprint.files import without_formulas, write_csv
 from strainprint.maps.external_maps import ExternalMap, read_external, stacks_of
-from strainprint.networks.architectures import ResidualNetwork, architecture_of
 from strainprint.networks.checkpoints import remove_checkpoint
 from strainprint.networks.devices import prepare_device
 from strainprint.networks.examples import Examples, class_probabilities, crop_outputs
-from strainprint.networks.storage import save_network
-from strainprint.networks.training import TrainingSettings, crop_description, fit, initial_seed
+from strainprint.networks.training import (
+    TrainingSettings,
+    crop_description,
+    fit,
+    untrained_network,
+    write_training,
+)
 from strainprint.seeds import generator
 
 _log = logging.getLogger(__name__)
-
-_PROBABILITY = "p_prior_"
 
 
 def fit_stacks(
@@ -95,13 +96,7 @@ def fit_stacks(
         torch.tensor(labels, dtype=torch.int64),
         parts,
     )
-    network = ResidualNetwork(
-        architecture_of(settings.architecture),
-        n_classes=len(classes),
-        n_inputs=len(crops),
-        seed=initial_seed(settings),
-        batch_norm_momentum=settings.batch_norm_momentum,
-    )
+    network = untrained_network(settings, n_classes=len(classes), n_inputs=len(crops))
     directory = Path(directory)
     fitted = fit(
         network,
@@ -121,26 +116,21 @@ def fit_stacks(
             "prior_strain": [_class(one) for one in stacks],
             "part": parts,
             "prior_strain_predicted": np.asarray(classes)[probabilities.argmax(axis=1)],
-            **{f"{_PROBABILITY}{name}": probabilities[:, k] for k, name in enumerate(classes)},
+            **{f"p_prior_{name}": probabilities[:, k] for k, name in enumerate(classes)},
         }
     )
-    write_csv(directory / "history.csv", fitted.history)
     write_csv(directory / "predictions.csv", without_formulas(table))
-    save_network(
+    write_training(
         directory,
-        network,
+        fitted,
+        settings,
         {
-            **asdict(settings),
             "classes": list(classes),
             "crops": crop_description(crops[0][1]),
             "layers": [crop_description(json)["layer"] for _, json in crops],
             "maps": {part: int((parts == part).sum()) for part in ("train", "validation")},
-            "epochs": len(fitted.history),
-            "best_epoch": fitted.best_epoch,
-            "stopped_early": fitted.stopped_early,
             "device": chosen_device.type,
             "threads": threads,
-            "torch": torch.__version__,
         },
     )
     remove_checkpoint(directory / "checkpoint")
@@ -284,19 +274,13 @@ def judge_stacks(
         )
     truth = np.array([_class(stacks[row]) for row in tested])
     specimens = np.array([specimen_of(stacks[row]) for row in tested])
-    drawn = {"seed": seed, "resamples": resamples}
     rows: list[dict[str, Any]] = []
     reference: NDArray[np.bool_] | None = None
     for model, path in models.items():
         correct = _predicted(path, len(stacks))[tested] == truth
         reference = correct if reference is None else reference
         rows.append(
-            {
-                "model": model,
-                "members": 1,
-                **accuracy_columns(correct, specimens, **drawn),
-                **difference_columns(correct, reference, specimens, **drawn),
-            }
+            comparison_row(model, 1, correct, reference, specimens, seed=seed, resamples=resamples)
         )
     write_experiment(
         table_csv,

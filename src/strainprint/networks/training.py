@@ -15,7 +15,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -271,6 +271,32 @@ noise_grey_levels, least_contrast
         checkpoint_dir=Path(checkpoint_dir),
         code=code,
     )
+    write_training(
+        directory,
+        training,
+        settings,
+        {
+            "classes": list(classes),
+            "crops": cropped,
+            "maps": {part: int((parts == part).sum()) for part in PARTS},
+            "external_maps": external_ids,
+            "device": chosen_device.type,
+            "threads": threads,
+        },
+    )
+    remove_checkpoint(Path(checkpoint_dir))
+
+
+def write_training(
+    directory: str | Path,
+    training: Training,
+    settings: TrainingSettings,
+    about: Mapping[str, Any],
+) -> None:
+    """Write ``weights.safetensors``, ``history.csv`` and ``training.json``.
+
+    The last holds ``about``, the settings and how the training went.
+    """
     directory = Path(directory)
     write_csv(directory / "history.csv", training.history)
     save_network(
@@ -278,19 +304,13 @@ noise_grey_levels, least_contrast
         training.network,
         {
             **asdict(settings),
-            "classes": list(classes),
-            "crops": cropped,
-            "maps": {part: int((parts == part).sum()) for part in PARTS},
-            "external_maps": external_ids,
+            **about,
             "epochs": len(training.history),
             "best_epoch": training.best_epoch,
             "stopped_early": training.stopped_early,
-            "device": chosen_device.type,
-            "threads": threads,
             "torch": torch.__version__,
         },
     )
-    remove_checkpoint(Path(checkpoint_dir))
 
 
 def crop_description(crops_json: str | Path) -> dict[str, Any]:
@@ -332,12 +352,7 @@ def train(
     """
     _refuse_empty(parts, PARTS)
     store = crops if isinstance(crops, CropStore) else CropStore.of_array(crops)
-    network = ResidualNetwork(
-        architecture_of(settings.architecture),
-        n_classes=len(classes),
-        seed=initial_seed(settings),
-        batch_norm_momentum=settings.batch_norm_momentum,
-    )
+    network = untrained_network(settings, n_classes=len(classes))
     examples = Examples([store], torch.from_numpy(labels.astype(np.int64)), parts)
     return fit(
         network,
@@ -354,6 +369,22 @@ def train(
 def initial_seed(settings: TrainingSettings) -> int:
     """Return the seed of a network's initial weights."""
     return derive_seed(settings.config_seed, "network", settings.seed, "weights")
+
+
+def untrained_network(
+    settings: TrainingSettings, *, n_classes: int, n_inputs: int = 1
+) -> ResidualNetwork:
+    """Return the network that settings describe, with its initial weights.
+
+    See :class:`strainprint.networks.architectures.ResidualNetwork`.
+    """
+    return ResidualNetwork(
+        architecture_of(settings.architecture),
+        n_classes=n_classes,
+        n_inputs=n_inputs,
+        seed=initial_seed(settings),
+        batch_norm_momentum=settings.batch_norm_momentum,
+    )
 
 
 def fit(
