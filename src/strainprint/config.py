@@ -6,6 +6,8 @@ It is read while the DAG is built, so nothing heavy is imported.
 from __future__ import annotations
 
 import difflib
+import hashlib
+import json
 import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -382,6 +384,12 @@ def assumptions(config: Mapping[str, Any], schema: Mapping[str, Any]) -> list[st
             unit = f" {inner['unit']}" if "unit" in inner else ""
             said.append(f"`{key}` = {value:g}{unit}: {inner['description']} {_sentence(evidence)}")
     return said
+
+
+def config_digest(config: Mapping[str, Any]) -> str:
+    """Return eight hexadecimal digits that tell one config from another."""
+    text = json.dumps(config, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def _sentence(text: str) -> str:

@@ -6,6 +6,7 @@ It is imported while the DAG is built, on a cluster once per job, so it imports 
 from __future__ import annotations
 
 import errno
+import json
 import logging
 import math
 import os
@@ -14,6 +15,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from importlib.metadata import version
@@ -198,6 +200,23 @@ def config_of_results(config: Mapping[str, Any]) -> dict[str, Any]:
     for key in ("devices", "crops_memory_gb"):
         training.pop(key)
     return {**config, "training": training}
+
+
+@dataclass(frozen=True)
+class Captions:
+    """The captions of a rule's figures by name, read when Snakemake's own report asks for one.
+
+    As a parameter of a rule it runs nothing again: Snakemake compares plain values only.
+    """
+
+    manifest: str
+
+    def __getitem__(self, name: str) -> str:
+        """Return title and caption of a figure in reStructuredText."""
+        entries = json.loads(Path(self.manifest).read_text(encoding="utf-8"))["figures"]
+        one = next(entry for entry in entries if entry["name"] == name)
+        title, caption = (re.sub(r"([\\*`_|])", r"\\\1", one[k]) for k in ("title", "caption"))
+        return f"**{title}.** {caption}"
 
 
 def subset_names(config: Mapping[str, Any]) -> list[str]:

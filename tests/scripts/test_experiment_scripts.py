@@ -149,7 +149,7 @@ def plain(folder):
 def shown(experiment):
     """Read an experiment back as the page does."""
     record = read_experiment(outputs(experiment)["summary"])
-    assert experiment_sections([outputs(experiment)["summary"]], "results")
+    assert experiment_sections([outputs(experiment)["summary"]], "results", "c0ffee00")
     return record
 
 

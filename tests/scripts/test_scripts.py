@@ -277,7 +277,11 @@ def chain(tmp_path_factory):
             "figures",
             input=judged,
             output={"figures": at(Paths.figures), "manifest": at(Paths.figures_manifest)},
-            params={**DRAWN, "aspect": "keep", "crop_px": 32, "scales": [256, 288]},
+            params={
+                **DRAWN,
+                **{"aspect": "keep", "crop_px": 32, "scales": [256, 288]},
+                **{"seed": 0, "bootstrap_samples": 100, "config_digest": "c0ffee00"},
+            },
             wildcards=WILDCARDS,
         )
         logs["drawings"] = run_script(
@@ -289,6 +293,7 @@ def chain(tmp_path_factory):
                 "lead": "proposed",
                 "n_classes": 3,
                 "crop_px": 32,
+                "config_digest": "c0ffee00",
             },
         )
         logs["page"] = run_script(

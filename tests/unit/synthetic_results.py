@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from strainprint.config import config_digest
 from strainprint.curves.virgin_strengths import COLUMNS as STRENGTH_COLUMNS
 from strainprint.dataset.manifest import build_manifest
 from strainprint.dataset.splits import build_split
@@ -40,6 +41,7 @@ PRIOR_STRAINS = (0.001, 0.01, 0.1)
 CLASSES = ("0.001", "0.01", "0.1")
 RELOADS = {"small": 0.001, "large": 0.01}
 CURVE_STRAIN = np.linspace(0.0, 0.01, 51)
+CONFIG = {"seed": 0}
 NETWORKS = ("proposed-seed0", "res4-l2-seed0", "res4-seed0")
 
 
@@ -114,6 +116,7 @@ def report_inputs(results: Path, study: str, split: str, **changes: Any) -> Repo
         strengths_csv=results / "specimens" / "strengths.csv",
         explanations_dir=base / "explanations" if split == "specimen" else None,
         resamples=200,
+        config_digest=config_digest(CONFIG),
     )
     return replace(inputs, **changes)
 
@@ -159,6 +162,7 @@ def build_page(
         lead="proposed",
         n_classes=3,
         crop_px=32,
+        config_digest=config_digest(CONFIG),
     )
     return write_one_page(results, reports, **changes)
 
@@ -174,7 +178,7 @@ def write_one_page(results: Path, reports: list[Path], **changes: Any) -> Path:
         "assumptions": ["Grey levels are rounded <to nearest>; see `maps`."],
         "run_facts": {"made by": "a & b"},
         "drawings": results / "drawings" / "figures.json",
-        "config": {"seed": 0},
+        "config": CONFIG,
         "benchmarks": results / "benchmarks",
         **changes,
     }

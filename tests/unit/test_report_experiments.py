@@ -200,7 +200,7 @@ def write(folder, experiment, **changes):
 
 @pytest.mark.parametrize("name", sorted(SHOWN))
 def test_every_experiment_has_a_table_and_says_in_words_what_it_found(tmp_path, name):
-    (part,) = experiment_sections([write(tmp_path, name)], tmp_path)
+    (part,) = experiment_sections([write(tmp_path, name)], tmp_path, "c0ffee00")
     assert "<table" in part.content
     assert f'href="{name}/table.csv"' in part.content
     assert "&lt;audited&gt;" in part.content
@@ -214,9 +214,9 @@ def test_an_altered_table_or_an_unknown_experiment_is_refused(tmp_path):
     with open(tmp_path / "leave_out/table.csv", "a") as handle:
         handle.write("1\n")
     with pytest.raises(BadInputError, match="altered"):
-        experiment_sections([summary], tmp_path)
+        experiment_sections([summary], tmp_path, "c0ffee00")
     with pytest.raises(BadInputError, match="nonsense"):
-        experiment_sections([write(tmp_path, "leave_out", name="nonsense")], tmp_path)
+        experiment_sections([write(tmp_path, "leave_out", name="nonsense")], tmp_path, "c0ffee00")
     with pytest.raises(BadInputError, match="no result"):
         write(tmp_path, "leave_out", table=pd.DataFrame())
 
@@ -262,7 +262,7 @@ def test_the_coarsest_gauge_and_the_largest_noise_that_still_see_are_named(tmp_p
         )
     ]
     summary = write(tmp_path, "instrument", table=pd.DataFrame(rows))
-    content = experiment_sections([summary], tmp_path)[0].content
+    content = experiment_sections([summary], tmp_path, "c0ffee00")[0].content
     assert "naming the commonest class is 0.30 of the width (50.0\u00a0%; 50.0\u00a0%" in content
     assert "the largest noise 0.05 px (50.0\u00a0% with a gauge of 0.20 of the width)" in content
 
@@ -295,7 +295,7 @@ EMPTY = {
 @pytest.mark.parametrize("name", sorted(EMPTY))
 def test_what_was_not_judged_says_so_and_the_page_is_made(tmp_path, name):
     rows = pd.DataFrame([{**row, **EMPTY[name]} for row in rows_of(name)])
-    (part,) = experiment_sections([write(tmp_path, name, table=rows)], tmp_path)
+    (part,) = experiment_sections([write(tmp_path, name, table=rows)], tmp_path, "c0ffee00")
     assert "–" in part.content
     assert "nan" not in part.content.lower().replace("nanom", "")
 
@@ -305,7 +305,7 @@ def test_what_was_not_judged_says_so_and_the_page_is_made(tmp_path, name):
 )
 def test_stacks_are_held_against_their_commonest_class(tmp_path, chance, verdict):
     summary = write(tmp_path, "stacks", results={"commonest_class": chance})
-    content = experiment_sections([summary], tmp_path)[0].content
+    content = experiment_sections([summary], tmp_path, "c0ffee00")[0].content
     assert f"{verdict} by always naming it" in content or f"{verdict} always naming it" in content
 
 
@@ -313,5 +313,5 @@ def test_strains_of_which_no_map_tests_are_named(tmp_path):
     rows = [row for row in ROWS["regression"] if row["prior_strain"] != "all unseen"]
     summary = write(tmp_path, "regression", table=pd.DataFrame(rows))
     assert "No test map has one of the strains that it never saw" in (
-        experiment_sections([summary], tmp_path)[0].content
+        experiment_sections([summary], tmp_path, "c0ffee00")[0].content
     )

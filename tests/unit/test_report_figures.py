@@ -81,7 +81,8 @@ def test_classes_differ_in_lightness_so_that_grey_print_keeps_them_apart() -> No
 def test_a_confusion_caption_states_n_study_and_split() -> None:
     counts = {"ensemble": np.eye(3, dtype=np.int64) * 4}
     plate = draw_confusion(counts, CLASSES, study="audited", split="specimen")
-    assert "n = 12 test maps; study audited, split specimen" in plate.caption
+    assert "Study audited, split specimen" in plate.caption
+    assert plate.full_caption("c0ffee00").endswith(" n = 12 test maps. Config c0ffee00.")
 
 
 def test_a_class_without_test_maps_leaves_an_empty_row(tmp_path: Path) -> None:
@@ -171,7 +172,9 @@ def test_kept_epoch_is_the_one_of_lowest_validation_loss() -> None:
         }
     )
     with house_style():
-        plate = draw_histories({"proposed-seed0": history}, study="s", split="profile")
+        plate = draw_histories(
+            {"proposed-seed0": history}, maps=(20, 5), study="s", split="profile"
+        )
     assert "Proposed CNN, seed 0: epoch 2" in plate.caption
 
 
@@ -220,7 +223,7 @@ def test_the_example_shows_the_median_of_the_maps_with_a_curve_and_its_band() ->
         with_band = draw_curve_example(curves, bands, errors, manifest, **told)
         without = draw_curve_example(curves, bands[["map_id", "strain"]], errors, manifest, **told)
     assert "Test map b" in with_band.caption
-    assert "median of 2 test maps" in with_band.caption
+    assert with_band.n == "1 map of 2 test maps"
     (filled,) = with_band.figure.axes[0].collections
     heights = filled.get_paths()[0].vertices[:, 1]
     assert heights.max() == pytest.approx(200)
@@ -240,7 +243,7 @@ def test_every_width_and_class_has_a_panel_that_says_when_it_is_empty() -> None:
     drawn, empty = plate.figure.axes
     assert len(drawn.lines) == 2
     assert "no test map" in empty.texts[0].get_text()
-    assert "1 test map whose" in plate.caption
+    assert plate.n == "1 map of 2 test maps"
     assert "b (median of 2 maps)" in chosen.caption
     assert len(chosen.figure.axes) == 1
 
@@ -274,4 +277,4 @@ def test_stress_strain_caption_counts_curves() -> None:
         plate = draw_stress_strain(
             strain, np.ones((6, 5)) * strain, paths, study="s", split="profile"
         )
-    assert "n = 6 curves, at least 2 in each band" in plate.caption
+    assert plate.n == "6 curves, at least 2 in each band"

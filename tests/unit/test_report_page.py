@@ -10,8 +10,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from synthetic_results import build_page, build_results, write_one_page
+from synthetic_results import CONFIG, build_page, build_results, write_one_page
 
+from strainprint.config import config_digest
 from strainprint.errors import BadInputError
 from strainprint.report.markup import escaped, prose
 from strainprint.report.sections.provenance import BEGIN_OF_RUN, END_OF_RUN
@@ -82,6 +83,20 @@ def test_every_figure_is_written_twice_with_a_caption(results: Path) -> None:
         assert "audited" in entry["caption"]
         assert "specimen" in entry["caption"]
         assert entry["alternative"]
+
+
+def test_every_caption_states_n_and_the_config_in_its_file_and_on_the_page(
+    results: Path, page: str
+) -> None:
+    files = [*results.glob("*/*/report/figures.json"), results / "drawings" / "figures.json"]
+    entries = [one for file in files for one in json.loads(file.read_text())["figures"]]
+    origin = f"Config {config_digest(CONFIG)}."
+    for entry in entries:
+        assert re.search(rf" n = .*[1-9].*\. {origin}$", entry["caption"]), entry["name"]
+        assert entry["caption"].count("n = ") == 1
+    on_page = re.findall(r"<figcaption>(.*?)</figcaption>", page, re.DOTALL)
+    captions = {escaped(entry["caption"]) for entry in entries}
+    assert {caption.partition("</b> ")[2] for caption in on_page} <= captions
 
 
 def test_nothing_is_loaded_from_outside_the_page(
@@ -220,7 +235,6 @@ def test_lost_specimens_are_named_with_the_reason(results: Path) -> None:
         results / "audited/specimen/report/tables.json",
         results / "audited/specimen/report/figures.json",
         results,
-        "",
     )
     assert "No specimen was lost" in specimens([report])
     lost = [{"specimen_id": "w0062.5-s1-00007", "reason": "density above the limit"}]

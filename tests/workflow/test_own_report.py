@@ -1,21 +1,31 @@
 """Snakemake's own report: made offline, every file with its category and caption."""
 
+import json
+
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"></svg>'
+
+
+def write_captions(manifest, name):
+    """Write what a figure's manifest says of it, with marks that reStructuredText would take."""
+    entry = {"name": name, "title": f"A {name}", "caption": f"Maps of {name}_*. n = 12 maps."}
+    manifest.write_text(json.dumps({"figures": [entry]}))
 
 
 def test_snakemakes_report_has_categories_and_captions(done):
     study = done.workdir / "results/audited/specimen/report"
     (study / "figures/confusion.svg").write_text(SVG)
+    write_captions(study / "figures.json", "confusion")
     (study / "tables/table1.csv").write_text("model,accuracy\nchance,0.3\n")
     (done.workdir / "results/drawings/figures/flow.svg").write_text(SVG)
+    write_captions(done.workdir / "results/drawings/figures.json", "flow")
     (done.workdir / "results/report.html").write_text("<p>page</p>")
     run = done.snakemake("--report", "own.html")
     assert run.returncode == 0, run.stdout + run.stderr
     report = (done.workdir / "own.html").read_text()
     for name, category, caption in (
-        ("confusion.svg", "Figures", "Its caption, with n"),
+        ("confusion.svg", "Figures", "Maps of confusion_*. n = 12 maps."),
         ("table1.csv", "Tables", "resamples of whole specimens"),
-        ("flow.svg", "Method", "drawn from the workflow"),
+        ("flow.svg", "Method", "Maps of flow_*. n = 12 maps."),
         ("report.html", "Page", "all studies and splits"),
     ):
         assert name in report

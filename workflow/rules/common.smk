@@ -7,11 +7,12 @@ from functools import partial
 
 from snakemake.exceptions import WorkflowError
 
-from strainprint.config import assumptions, checked_config, read_schema
+from strainprint.config import assumptions, checked_config, config_digest, read_schema
 from strainprint.errors import BadInputError
 from strainprint.maps.external_table import external_files, table_uses
 from strainprint.workflow import (
     WILDCARDS,
+    Captions,
     Paths,
     begin_run,
     benchmark_path,

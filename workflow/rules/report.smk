@@ -16,6 +16,10 @@ SAMPLE = {
 }
 
 
+# For captions: of what changes a result.
+CONFIG_DIGEST = config_digest(config_of_results(config))
+
+
 rule tables:
     input:
         manifest=Paths.manifest,
@@ -101,6 +105,10 @@ rule figures:
         runtime=30,
     params:
         code=code("figures"),
+        captions=lambda wildcards, output: Captions(output.manifest),
+        config_digest=CONFIG_DIGEST,
+        seed=config["seed"],
+        bootstrap_samples=config["report"]["bootstrap_samples"],
         scalar=lambda wildcards: config["studies"][wildcards.study]["scalar"],
         range_floor=lambda wildcards: config["studies"][wildcards.study]["range_floor"],
         aspect=lambda wildcards: config["studies"][wildcards.study]["aspect"],
@@ -132,6 +140,8 @@ rule drawings:
         runtime=10,
     params:
         code=code("drawings"),
+        captions=lambda wildcards, output: Captions(output.manifest),
+        config_digest=CONFIG_DIGEST,
         # only when a job asks are all rules known
         flow=lambda wildcards: rule_flow(workflow.rules, "page", SAMPLE),
         networks=config["run"]["networks"],

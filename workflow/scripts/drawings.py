@@ -12,4 +12,5 @@ with job_log(snakemake):
         lead=snakemake.params.lead,
         n_classes=snakemake.params.n_classes,
         crop_px=snakemake.params.crop_px,
+        config_digest=snakemake.params.config_digest,
     )

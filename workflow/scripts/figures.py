@@ -26,5 +26,8 @@ with job_log(snakemake):
         aspect=snakemake.params.aspect,
         crop_px=snakemake.params.crop_px,
         scales=snakemake.params.scales,
+        config_digest=snakemake.params.config_digest,
+        seed=snakemake.params.seed,
+        resamples=snakemake.params.bootstrap_samples,
     )
     write_figures(snakemake.output.figures, snakemake.output.manifest, inputs)

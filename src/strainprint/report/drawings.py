@@ -26,6 +26,7 @@ def write_drawings(
     lead: str,
     n_classes: int,
     crop_px: int,
+    config_digest: str,
 ) -> None:
     """Draw Figures 1, 8 and 11 and write a manifest with captions and checksums.
 
@@ -39,11 +40,13 @@ def write_drawings(
         Architectures of the config, and the one whose residual module is drawn.
     n_classes, crop_px
         Classes to tell apart, and side of a crop.
+    config_digest
+        What tells the config from another, for captions.
     """
     with whole_directory(drawings_dir) as folder, house_style():
         folder.mkdir()
         entries = [
-            figure_entry(plate, folder, name)
+            figure_entry(plate, folder, name, config_digest=config_digest)
             for name, plate in (
                 ("flow", draw_flow(flow)),
                 ("residual_module", draw_residual_module(lead, n_classes=n_classes)),

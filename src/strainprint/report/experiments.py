@@ -79,7 +79,9 @@ class Shown:
     figure: Callable[[ExperimentRecord], Plate] | None = None
 
 
-def experiment_sections(summaries: Sequence[str | Path], folder: str | Path) -> list[Section]:
+def experiment_sections(
+    summaries: Sequence[str | Path], folder: str | Path, config_digest: str
+) -> list[Section]:
     """Return the pieces of the page for experiments, in the order given.
 
     Parameters
@@ -88,6 +90,8 @@ def experiment_sections(summaries: Sequence[str | Path], folder: str | Path) -> 
         The summaries of the experiments.
     folder
         The page's folder; links are relative to it.
+    config_digest
+        What tells the config from another, for captions.
 
     Raises
     ------
@@ -111,7 +115,7 @@ def experiment_sections(summaries: Sequence[str | Path], folder: str | Path) -> 
                 caption=joined(f"{shown.title} (", link(csv, "CSV"), ")"),
                 label=shown.title,
             )
-            + _drawn(shown, record)
+            + _drawn(shown, record, config_digest)
             + bullets([prose(text) for text in shown.reading(record)])
             + paragraph(prose(_rests_on(record)), kind="note")
         )
@@ -120,7 +124,7 @@ def experiment_sections(summaries: Sequence[str | Path], folder: str | Path) -> 
     return parts
 
 
-def _drawn(shown: Shown, record: ExperimentRecord) -> str:
+def _drawn(shown: Shown, record: ExperimentRecord, config_digest: str) -> str:
     if shown.figure is None:
         return ""
     drawn = io.BytesIO()
@@ -131,7 +135,7 @@ def _drawn(shown: Shown, record: ExperimentRecord) -> str:
         drawn.getvalue(),
         "image/svg+xml",
         title=plate.title,
-        caption=plate.caption,
+        caption=plate.full_caption(config_digest),
         alternative=plate.alternative,
     )
 

@@ -85,6 +85,8 @@ class ReportInputs:
         Scalar of the strain that the study's pictures show.
     range_floor, aspect, crop_px, scales
         How the study's maps become pictures and crops, as in the config.
+    config_digest
+        What tells the config from another, for captions.
     seed
         The config's seed; every bootstrap derives its own from it.
     resamples
@@ -112,6 +114,7 @@ class ReportInputs:
     aspect: str = "keep"
     crop_px: int = PAPER_CROP_PX
     scales: Sequence[int] = PAPER_SCALES
+    config_digest: str = ""
     seed: int = 0
     resamples: int = 2000
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from strainprint.config import config_digest
 from strainprint.errors import BadInputError
 from strainprint.files import write_whole
 from strainprint.report import paper
@@ -93,7 +92,7 @@ def write_page(
     drawings
         Manifest that ``write_drawings`` wrote.
     config
-        The whole config; its digest stands in every caption.
+        The whole config; its digest stands in the caption of every figure.
     benchmarks
         Folder of Snakemake's benchmarks; what is there is told in the last section, the only one
         in which two runs of one config may differ.
@@ -114,8 +113,8 @@ def write_page(
             allowed="one of each for every study and split, at least one",
         )
     folder = Path(page).parent
-    origin = f"Config {config_digest(config)}."
-    reports = [read_report(t, f, folder, origin) for t, f in zip(tables, figures, strict=True)]
+    digest = config_digest(config)
+    reports = [read_report(t, f, folder) for t, f in zip(tables, figures, strict=True)]
     sections = [
         Section("answer", "The answer", answer(reports, seeds=seeds, threads=threads)),
         Section("leaks", "What the shape and the siblings give away", leaks(reports, studies)),
@@ -125,14 +124,14 @@ def write_page(
         *(Section(report.anchor, report.title, "", _parts(report)) for report in reports),
     ]
     if experiments:
-        asked = tuple(experiment_sections(experiments, folder))
+        asked = tuple(experiment_sections(experiments, folder, digest))
         sections.append(Section("experiments", "Experiments", "", asked))
     facts = {
         "training seeds": ", ".join(map(str, seeds)),
         "threads of each training": str(threads),
         "config seed": str(reports[0].summary["seed"]),
         "bootstrap": f"{reports[0].summary['bootstrap_resamples']} resamples of whole specimens",
-        "config": config_digest(config),
+        "config": digest,
         **(run_facts or {}),
     }
     sections += [
@@ -201,9 +200,3 @@ def _assumed(assumptions: Sequence[str]) -> str:
     return paragraph(
         "What the simulation and the protocol take for granted, with the evidence there is:"
     ) + bullets([prose(text) for text in assumptions])
-
-
-def config_digest(config: Mapping[str, Any]) -> str:
-    """Return eight hexadecimal digits that tell one config from another."""
-    text = json.dumps(config, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -39,8 +39,6 @@ class Report:
         Their folders.
     page_dir
         Folder of the page, which links are relative to.
-    origin
-        A sentence that ends every caption: the config.
     """
 
     study: str
@@ -50,7 +48,6 @@ class Report:
     tables_dir: Path
     figures_dir: Path
     page_dir: Path
-    origin: str
 
     @property
     def anchor(self) -> str:
@@ -96,7 +93,7 @@ class Report:
             (self.figures_dir / f"{name}.{kind}").read_bytes(),
             media_type,
             title=str(entry["title"]),
-            caption=f"{entry['caption']} {self.origin}",
+            caption=str(entry["caption"]),
             alternative=str(entry["alternative"]),
         )
 
@@ -107,13 +104,10 @@ class Report:
         return Markup(", ".join(links))
 
 
-def read_report(
-    tables_json: str | Path, figures_json: str | Path, page_dir: str | Path, origin: str
-) -> Report:
+def read_report(tables_json: str | Path, figures_json: str | Path, page_dir: str | Path) -> Report:
     """Read the tables and figures of one study and split by their manifests.
 
-    The folders are those beside the manifests, of the same name without ``.json``; ``origin`` ends
-    every caption.
+    The folders are those beside the manifests, of the same name without ``.json``.
 
     Raises
     ------
@@ -142,7 +136,7 @@ def read_report(
         for kind, digest in entry["sha256"].items():
             proved(figures_dir / f"{Path(entry['name']).name}.{kind}", digest)
         figures[str(entry["name"])] = entry
-    return Report(*about, tables, figures, tables_dir, figures_dir, Path(page_dir), origin)
+    return Report(*about, tables, figures, tables_dir, figures_dir, Path(page_dir))
 
 
 def proved(path: Path, digest: str) -> Path:

@@ -131,6 +131,7 @@ def draw_networks(names: Sequence[str], *, n_classes: int, crop_px: int) -> Plat
             for name, blocks in columns.items()
         )
         + ".",
+        counted(len(networks), "network"),
     )
 
 
@@ -155,11 +156,12 @@ def draw_residual_module(name: str, *, n_classes: int) -> Plate:
     return Plate(
         figure,
         "The residual module",
-        f"The {counted(len(columns), 'kind')} of residual modules of {_plain(name)}, layer by "
-        "layer as they are built: the input x is added to what the convolutions make of it, "
+        f"The kinds of residual modules of {_plain(name)}, layer by layer as they are built: the "
+        "input x is added to what the convolutions make of it, "
         "through a 1×1 convolution where the number of channels changes and unchanged where it "
         "does not. Compare Figure 8 of the paper.",
         "; ".join(", ".join(block.text for block in blocks) for blocks in columns) + ".",
+        f"{counted(len(columns), 'kind')} of module",
     )
 
 

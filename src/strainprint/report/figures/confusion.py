@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from strainprint.report.figures.style import COLUMN_IN, INK, Plate
-from strainprint.report.wording import class_label, listed, model_label
+from strainprint.report.wording import class_label, counted, listed, model_label
 
 
 def draw_confusion(
@@ -67,11 +67,12 @@ def draw_confusion(
         figure,
         "Confusion matrices",
         f"Maps of each true class (rows) by the class named (columns): count and share of the "
-        f"row, for {listed([model_label(m) for m in models])}. n = {n_test} test maps; study "
-        f"{study}, split {split}. Compare Figure 2 of the paper.",
+        f"row, for {listed([model_label(m) for m in models])}. Study {study}, split {split}. "
+        f"Compare Figure 2 of the paper.",
         "Confusion matrices. Share on the diagonal: "
         + listed([f"{model_label(m)} {100 * right[m]:.0f} %" for m in models])
         + ".",
+        counted(n_test, "test map"),
     )
 
 

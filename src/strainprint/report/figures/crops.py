@@ -100,4 +100,5 @@ def draw_crops(
         f"at the first of {counted(len(scales), 'size')}): {crops_per_picture(scales)} crops. "
         f"Study {study} (drawn for split {split}). Compare Figure 10 of the paper.",
         "A strain map with the outlines of three squares, and the six crops cut from them.",
+        "1 map",
     )

@@ -89,7 +89,7 @@ def draw_curve_example(
     name = median_map(errors, method)
     if name is None:
         message = "No test map with a small reload: no curve to predict."
-        return Plate(empty_figure(message), title, message, message)
+        return Plate(empty_figure(message), title, message, message, "0 test maps")
     facts = manifest[manifest["map_id"] == name].iloc[0]
     curve = curves[curves["map_id"] == name].sort_values("strain", kind="stable")
     strain = 100 * curve["strain"].to_numpy()
@@ -136,10 +136,10 @@ def draw_curve_example(
         title,
         f"Test map {name} ({what}): true curve and the prediction of {method_label(method)}; "
         f"dashed up to the small reload that the map recorded, solid beyond. Chosen by rule: its "
-        f"relative RMSE ({100 * error:.1f} %) is the median of "
-        f"{counted(int(chosen['relative_rmse'].notna().sum()), 'test map')} with a small reload. "
+        f"relative RMSE ({100 * error:.1f} %) is the median of all test maps with a small reload. "
         f"{band_words(limits is not None)} Study {study}, split {split}. "
         f"Compare Figure 4 of the paper.",
         f"True and predicted stress against reload strain of one map; relative error "
         f"{100 * error:.1f} %.",
+        f"1 map of {counted(int(chosen['relative_rmse'].notna().sum()), 'test map')}",
     )

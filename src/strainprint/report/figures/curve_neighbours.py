@@ -88,7 +88,7 @@ def draw_curve_neighbours(
     title = "Curves from 1, 5 and 10 neighbours"
     counts = neighbour_counts(curves)
     if curves.empty or not counts:
-        return Plate(empty_figure(_NOTHING), title, _NOTHING, _NOTHING)
+        return Plate(empty_figure(_NOTHING), title, _NOTHING, _NOTHING, "0 test maps")
     rows = list(cases) or paper_cases(manifest)
     classes = classes_of(manifest)
     middle = counts[len(counts) // 2]
@@ -117,10 +117,11 @@ def draw_curve_neighbours(
         figure,
         title,
         f"True curve (grey) and the mean curve of the k nearest training maps in the network's "
-        f"features, none of the same specimen, for {counted(len(shown), 'test map')} from wide to "
-        f"narrow: {'; '.join(shown) or 'none'}. Colour is the class. {band_words(banded)} Each row "
+        f"features, none of the same specimen, for test maps from wide to narrow: "
+        f"{'; '.join(shown) or 'none'}. Colour is the class. {band_words(banded)} Each row "
         f"has its own stress axis. Study {study}, split {split}. Compare Figure 5 of the paper.",
         f"Stress against strain in {len(rows)} rows and {len(counts)} columns, true and predicted.",
+        _of_all(len(shown), errors),
     )
 
 
@@ -140,7 +141,7 @@ def draw_curve_cases(
     """
     title = "Predicted curves of every width and class"
     if curves.empty or f"{method}_mpa" not in curves:
-        return Plate(empty_figure(_NOTHING), title, _NOTHING, _NOTHING)
+        return Plate(empty_figure(_NOTHING), title, _NOTHING, _NOTHING, "0 test maps")
     widths = sorted((float(w) for w in manifest["width_nm"].unique()), reverse=True)
     classes = classes_of(manifest)
     figure = Figure(figsize=(COLUMN_IN, 1.0 * len(widths) + 0.7))
@@ -166,11 +167,17 @@ def draw_curve_cases(
         figure,
         title,
         f"True curve (grey) and prediction of {method_label(method)} (colour of the class) for the "
-        f"{counted(drawn, 'test map')} whose relative RMSE is the median of its width (rows, each "
-        f"with its own stress axis) and prior strain (columns); medians of {smallest} maps or "
-        f"more. {band_words(banded)} Study {study}, split {split}.",
+        f"test map whose relative RMSE is the median of its width (rows, each with its own stress "
+        f"axis) and prior strain (columns); medians of {counted(smallest, 'map')} or more. "
+        f"{band_words(banded)} Study {study}, split {split}.",
         f"Stress against strain for {len(widths)} widths and {len(classes)} prior strains.",
+        _of_all(drawn, errors),
     )
+
+
+def _of_all(shown: int, errors: pd.DataFrame) -> str:
+    predicted = errors.loc[errors["relative_rmse"].notna(), "map_id"].nunique()
+    return f"{counted(shown, 'map')} of {counted(int(predicted), 'test map')}"
 
 
 def _median_of_case(

@@ -46,7 +46,7 @@ def draw_curve_predictability(
     methods = [method for method in SHOWN if f"{method}_mpa" in curves.columns]
     if curves.empty or not methods:
         message = "No test map with a small reload: no curve to predict."
-        return Plate(empty_figure(message), title, message, message)
+        return Plate(empty_figure(message), title, message, message, "0 test maps")
     grid_strain = np.sort(curves["strain"].unique()).astype(np.float64)
     table = curve_r2_table(
         curves,
@@ -101,4 +101,5 @@ def draw_curve_predictability(
         f"with fewer than three. While all specimens are elastic there is nothing to predict. "
         f"Study {study}, split {split}.",
         f"r² against reload strain for {len(widths)} widths and {len(methods)} methods.",
+        f"{counted(int(curves['map_id'].nunique()), 'test map')}; specimens above each panel",
     )

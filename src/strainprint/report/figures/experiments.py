@@ -60,6 +60,7 @@ def draw_reliability(record: ExperimentRecord) -> Plate:
         "mean probability, with 95 % intervals (Wilson, over maps). On the dotted line the "
         "probabilities can be taken at their word; below it the ensemble is too sure.",
         "Accuracy against confidence, one panel for each study and split.",
+        record.counts,
     )
 
 
@@ -120,6 +121,7 @@ def draw_instruments(record: ExperimentRecord) -> Plate:
         "without noise, leftmost the strain as the simulator knows it, a gauge of two grid "
         "pitches. Below: gauges that were tried with noise.",
         "Accuracy against strain gauge over width, one line for each width, and against noise.",
+        record.counts,
     )
 
 
@@ -166,6 +168,7 @@ def draw_regression(record: ExperimentRecord) -> Plate:
         "standard deviation of the maps about it. Open points are strains that it was never "
         "trained on. A network that sees nothing names the same strain everywhere: a level row.",
         "Named against true prior strain on logarithmic axes, seen and unseen strains apart.",
+        record.counts,
     )
 
 
@@ -214,6 +217,7 @@ def draw_noise(record: ExperimentRecord) -> Plate:
         "(bootstrap over specimens); the leftmost point is without noise. Dotted: the commonest "
         "class.",
         "Accuracy falls as noise grows; one line for each training.",
+        record.counts,
     )
 
 
@@ -251,4 +255,5 @@ def draw_twins(record: ExperimentRecord) -> Plate:
         "test maps. 0 is what the mean stress of the width would score; values below −1 are cut "
         "off.",
         "r² between twins against reload strain, one line for each width.",
+        record.counts,
     )

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from strainprint.networks.explain import Explanations
 from strainprint.report.figures.style import COLUMN_IN, Plate
-from strainprint.report.wording import model_label
+from strainprint.report.wording import counted, model_label
 
 
 def draw_filters(explained: Explanations, *, study: str, split: str) -> Plate:
@@ -38,4 +38,5 @@ def draw_filters(explained: Explanations, *, study: str, split: str) -> Plate:
         f"filters with the highest answers, highest first, grey levels from black to white within "
         f"each picture. Study {study}, split {split}. Compare Figure 6 of the paper.",
         f"{count} grey pictures of textures that the filters answer to.",
+        f"{count} of {counted(description['filters_of_layer'], 'filter')}",
     )

@@ -113,10 +113,9 @@ def draw_flow(rules: Sequence[Mapping[str, object]]) -> Plate:
     return Plate(
         figure,
         "Flow of the method",
-        f"The {counted(len(rules), 'rule')} of the workflow that this page rests on, with the "
-        f"stage of each below its name, and the way of the {counted(files, 'kind')} of files "
-        f"between them; arrows that others imply are left out. Laid out from the workflow’s own "
-        f"rules and file names. Compare Figure 1 of the paper.",
+        "The rules of the workflow that this page rests on, with the stage of each below its name, "
+        "and the way of the files between them; arrows that others imply are left out. Laid out "
+        "from the workflow’s own rules and file names. Compare Figure 1 of the paper.",
         "Flow chart from "
         + listed([name for name in reads if layer[name] == 0])
         + " to "
@@ -124,6 +123,7 @@ def draw_flow(rules: Sequence[Mapping[str, object]]) -> Plate:
         + ": "
         + "; ".join(f"{first} to {second}" for first, second in edges)
         + ".",
+        f"{counted(len(rules), 'rule')}, {counted(files, 'kind')} of files",
     )
 
 

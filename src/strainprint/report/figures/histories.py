@@ -12,13 +12,17 @@ from strainprint.report.figures.style import COLUMN_IN, INK, SERIES_COLOURS, Pla
 from strainprint.report.wording import counted, listed, model_label
 
 
-def draw_histories(histories: Mapping[str, pd.DataFrame], *, study: str, split: str) -> Plate:
+def draw_histories(
+    histories: Mapping[str, pd.DataFrame], *, maps: tuple[int, int], study: str, split: str
+) -> Plate:
     """Draw loss (above) and accuracy (below) of training and validation crops.
 
     Parameters
     ----------
     histories
         ``history.csv`` of each network, by its name.
+    maps
+        Number of training and of validation maps.
     study, split
         For the caption.
     """
@@ -67,4 +71,5 @@ def draw_histories(histories: Mapping[str, pd.DataFrame], *, study: str, split: 
         f"({kept}). As in Keras, losses include the L2 penalty where there is one. "
         f"Study {study}, split {split}.",
         f"Lines of loss and accuracy against epoch. Weights kept: {kept}.",
+        f"crops of {counted(maps[0], 'training map')} and {counted(maps[1], 'validation map')}",
     )

@@ -16,7 +16,7 @@ from strainprint.report.figures.style import (
     class_marker,
     label_once,
 )
-from strainprint.report.wording import class_label, model_label, slip_label, width_label
+from strainprint.report.wording import class_label, counted, model_label, slip_label, width_label
 
 
 def mean_over_crops(features: NDArray[np.float32], channels: int) -> NDArray[np.float64]:
@@ -152,7 +152,9 @@ def draw_projection(
         "Features on two principal components",
         f"Mean output of the global-average-pooling layer of {model_label(network)} for each test "
         f"map, on the first two principal components of the training maps; all panels share their "
-        f"axes. Rows: width; columns: reload and slip systems. n = {int(test.sum())} test maps; "
-        f"study {study}, split {split}. Compare Figure 3 of the paper.",
+        f"axes. Rows: width; columns: reload and slip systems. Study {study}, split {split}. "
+        f"Compare Figure 3 of the paper.",
         f"Scatter plots of {int(test.sum())} test maps by prior strain, one panel per subset.",
+        f"{counted(int(test.sum()), 'test map')}; axes from "
+        f"{counted(int((part == 'train').sum()), 'training map')}",
     )

@@ -24,7 +24,7 @@ def draw_saliency(
     count = min(_SHOWN, len(explained.crops))
     if not count:
         message = "No test map: there is no saliency to show."
-        return Plate(empty_figure(message), title, message, message)
+        return Plate(empty_figure(message), title, message, message, "0 test maps")
     of_map = manifest.set_index("map_id")
     figure = Figure(figsize=(COLUMN_IN, 1.03 * count + 0.2))
     grid = figure.subplots(count, 3, squeeze=False)
@@ -55,11 +55,12 @@ def draw_saliency(
     return Plate(
         figure,
         title,
-        f"The middle square of {counted(count, 'test map')} (left), and the size of the gradient "
+        f"The middle square of each test map (left), and the size of the gradient "
         f"of the named class’s score in every pixel: plain (middle), and with only positive "
         f"gradients passed back through every ReLU (right). Network "
         f"{model_label(description['network'])}; each panel runs from 0 (dark) to its 99.5th "
         f"percentile. Maps: {', '.join(description['map_ids'][:count])}. Study {study}, split "
         f"{split}. Compare Figure 7 of the paper.",
         f"Crops beside their saliency maps; true classes and classes named: {'; '.join(said)}.",
+        counted(count, "test map"),
     )

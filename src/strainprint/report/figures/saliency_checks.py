@@ -20,7 +20,7 @@ def draw_saliency_checks(explained: Explanations, *, study: str, split: str) -> 
     title = "Two checks of saliency"
     if explained.deletion.empty:
         message = "No test map: saliency was not checked."
-        return Plate(empty_figure(message), title, message, message)
+        return Plate(empty_figure(message), title, message, message, "0 test maps")
     count = len(explained.crops)
     figure = Figure(figsize=(COLUMN_IN, 4.3))
     above, below = figure.subplots(2, 1)
@@ -72,11 +72,12 @@ def draw_saliency_checks(explained: Explanations, *, study: str, split: str) -> 
         figure,
         title,
         f"(a) Spearman’s rank correlation of saliency before and after parameters are drawn anew, "
-        f"from the classifier on: median and middle 80 % of {counted(count, 'crop')}. It must "
+        f"from the classifier on: median and middle 80 % of the crops. It must "
         f"fall, or saliency shows the picture and not the network. (b) Mean probability of the "
         f"class named at first as pixels are blanked; where saliency finds what matters, it falls "
         f"sooner than in a random order. Network {model_label(explained.description['network'])}; "
         f"study {study}, split {split}. Not in the paper.",
         "Above, rank correlation by randomised part; below, class probability against the share "
         "of pixels blanked, for four orders.",
+        f"{counted(count, 'crop')}, one of each test map that was looked into",
     )

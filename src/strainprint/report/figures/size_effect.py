@@ -65,7 +65,7 @@ def draw_size_effect(
             **look,
         )
         said.append(
-            f"{slip_label(slip)}: yield n = {_with_range(fit)}, scatter n = "
+            f"{slip_label(slip)}: yield {_with_range(fit)}, scatter "
             f"{_with_range(_fit(fits, slip, 'flow', 'scatter'))}"
         )
     for axes, what in ((left, "yield stress (MPa)"), (right, "scatter of flow stress (%)")):
@@ -87,13 +87,14 @@ def draw_size_effect(
         figure,
         "Size effect",
         f"Left: yield stress (0.2 % offset) of the first load of "
-        f"{counted(len(strengths), 'specimen')} and the fitted power of the width. Right: standard "
+        f"each specimen and the fitted power of the width. Right: standard "
         f"deviation over mean of the flow stress between 0.5 and 1 % strain, 95 % bootstrap "
         f"intervals. Exponents with 95 % intervals: {'; '.join(said)}. The paper states −0.55 for "
         f"its yield stress. The specimens are the same in every study and split (drawn for "
         f"{study}, {split}).",
         "Yield stress and scatter of the flow stress against width, for each number of slip "
         "systems.",
+        counted(len(strengths), "specimen"),
     )
 
 

@@ -168,6 +168,7 @@ def draw_history(shard: Shard, record: SpecimenRecord, name: str) -> Plate:
         f"coloured by slip. Right: mean axial stress against strain over the whole path and the "
         f"reload.",
         "A pillar before and after loading, with its dislocations, and its stress-strain curve.",
+        "1 specimen",
     )
 
 
@@ -207,6 +208,7 @@ def draw_lost(shard: Shard, lost: LostSpecimen) -> Plate:
         f"{lost.specimen_id}, lost",
         f"{lost.specimen_id} was lost at {lost.doing}: {lost.reason}.",
         "The last state of a specimen that broke a physical check.",
+        "1 specimen",
     )
 
 

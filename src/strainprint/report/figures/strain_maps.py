@@ -127,10 +127,11 @@ def draw_strain_maps(
         f"The {reload} reload's {_NAMES.get(scalar, scalar)} of the first specimen of each subset "
         f"(rows) after each prior strain (columns); loading axis horizontal, "
         f"{frame} frame. Each row has its own length scale (bar); colours are common, "
-        f"on a square-root scale cut at the 99.5th percentile. n = {counted(len(names), 'map')}; "
-        f"study {study} (drawn for split {split}). Compare Figure 9 of the paper.",
+        f"on a square-root scale cut at the 99.5th percentile. "
+        f"Study {study} (drawn for split {split}). Compare Figure 9 of the paper.",
         f"{counted(len(names), 'strain map')} with slip bands, {len(subsets)} subsets by "
         f"{len(classes)} prior strains.",
+        counted(len(names), "map"),
     )
 
 

@@ -79,7 +79,7 @@ def draw_stress_strain(
         "Reload curves",
         f"Median stress on reload and the band of the middle 80 % of specimens, by prior strain, "
         f"width (rows, each with its own stress axis) and slip systems (columns). "
-        f"n = {counted(len(paths), 'curve')}, at least {smallest} in each band. The curves are "
-        f"the same in every study and split (drawn for {study}, {split}).",
+        f"The curves are the same in every study and split (drawn for {study}, {split}).",
         f"Stress against reload strain for {len(widths)} widths, by prior strain.",
+        f"{counted(len(paths), 'curve')}, at least {smallest} in each band",
     )

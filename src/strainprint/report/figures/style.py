@@ -66,15 +66,22 @@ class Plate:
     title
         A few words, for headings.
     caption
-        What is shown, n, and the study and split it came from.
+        What is shown, and the study and split it came from.
     alternative
         What the picture says, for people who do not see it.
+    n
+        How many of what it rests on, e.g. ``72 test maps``.
     """
 
     figure: Figure
     title: str
     caption: str
     alternative: str
+    n: str
+
+    def full_caption(self, config_digest: str) -> str:
+        """Return the caption with n and the config it came from."""
+        return f"{self.caption} n = {self.n}. Config {config_digest}."
 
 
 @contextmanager
@@ -141,13 +148,15 @@ def save_figure(figure: Figure, folder: str | Path, name: str) -> Sequence[Path]
     return paths
 
 
-def figure_entry(plate: Plate, folder: str | Path, name: str) -> dict[str, Any]:
+def figure_entry(
+    plate: Plate, folder: str | Path, name: str, *, config_digest: str
+) -> dict[str, Any]:
     """Write a plate's figure and return what a manifest says of it: words and checksums."""
     files = save_figure(plate.figure, folder, name)
     return {
         "name": name,
         "title": plate.title,
-        "caption": plate.caption,
+        "caption": plate.full_caption(config_digest),
         "alternative": plate.alternative,
         "sha256": {path.suffix[1:]: sha256_of_file(path) for path in files},
     }

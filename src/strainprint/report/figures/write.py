@@ -62,7 +62,7 @@ def write_figures(figures_dir: str | Path, figures_json: str | Path, inputs: Rep
             plate = draw(inputs)
             if plate is None:
                 continue
-            entries.append(figure_entry(plate, folder, name))
+            entries.append(figure_entry(plate, folder, name, config_digest=inputs.config_digest))
             _log.info("drew %s for study %s, split %s", name, inputs.study, inputs.split)
     content = {"format": FIGURES_FORMAT, "version": 1, **inputs.about, "figures": entries}
     write_json(figures_json, content)
@@ -98,7 +98,10 @@ def _histories(inputs: ReportInputs) -> Plate:
         name: read_table(folder / "history.csv", HISTORY_COLUMNS)
         for name, folder in inputs.networks.items()
     }
-    return draw_histories(histories, **inputs.about)
+    maps = inputs.parts.value_counts()
+    return draw_histories(
+        histories, maps=(int(maps["train"]), int(maps["validation"])), **inputs.about
+    )
 
 
 def _curve_example(inputs: ReportInputs) -> Plate:
