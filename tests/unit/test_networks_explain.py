@@ -135,9 +135,13 @@ def test_area_of_deletion_by_hand() -> None:
 
 def test_explained_maps_take_every_subset_and_class_in_turn() -> None:
     manifest = pd.DataFrame(
-        {"subset": ["w1"] * 4 + ["w2"] * 3, "label": [0, 0, 1, 2, 0, 1, 1]}, index=range(7)
+        {
+            "subset": ["w1"] * 4 + ["w2"] * 3,
+            "label": [0, 0, 1, 2, 0, 1, 1],
+            "reload_strain": [0.01] * 5 + [0.001, 0.01],
+        }
     )
     test = np.array([True, True, True, False, True, True, True])
-    assert explained_maps(manifest, test, 10).tolist() == [0, 2, 4, 5, 1, 6]
+    assert explained_maps(manifest, test, 10).tolist() == [0, 2, 4, 6, 1, 5]
     assert explained_maps(manifest, test, 3).tolist() == [0, 2, 4]
     assert explained_maps(manifest, ~test & False, 3).size == 0

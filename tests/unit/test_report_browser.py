@@ -138,6 +138,28 @@ def test_rows_are_chosen_by_width_reload_and_slip(opened: Any) -> None:
     assert len(column(opened, table, 0)) == rows
 
 
+def test_curve_errors_are_chosen_by_width_and_class(opened: Any) -> None:
+    table = 'table[data-name="curve-errors"]'
+    opened.locator(f"details:has({table}) > summary").click()
+    bar = opened.locator(f"details:has({table}) .filters")
+    bar.get_by_label("Width").select_option("1\u00a0µm")
+    bar.get_by_label("Prior strain").select_option("1\u00a0%")
+    assert set(column(opened, table, 1)) == {"1\u00a0µm"}
+    assert set(column(opened, table, 2)) == {"1\u00a0%"}
+    assert "10 neighbours by network" in column(opened, table, 0)
+    bar.get_by_label("Prior strain").select_option("10\u00a0%")
+    assert set(column(opened, table, 4)) == {"no test map"}
+
+
+def test_no_number_is_pushed_off_a_phone_by_the_heads_of_its_row(opened: Any) -> None:
+    seen = opened.evaluate(
+        """() => Math.min(...[...document.querySelectorAll("tbody tr:first-child td:nth-child(2)")]
+          .filter(cell => cell.offsetParent)
+          .map(cell => innerWidth - cell.getBoundingClientRect().right))"""
+    )
+    assert seen >= 0
+
+
 def test_text_stands_out_from_its_ground(opened: Any) -> None:
     """WCAG AA: a contrast of 4.5 for text and its muted variants."""
     contrast = opened.evaluate(

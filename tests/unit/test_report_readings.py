@@ -5,6 +5,7 @@ import math
 import pytest
 
 from strainprint.report import readings
+from strainprint.report.sections.size_effect import size_effect_reading
 from strainprint.report.wording import method_label, model_label, p_value, percent_range, points
 
 NAN = math.nan
@@ -191,3 +192,40 @@ def test_names_and_numbers_for_people() -> None:
     assert percent_range(0.6, 0.824) == "60.0–82.4\u00a0%"
     assert (points(-0.051), points(0.0001), points(NAN)) == ("−5.1", "0.0", "–")
     assert (p_value(0.00001), p_value(0.0123)) == ("< 0.001", "= 0.012")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [(-0.2, -0.1, "fade sooner"), (0.1, 0.2, "fade later"), (-0.1, 0.1, "no sooner or later")],
+)
+def test_brightness_is_held_against_a_random_order_as_saliency_is(
+    low: float, high: float, verdict: str
+) -> None:
+    deletion = [
+        {"order": order, "minus_random_low": low, "minus_random_high": high}
+        for order in ("plain", "brightness", "random")
+    ]
+    text = readings.saliency_reading([], deletion)
+    assert text.count(verdict) == 2
+    assert "by brightness alone, which needs no network, answers" in text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (0.1, 0.3, "wider is stronger; the paper’s −0.55 lies outside"),
+        (-0.7, -0.4, "narrower is stronger; the paper’s −0.55 lies within"),
+        (-0.1, 0.4, "not shown, since the interval includes zero; the paper’s −0.55 lies outside"),
+    ],
+)
+def test_a_size_effect_is_claimed_only_where_the_interval_leaves_out_zero(
+    low: float, high: float, said: str
+) -> None:
+    row = {"exponent": (low + high) / 2, "exponent_low": low, "exponent_high": high}
+    fit = {**row, "slip_systems": 1, "paper_exponent": -0.55, "n": 24, "widths": 2, "note": ""}
+    assert said in size_effect_reading(fit)
+
+
+def test_a_protocol_says_what_it_gives_away() -> None:
+    assert "whose length tells" in readings.protocol({"frame": "deformed"}, "profile")
+    assert readings.protocol({"frame": "reference"}, "specimen").endswith("specimen that trained")

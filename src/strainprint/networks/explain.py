@@ -152,9 +152,13 @@ def explain_network(
 def explained_maps(
     manifest: pd.DataFrame, test: NDArray[np.bool_], count: int
 ) -> NDArray[np.int64]:
-    """Return rows of the manifest: test maps, every class and subset in turn, at most ``count``."""
+    """Return rows of the manifest: test maps, every class and subset in turn, at most ``count``.
+
+    Of each class and subset first the maps of the largest reload, on which there is most to see.
+    """
     rows = np.flatnonzero(test)
-    chosen = manifest.iloc[rows][["subset", "label"]].assign(row=rows)
+    chosen = manifest.iloc[rows][["subset", "label", "reload_strain"]].assign(row=rows)
+    chosen = chosen.sort_values("reload_strain", ascending=False, kind="stable")
     chosen["turn"] = chosen.groupby(["subset", "label"], sort=True).cumcount()
     ordered = chosen.sort_values(["turn", "subset", "label"], kind="stable")
     return ordered["row"].to_numpy(dtype=np.int64)[:count]

@@ -110,7 +110,7 @@ def experiment_sections(
         content = (
             paragraph(prose(shown.caption))
             + table(
-                list(shown.columns),
+                [capital(head) for head in shown.columns],
                 [[write(row) for write in shown.columns.values()] for row in record.rows],
                 caption=joined(f"{shown.title} (", link(csv, "CSV"), ")"),
                 label=shown.title,

@@ -52,8 +52,8 @@ _READING = (
     "from drawing whole specimens again with replacement; where all maps are right or all are "
     "wrong, a Wilson interval over specimens stands instead (column `ci_method` of the CSV).",
     "Wilson intervals and McNemar tests take maps as independent. Maps of one specimen are not, so "
-    "these intervals tend to be narrow and these p-values small; none is corrected for the number "
-    "of comparisons.",
+    "these intervals tend to be narrow and these p-values small. Only the column Holm p is "
+    "corrected for the number of comparisons.",
     "Chance is the share of the commonest class of the test maps.",
     "The paper’s numbers come from its own specimens, which were never published. Ours are "
     "simulated anew, so a difference may lie in the specimens as well as in the method.",
@@ -116,7 +116,7 @@ def write_page(
     digest = config_digest(config)
     reports = [read_report(t, f, folder) for t, f in zip(tables, figures, strict=True)]
     sections = [
-        Section("answer", "The answer", answer(reports, seeds=seeds, threads=threads)),
+        Section("answer", "The answer", answer(reports, studies, seeds=seeds, threads=threads)),
         Section("leaks", "What the shape and the siblings give away", leaks(reports, studies)),
         Section("method", "The method", method(drawings, reports)),
         Section("specimens", "The simulated specimens", specimens(reports)),

@@ -58,7 +58,13 @@ nav a:hover { color: var(--accent); text-decoration: underline; }
     padding: 0 1.25rem .6rem; border-bottom: 1px solid var(--line); }
 }
 main > section:first-child > h2 { margin-top: 0; }
-.scroll { overflow-x: auto; margin: 1rem 0 .4rem; }
+/* A shade at the side to which there is more of a table. */
+.scroll { overflow-x: auto; margin: 1rem 0 .4rem;
+  background: linear-gradient(to right, #fff 40%, transparent) 0 0 / 3rem 100% local,
+    linear-gradient(to left, #fff 40%, transparent) 100% 0 / 3rem 100% local,
+    linear-gradient(to right, #1d27332e, transparent) 0 0 / .8rem 100% scroll,
+    linear-gradient(to left, #1d27332e, transparent) 100% 0 / .8rem 100% scroll;
+  background-repeat: no-repeat; }
 table { border-collapse: collapse; font: .86rem/1.4 var(--plain);
   font-variant-numeric: tabular-nums lining-nums; min-width: 100%; }
 caption { caption-side: top; text-align: left; padding: 0 0 .5rem; font-family: var(--text); }
@@ -89,7 +95,7 @@ td small, th small { display: block; color: var(--muted); font-size: .78rem; fon
 .filters select { font: inherit; color: var(--ink); background: #fff; padding: .25rem .4rem;
   border: 1px solid #7d8894; border-radius: 3px; }
 .filters [role=status] { color: var(--muted); }
-details { margin: .6rem 0; max-width: 50rem; }
+details { margin: .6rem 0; }
 summary { cursor: pointer; font: .92rem/1.4 var(--plain); color: var(--accent); }
 pre { font: .78rem/1.45 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace;
   overflow-x: auto; background: var(--wash); padding: .8rem 1rem; }
@@ -136,6 +142,10 @@ footer { margin-top: 4rem; padding-top: 1rem; border-top: 1px solid var(--line);
   h2 { margin-top: 2.4rem; }
   dl.facts { grid-template-columns: 1fr; gap: 0; }
   dl.facts dd { margin-bottom: .5rem; }
+  th, td { padding: .38rem .45rem; }
+  th[scope=row], thead th:first-child { white-space: normal; min-width: 6.2rem;
+    max-width: 8.5rem; }
+  .scroll tr > th:first-child { position: sticky; left: 0; background: #fff; }
 }
 @media print {
   @page { margin: 18mm 16mm; }
@@ -144,7 +154,7 @@ footer { margin-top: 4rem; padding-top: 1rem; border-top: 1px solid var(--line);
   .sortable thead button::after { content: none !important; }
   .columns { display: block; }
   .frame { padding: 0; max-width: none; }
-  .scroll { overflow: visible; }
+  .scroll { overflow: visible; background: none; }
   table { font-size: 8pt; }
   caption span { position: static; width: auto; }
   th, td { padding: .2rem .4rem; white-space: normal; }

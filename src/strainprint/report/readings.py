@@ -99,10 +99,26 @@ def headline(row: Row, by_model: Mapping[str, Row]) -> str:
     return (
         f"On {counted(int(row['n_test']), 'test map')} of "
         f"{counted(int(row['n_specimens']), 'specimen')} {named(row['model'])} named the prior "
-        f"strain of {percent(row['accuracy'])} (95 % interval {percent_range(*interval_of(row))}). "
+        f"strain rightly for {percent(row['accuracy'])} of the maps (95 % interval "
+        f"{percent_range(*interval_of(row))}). "
         f"Always naming the commonest class would reach {percent(row['chance'])}, "
         f"{listed(beside)}."
     )
+
+
+def protocol(study: Mapping[str, Any], split: str) -> str:
+    """Return in words what a study and a split let a model know beside the slip pattern."""
+    seen = (
+        "pictures on the deformed body, whose length tells the prior strain"
+        if study.get("frame") == "deformed"
+        else "pictures on the undeformed body"
+    )
+    dealt = (
+        "none of a specimen that trained"
+        if split == "specimen"
+        else "of specimens whose other maps trained"
+    )
+    return f"{seen}, {dealt}"
 
 
 def printed(row: Row) -> str:
@@ -390,7 +406,7 @@ def saliency_reading(randomization: Sequence[Row], deletion: Sequence[Row]) -> s
         )
     areas = {str(row["order"]): row for row in deletion}
     for order, row in areas.items():
-        if order in {"random", "brightness"}:
+        if order == "random":
             continue
         high, low = float(row["minus_random_high"]), float(row["minus_random_low"])
         verdict = (
@@ -400,14 +416,11 @@ def saliency_reading(randomization: Sequence[Row], deletion: Sequence[Row]) -> s
             if high < 0
             else "later than in a random order"
             if low > 0
-            else "not told apart from a random order"
+            else "no sooner or later than in a random order, as far as these maps tell"
         )
-        said.append(f"Blanked by {order} saliency, answers fade {verdict}.")
-    plain = min(("plain", "rectified"), key=lambda order: float(areas[order]["median_area"]))
-    if float(areas["brightness"]["median_area"]) <= float(areas[plain]["median_area"]):
-        said.append(
-            "Blanking the brightest pixels first does at least as much, and needs no network."
-        )
+        by = "brightness alone, which needs no network" if order == "brightness" else order
+        what = "," if order == "brightness" else " saliency,"
+        said.append(f"Blanked by {by}{what} answers fade {verdict}.")
     return " ".join(said)
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from strainprint.report.figures.style import COLUMN_IN, INK, SERIES_COLOURS, Plate
 from strainprint.report.wording import counted, listed, model_label
@@ -48,6 +50,12 @@ def draw_histories(
                 markeredgewidth=0.5,
             )
     above.set_yscale("log")
+    above.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    above.yaxis.set_major_formatter("{x:g}")
+    above.yaxis.set_minor_locator(LogLocator(subs=range(1, 10)))
+    above.yaxis.set_minor_formatter(NullFormatter())
+    if len(_inside(above)) < 2:
+        above.set_yscale("linear")
     above.set_ylabel("loss")
     below.set_ylabel("accuracy of crops (%)")
     below.set_xlabel("epoch")
@@ -73,3 +81,9 @@ def draw_histories(
         f"Lines of loss and accuracy against epoch. Weights kept: {kept}.",
         f"crops of {counted(maps[0], 'training map')} and {counted(maps[1], 'validation map')}",
     )
+
+
+def _inside(axes: Axes) -> list[float]:
+    """Return the labelled values of the y axis that lie in view."""
+    low, high = axes.get_ylim()
+    return [value for value in axes.yaxis.get_majorticklocs() if low <= value <= high]

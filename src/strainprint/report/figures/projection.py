@@ -18,6 +18,8 @@ from strainprint.report.figures.style import (
 )
 from strainprint.report.wording import class_label, counted, model_label, slip_label, width_label
 
+_SIZES = (26, 15, 7, 4)
+
 
 def mean_over_crops(features: NDArray[np.float32], channels: int) -> NDArray[np.float64]:
     """Return the mean feature vector of each map.
@@ -123,7 +125,7 @@ def draw_projection(
             axes.scatter(
                 points[chosen, 0],
                 points[chosen, 1],
-                s=9,
+                s=_SIZES[min(label, len(_SIZES) - 1)],
                 marker=class_marker(label),
                 color=class_colour(label),
                 edgecolor="white",
@@ -152,7 +154,8 @@ def draw_projection(
         "Features on two principal components",
         f"Mean output of the global-average-pooling layer of {model_label(network)} for each test "
         f"map, on the first two principal components of the training maps; all panels share their "
-        f"axes. Rows: width; columns: reload and slip systems. Study {study}, split {split}. "
+        f"axes. Rows: width; columns: reload and slip systems. Points of later classes are "
+        f"smaller, so that maps of the same features all show. Study {study}, split {split}. "
         f"Compare Figure 3 of the paper.",
         f"Scatter plots of {int(test.sum())} test maps by prior strain, one panel per subset.",
         f"{counted(int(test.sum()), 'test map')}; axes from "

@@ -65,7 +65,15 @@ def draw_saliency_checks(explained: Explanations, *, study: str, split: str) -> 
     below.set_ylim(0, 101)
     below.set_xlabel("pixels blanked (%)")
     below.set_ylabel("probability of the class (%)")
-    below.legend(loc="best", title="blanked first by", title_fontsize=7)
+    # Above the axes: inside, curves would run through it.
+    below.legend(
+        loc="lower right",
+        bbox_to_anchor=(1.0, 1.0),
+        ncols=2,
+        title="blanked first by",
+        title_fontsize=7,
+        borderaxespad=0.2,
+    )
     for axes, letter in ((above, "a"), (below, "b")):
         axes.set_title(f"({letter})", loc="left")
     return Plate(

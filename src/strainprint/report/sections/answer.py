@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from strainprint.report import paper, readings
 from strainprint.report.markup import (
@@ -21,7 +22,13 @@ from strainprint.report.study_report import Report, by_strictness
 from strainprint.report.wording import lower, model_label, percent, percent_range
 
 
-def answer(reports: Sequence[Report], *, seeds: Sequence[int], threads: int) -> str:
+def answer(
+    reports: Sequence[Report],
+    studies: Mapping[str, Mapping[str, Any]],
+    *,
+    seeds: Sequence[int],
+    threads: int,
+) -> str:
     """Return the accuracies, what they allow to say, and what was run."""
     strict = by_strictness(reports)[0]
     rows = strict.accuracy
@@ -40,7 +47,8 @@ def answer(reports: Sequence[Report], *, seeds: Sequence[int], threads: int) -> 
     return (
         paragraph(
             f"{readings.headline(ensemble, rows)} {readings.printed(ensemble)} (Ours: "
-            f"{lower(strict.title)}, the strictest that was run.)",
+            f"{lower(strict.title)}, the strictest that was run: "
+            f"{readings.protocol(studies.get(strict.study, {}), strict.split)}.)",
             kind="lead",
         )
         + _audit(reports)

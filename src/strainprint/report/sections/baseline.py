@@ -18,6 +18,14 @@ _CLASSIFIERS = {
     "boosted": "boosted trees",
 }
 _INPUTS = {"raw": "grey levels", "two_state": "two local states"}
+_SETTINGS = {
+    "n_estimators": "{} trees",
+    "C": "C = {}",
+    "gamma": "γ = {}",
+    "learning_rate": "rate {}",
+    "max_iter": "{} trees",
+    "max_leaf_nodes": "{} leaves",
+}
 _WINDOWS = {"whole": "all lags", "pymks": "PyMKS’ window"}
 
 
@@ -34,7 +42,7 @@ def _variants(report: Report) -> str:
                 _WINDOWS.get(str(row["window"]), str(row["window"])),
                 f"{row['largest_row_lag_nm']:g} × {row['largest_column_lag_nm']:g} nm",
             ),
-            cell(f"{row['components']} components", str(row["setting"])),
+            cell(f"{row['components']} components", _setting(str(row["setting"]))),
             percent(row["cross_validation_accuracy"]),
             with_interval(row),
             percent(row["paper_accuracy"]),
@@ -68,6 +76,12 @@ def _variants(report: Report) -> str:
         + paragraph(_reading(chosen, best))
         + _missing(chosen)
     )
+
+
+def _setting(text: str) -> str:
+    """Return a classifier's setting for people: ``n_estimators=100`` -> ``100 trees``."""
+    pairs = (part.split("=") for part in text.split())
+    return ", ".join(_SETTINGS.get(name, name + " {}").format(value) for name, value in pairs)
 
 
 def _reading(chosen: Mapping[str, Any], best: Mapping[str, Any]) -> str:

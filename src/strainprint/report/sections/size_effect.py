@@ -58,7 +58,7 @@ def size_effect(reports: Sequence[Report]) -> str:
         f'<div class="figures">{strict.figure("size_effect")}</div>'
         + bullets(
             [
-                prose(_reading(row))
+                prose(size_effect_reading(row))
                 for row in exponents
                 if row["measure"] == "yield" and row["of"] == "stress"
             ]
@@ -112,21 +112,21 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else "–"
 
 
-def _reading(row: Mapping[str, Any]) -> str:
+def size_effect_reading(row: Mapping[str, Any]) -> str:
+    """Return what a row of ``strength_exponents.csv`` allows to say."""
     slip = slip_label(row["slip_systems"])
     if math.isnan(row["exponent"]):
         return f"**{slip}.** No exponent: {_text(row['note'])}."
     low, high, printed = row["exponent_low"], row["exponent_high"], row["paper_exponent"]
-    if low <= printed <= high:
-        verdict = f"the paper’s {number(printed)} lies within the interval"
-    elif low > 0:
-        verdict = f"wider is stronger here, against the paper’s {number(printed)}"
+    if low > 0:
+        verdict = "wider is stronger"
+    elif high < 0:
+        verdict = "narrower is stronger"
     else:
-        side = "weaker" if row["exponent"] > printed else "stronger"
-        verdict = f"a {side} size effect than the paper’s {number(printed)}, outside the interval"
-    unsure = " No effect of the width at all lies within it too." if low <= 0 <= high else ""
+        verdict = "an effect of the width is not shown, since the interval includes zero"
+    place = "within" if low <= printed <= high else "outside"
     return (
         f"**{slip}.** Yield stress goes as the width to the power {number(row['exponent'])} "
         f"({number(low)} to {number(high)}, {row['n']} specimens of {row['widths']} widths): "
-        f"{verdict}.{unsure}"
+        f"{verdict}; the paper’s {number(printed)} lies {place} the interval."
     )

@@ -56,8 +56,8 @@ def specimens(reports: Sequence[Report]) -> str:
             caption=joined(
                 Markup(
                     "<b>What the simulation left behind</b>, at the reference state after "
-                    "unloading: median and 10–90 % range. Yield stress: true curves of the test "
-                    "maps. "
+                    "unloading: median and 10–90 % range. Yield stress: 0.02 % offset on the true "
+                    "curves of the test maps, 10–90 % range. "
                 ),
                 strict.csv("specimens", "size_effect"),
             ),
