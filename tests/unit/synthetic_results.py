@@ -60,7 +60,8 @@ def build_results(
 ) -> Path:
     """Write a results folder and return it; ``accuracy`` is that of each model.
 
-    Of some subsets there may be no map or those of one specimen, and of a class no test map.
+    Of some subsets all specimens may be lost or all but one, and of a class there may be no test
+    map.
     """
     results = root / "results"
     _write_strengths(results / "specimens", widths_nm, slip_systems, per_subset)
@@ -68,11 +69,14 @@ def build_results(
         shards = [
             _write_shard(
                 *(results, study, width, slip),
-                1 if subset_name(width, slip) in single_specimens else per_subset,
+                0
+                if subset_name(width, slip) in missing_subsets
+                else 1
+                if subset_name(width, slip) in single_specimens
+                else per_subset,
             )
             for width in widths_nm
             for slip in slip_systems
-            if subset_name(width, slip) not in missing_subsets
         ]
         manifest_csv = results / study / "dataset" / "manifest.csv"
         manifest = build_manifest(
@@ -244,7 +248,10 @@ def _write_shard(results: Path, study: str, width: float, slip: int, count: int)
                         _stress(width, prior, slip, specimen),
                     )
                 )
-    write_map_shard(folder / "0000.zarr", folder / "0000.json", header, CURVE_STRAIN, entries)
+    lost = {} if entries else {specimen_name(subset, 0): "density above the limit"}
+    write_map_shard(
+        folder / "0000.zarr", folder / "0000.json", header, CURVE_STRAIN, entries, lost=lost
+    )
     return folder / "0000.json"
 
 

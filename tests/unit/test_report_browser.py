@@ -18,7 +18,7 @@ SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """No 62.5 nm with two slips, one specimen of 125 nm, and no test map of class 0.1."""
+    """All lost of 62.5 nm with two slips, one left of 125 nm, and no test map of class 0.1."""
     return build_results(
         tmp_path_factory.mktemp("browser"),
         widths_nm=(62.5, 125.0, 1000.0),
@@ -191,9 +191,17 @@ def tables(results: Path, name: str) -> pd.DataFrame:
     return pd.read_csv(results / "audited/specimen/report/tables" / f"{name}.csv")
 
 
-def test_a_missing_subset_is_said_in_the_cells_of_tables_2_and_3(text: str) -> None:
-    assert "not run" in text
-    assert ">none<" in text
+def test_a_missing_subset_is_said_in_the_cells_of_tables_2_and_3(results: Path, text: str) -> None:
+    assert "none<small>all specimens lost" in text
+    lost = tables(results, "table2").query("width_nm == 62.5 and slip_systems == '2'")
+    assert len(lost)
+    assert (lost["n"] == 0).all()
+    assert (
+        tables(results, "table3")
+        .query("width_nm == 62.5 and slip_systems == 2")["total"]
+        .eq(0)
+        .all()
+    )
 
 
 def test_a_class_without_test_maps_is_named_and_has_no_accuracy(results: Path, text: str) -> None:
@@ -227,5 +235,5 @@ def test_a_test_part_without_maps_gives_tables_without_numbers(results: Path) ->
     assert accuracy["accuracy"].isna().all()
     assert (accuracy["n_test"] == 0).all()
     assert pair_table(empty, seed=0, resamples=100)["mcnemar_p"].isna().all()
-    assert cell_table(empty, inputs.manifest)["accuracy"].isna().all()
-    assert len(count_table(inputs.manifest, inputs.parts))
+    assert cell_table(empty, inputs.manifest, inputs.subsets)["accuracy"].isna().all()
+    assert len(count_table(inputs.manifest, inputs.parts, inputs.subsets))

@@ -261,6 +261,12 @@ def test_predictability_draws_r2_of_each_width() -> None:
     (panel,) = plate.figure.axes
     np.testing.assert_allclose(panel.lines[-1].get_ydata(), 1.0)
     assert "3 specimens" in panel.get_title()
+    with house_style():
+        plate = draw_curve_predictability(
+            *(curves[curves["map_id"] != "a"], manifest),
+            **{"seed": 0, "resamples": 100, "study": "s", "split": "profile"},
+        )
+    assert [text.get_text() for text in plate.figure.axes[0].texts] == ["too few specimens"]
 
 
 def test_stress_strain_caption_counts_curves() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from strainprint.report.figures.size_effect import draw_size_effect
 from strainprint.report.figures.style import house_style
+from strainprint.report.sections.size_effect import size_effect_reading
 from strainprint.report.size_effect_tables import exponent_table, strength_table
 
 DRAWN = {"seed": 3, "resamples": 200}
@@ -68,6 +69,15 @@ def test_a_width_with_one_specimen_and_a_single_width_say_so():
     with house_style():
         plate = draw_size_effect(lone, **DRAWN, study="s", split="profile")
     assert "1 width(s)" in plate.caption
+
+
+def test_a_width_with_too_few_specimens_gives_an_exponent_and_no_interval():
+    many, one = strengths((100.0,), count=10, slips=(1,)), strengths((200.0,), count=1, slips=(1,))
+    table = exponent_table(pd.concat([many, one]), **DRAWN).query("of == 'stress'")
+    assert table["exponent"].notna().all()
+    assert table[["exponent_low", "exponent_high"]].isna().all(axis=None)
+    assert (table["note"] == "no interval: a width has fewer than three specimens").all()
+    assert "nothing can be concluded" in size_effect_reading(table.iloc[0])
 
 
 def test_specimens_that_never_flow_have_no_flow_stress():

@@ -15,6 +15,7 @@ from strainprint.curves.virgin_strengths import COLUMNS as STRENGTH_COLUMNS
 from strainprint.dataset.crops import PAPER_CROP_PX, PAPER_SCALES
 from strainprint.dataset.manifest import read_manifest
 from strainprint.errors import BadInputError
+from strainprint.maps.store import MapShard
 from strainprint.networks.explain import Explanations, read_explanations
 from strainprint.networks.predictions import read_predictions
 from strainprint.seeds import derive_seed
@@ -132,6 +133,12 @@ class ReportInputs:
     def manifest(self) -> pd.DataFrame:
         """The dataset's manifest."""
         return read_manifest(self.manifest_csv)
+
+    @cached_property
+    def subsets(self) -> list[tuple[float, int]]:
+        """Width in nm and slip systems of every subset, those without a map left among them."""
+        headers = (MapShard.open(path).header for path in self.map_shards)
+        return sorted({(header.width_nm, header.slip_systems) for header in headers})
 
     @cached_property
     def models(self) -> list[JudgedModel]:

@@ -204,10 +204,12 @@ def resolution(rows: Sequence[Row]) -> str:
         if halves
         else ""
     )
+    few, many = f"{min(widths):.0f}", f"{max(widths):.0f}"
+    wide = few if few == many else f"{few} to {many}"
     return (
         f"With {counted(int(rows[0]['n_test']), 'test map')} of "
         f"{counted(int(rows[0]['n_specimens']), 'specimen')} the 95 % interval of an accuracy is "
-        f"{min(widths):.0f} to {max(widths):.0f} points wide.{unseen}"
+        f"{wide} points wide.{unseen}"
     )
 
 
@@ -344,6 +346,8 @@ def curve_reading(rows: Sequence[Row], method: str, summary: Row) -> str:
             verdict = f"{gap}: worse than knowing width and slip only"
         else:
             verdict = f"{gap}: not told apart from knowing width and slip only"
+    limits = float(row["median_relative_rmse_low"]), float(row["median_relative_rmse_high"])
+    interval = "no interval" if math.isnan(limits[0]) else percent_range(*limits)
     share = float(summary["nearest_neighbour_same_specimen"])
     sibling = (
         f" Where it is allowed, the nearest neighbour of {percent(share)} of the test maps is the "
@@ -353,8 +357,7 @@ def curve_reading(rows: Sequence[Row], method: str, summary: Row) -> str:
     )
     return (
         f"The curve of {method_label(method)} has a median relative RMSE of "
-        f"{percent(float(row['median_relative_rmse']))} "
-        f"({percent_range(row['median_relative_rmse_low'], row['median_relative_rmse_high'])}) and "
+        f"{percent(float(row['median_relative_rmse']))} ({interval}) and "
         f"a median yield-stress error of {number(row['median_yield_stress_error_mpa'], 1)} MPa on "
         f"{counted(int(row['n']), 'test map')}; {verdict}.{sibling}"
     )

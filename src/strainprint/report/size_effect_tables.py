@@ -82,9 +82,13 @@ def exponent_table(strengths: pd.DataFrame, *, seed: int, resamples: int) -> pd.
                 own = derive_seed(seed, slip, measure, what)
                 lead = {"slip_systems": slip, "measure": measure, "of": what}
                 printed = paper.YIELD_EXPONENT if (measure, what) == ("yield", "stress") else np.nan
+                note = ""
                 try:
                     value, low, high = fit(by_width, seed=own, resamples=resamples)
-                    note = ""
+                    if min(map(len, by_width.values())) < 3 and what == "stress":
+                        # drawn again, one specimen is always the same: no scatter to go by
+                        low = high = np.nan
+                        note = "no interval: a width has fewer than three specimens"
                 except BadInputError as error:
                     value = low = high = np.nan
                     note = str(error).splitlines()[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from strainprint.dataset.manifest import classes_of
 from strainprint.dataset.splits import PARTS
 from strainprint.errors import BadInputError
 from strainprint.files import sha256_of_file, whole_directory, write_csv, write_json
@@ -93,8 +94,8 @@ def _accuracy_tables(inputs: ReportInputs) -> dict[str, pd.DataFrame]:
         "pairs": pair_table(
             inputs.models, seed=inputs.bootstrap_seed("accuracy"), resamples=inputs.resamples
         ),
-        "table2": cell_table(led, inputs.manifest),
-        "table3": count_table(inputs.manifest, inputs.parts),
+        "table2": cell_table(led, inputs.manifest, inputs.subsets),
+        "table3": count_table(inputs.manifest, inputs.parts, inputs.subsets),
         **{f"confusion_{model.name}": confusion_table(model) for model in inputs.models},
     }
 
@@ -287,18 +288,22 @@ def _printed(accuracy: float, test_maps: int) -> dict[str, float]:
     }
 
 
-def cell_table(models: Sequence[JudgedModel], manifest: pd.DataFrame) -> pd.DataFrame:
+def cell_table(
+    models: Sequence[JudgedModel], manifest: pd.DataFrame, subsets: Sequence[tuple[float, int]]
+) -> pd.DataFrame:
     """Return Table 2: accuracy by width, reload and slip; ``all`` marks a width's total.
 
-    A cell without test maps has n = 0 and no accuracy.
+    A cell without test maps has n = 0 and no accuracy. ``subsets`` are width and slip systems of
+    all that was simulated.
     """
     rows = []
+    reloads = sorted(manifest["reload"].unique(), reverse=True)
     for model in models:
-        for width in sorted(manifest["width_nm"].unique(), reverse=True):
+        for width in sorted({width for width, _ in subsets}, reverse=True):
             at_width = model.test[model.test["width_nm"] == width]
             rows.append(_cell(model.name, width, "all", "all", at_width))
-            here = manifest.loc[manifest["width_nm"] == width, ["reload", "slip_systems"]]
-            for reload, slip in sorted(set(here.itertuples(index=False, name=None)))[::-1]:
+            slips = sorted((slip for other, slip in subsets if other == width), reverse=True)
+            for reload, slip in product(reloads, slips):
                 cell = at_width[(at_width["reload"] == reload) & (at_width["slip_systems"] == slip)]
                 rows.append(_cell(model.name, width, reload, slip, cell))
     return pd.DataFrame(rows)
@@ -330,22 +335,25 @@ def _cell(
     }
 
 
-def count_table(manifest: pd.DataFrame, parts: pd.Series[str]) -> pd.DataFrame:
-    """Return Table 3: maps by subset, class and part; ``all`` marks the sum over classes."""
-    keys = ["width_nm", "slip_systems", "reload"]
+def count_table(
+    manifest: pd.DataFrame, parts: pd.Series[str], subsets: Sequence[tuple[float, int]]
+) -> pd.DataFrame:
+    """Return Table 3: maps by subset, class and part; ``all`` marks the sum over classes.
+
+    ``subsets`` are width and slip systems of all that was simulated; of those whose specimens were
+    all lost every count is 0.
+    """
     counted = manifest.assign(part=parts.to_numpy())
     rows = []
-    for key, subset in counted.groupby(keys, sort=True):
-        first = subset.iloc[0]
-        printed = paper.subset_maps(
-            float(first["width_nm"]),
-            reload=str(first["reload"]),
-            slip_systems=int(first["slip_systems"]),
-        )
-        for name, group in [*_by_class(subset), ("all", subset)]:
+    for (width, slip), reload in product(subsets, sorted(manifest["reload"].unique())):
+        of_subset = (counted["width_nm"] == width) & (counted["slip_systems"] == slip)
+        subset = counted[of_subset & (counted["reload"] == reload)]
+        printed = paper.subset_maps(width, reload=str(reload), slip_systems=slip)
+        by_class = [(name, subset[subset["strain_path"] == name]) for name in classes_of(manifest)]
+        for name, group in [*by_class, ("all", subset)]:
             rows.append(
                 {
-                    **dict(zip(keys, key, strict=True)),
+                    **{"width_nm": width, "slip_systems": slip, "reload": reload},
                     "prior_strain": name,
                     **{part: int((group["part"] == part).sum()) for part in PARTS},
                     "total": len(group),
@@ -397,11 +405,6 @@ def size_effect_table(errors: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFr
         )
     columns = ["n", "yield_stress_median_mpa", "yield_stress_p10_mpa", "yield_stress_p90_mpa"]
     return pd.DataFrame(rows, columns=["width_nm", "slip_systems", "prior_strain", *columns])
-
-
-def _by_class(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """Return the rows of each class with its name, in the order of labels."""
-    return [(group["strain_path"].iloc[0], group) for _, group in frame.groupby("label", sort=True)]
 
 
 def _named_group(key: tuple[Any, ...], group: pd.DataFrame) -> dict[str, Any]:

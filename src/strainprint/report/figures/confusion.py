@@ -49,7 +49,9 @@ def draw_confusion(
             axes.text(
                 named,
                 true,
-                f"{matrix[true, named]}\n{100 * share[true, named]:.0f} %",
+                f"{matrix[true, named]}\n{100 * share[true, named]:.0f} %"
+                if of_true[true]
+                else "–",
                 ha="center",
                 va="center",
                 fontsize=7,
@@ -67,8 +69,8 @@ def draw_confusion(
         figure,
         "Confusion matrices",
         f"Maps of each true class (rows) by the class named (columns): count and share of the "
-        f"row, for {listed([model_label(m) for m in models])}. Study {study}, split {split}. "
-        f"Compare Figure 2 of the paper.",
+        f"row (– without a test map), for {listed([model_label(m) for m in models])}. "
+        f"Study {study}, split {split}. Compare Figure 2 of the paper.",
         "Confusion matrices. Share on the diagonal: "
         + listed([f"{model_label(m)} {100 * right[m]:.0f} %" for m in models])
         + ".",

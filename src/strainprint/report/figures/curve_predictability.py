@@ -16,6 +16,7 @@ from strainprint.report.figures.style import (
     label_once,
     say_empty,
 )
+from strainprint.report.statistics import FEWEST_SPECIMENS
 from strainprint.report.wording import counted, method_label, width_label
 
 SHOWN = ("cv", "correlation_cv", "subset_mean")
@@ -64,17 +65,15 @@ def draw_curve_predictability(
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     for place in grid.flat[len(widths) :]:
         place.set_axis_off()
-    counts = []
     for index, width in enumerate(widths):
         row, column = divmod(index, columns)
         axes = grid[row, column]
         here = table[table["width_nm"] == f"{width:g}"]
         n = here["n_specimens"].max()
         axes.set_title(f"{width_label(width)}, {counted(int(n), 'specimen')}")
-        if here["r2"].isna().all():
-            say_empty(axes, "too few test maps")
+        if n < FEWEST_SPECIMENS or here["r2"].isna().all():
+            say_empty(axes, "too few specimens")
             continue
-        counts.append(int(n))
         axes.axhline(0, color=MUTED, lw=0.6, zorder=0)
         for place_of, method in enumerate(methods):
             line = here[here["method"] == method]
@@ -97,8 +96,9 @@ def draw_curve_predictability(
         title,
         f"r² over the test maps of one width (both slip systems, all prior strains) at each reload "
         f"strain: 1 is perfect, 0 what their own mean stress would score; values below −1 are cut "
-        f"off. Band: 95 % interval of {method_label(methods[0])}, bootstrap over specimens, none "
-        f"with fewer than three. While all specimens are elastic there is nothing to predict. "
+        f"off; nothing with fewer than three specimens. Band: 95 % interval of "
+        f"{method_label(methods[0])}, bootstrap over specimens. While all specimens are "
+        f"elastic there is nothing to predict. "
         f"Study {study}, split {split}.",
         f"r² against reload strain for {len(widths)} widths and {len(methods)} methods.",
         f"{counted(int(curves['map_id'].nunique()), 'test map')}; specimens above each panel",

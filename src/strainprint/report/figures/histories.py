@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from strainprint.report.figures.style import COLUMN_IN, INK, SERIES_COLOURS, Plate
 from strainprint.report.wording import counted, listed, model_label
@@ -59,6 +59,7 @@ def draw_histories(
     above.set_ylabel("loss")
     below.set_ylabel("accuracy of crops (%)")
     below.set_xlabel("epoch")
+    below.xaxis.set_major_locator(MaxNLocator(integer=True))
     below.set_ylim(None, 102)
     lines = [
         Line2D([], [], color=SERIES_COLOURS[i % len(SERIES_COLOURS)], label=model_label(name))

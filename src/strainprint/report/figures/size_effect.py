@@ -73,6 +73,8 @@ def draw_size_effect(
             say_empty(axes, "too few specimens")
             continue
         axes.set_xscale("log")
+        simulated = strengths["width_nm"]
+        axes.set_xlim(0.86 * simulated.min(), simulated.max() / 0.86)
         axes.set_ylabel(what)
         axes.set_xlabel("width (nm)")
         _tick_widths(axes, strengths["width_nm"].unique())
@@ -106,6 +108,8 @@ def _fit(fits: pd.DataFrame, slip: int, measure: str, of: str) -> pd.Series[floa
 def _with_range(fit: pd.Series[float]) -> str:
     if not np.isfinite(fit["exponent"]):
         return f"– ({fit['note']})"
+    if not np.isfinite(fit["exponent_low"]):
+        return f"{number(fit['exponent'])} ({fit['note']})"
     return (
         f"{number(fit['exponent'])} ({number(fit['exponent_low'])} to "
         f"{number(fit['exponent_high'])})"

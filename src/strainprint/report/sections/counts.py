@@ -41,7 +41,7 @@ def _by_class(report: Report) -> str:
             str(row["slip_systems"]),
             class_label(row["prior_strain"]),
             *(str(row[part]) if row[part] else "none" for part in PARTS),
-            str(row["total"]),
+            str(row["total"]) if row["total"] else "none",
         ]
         for row in report.tables["table3"]
         if row["prior_strain"] != "all"
@@ -61,6 +61,9 @@ def _table3_cell(row: Mapping[str, Any] | None) -> Text:
     if row is None:
         return "none"
     known = not math.isnan(row["paper_total"])
+    if not row["total"]:
+        printed = f"<br>paper {row['paper_total']:.0f}" if known else ""
+        return cell("none", Markup(f"all specimens lost{printed}"))
     return cell(
         str(row["total"]),
         Markup(

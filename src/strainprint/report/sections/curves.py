@@ -113,9 +113,7 @@ def _cells(errors: Sequence[Mapping[str, Any]]) -> str:
             "all" if row["prior_strain"] == "all" else class_label(row["prior_strain"]),
             str(row["n_predicted"]),
             *(
-                str(row["note"])
-                if math.isnan(row[f"median_{name}"])
-                else _median(row, name, one, both)
+                _median(row, name, one, both)
                 for name, one, both in (
                     ("relative_rmse", percent, percent_range),
                     ("r2", number, _plain_range),
@@ -158,7 +156,8 @@ def _bands(report: Report) -> str:
                 "it is made for. <i>Spread</i>: 10 and 90 % quantile of the neighbours’ curves, "
                 "for five neighbours or more. <i>Conformal</i>: by the errors on training "
                 "specimens left out one at a time; a width and slip with fewer than nine of them "
-                "shares those of all. Wide: mean width over mean stress. "
+                "shares those of all. Last column: mean width of the band over "
+                "mean stress. "
             ),
             report.csv("curve_bands"),
         ),
@@ -185,14 +184,17 @@ def _band_table(
             str(row["note"])
             if math.isnan(row["coverage"])
             else cell(
-                percent(row["coverage"]), percent_range(row["coverage_low"], row["coverage_high"])
+                percent(row["coverage"]),
+                "no interval"
+                if math.isnan(row["coverage_low"])
+                else percent_range(row["coverage_low"], row["coverage_high"]),
             ),
             percent(row["relative_width"], 0),
         ]
         for row in held
     ]
     return table(
-        ["Predicted from", "Band", "Width", "n", "Holds", "Wide"],
+        ["Predicted from", "Band", "Specimen width", "n", "Holds", "Band width over stress"],
         rows,
         caption=caption,
         label=label,
@@ -207,8 +209,12 @@ def _median(
     one: Callable[[float], str],
     both: Callable[[float, float], str],
 ) -> Markup:
+    """Return a cell: a median with its interval below it, or why there is none."""
     column = f"median_{name}"
-    return cell(one(row[column]), both(row[f"{column}_low"], row[f"{column}_high"]))
+    low, high = row[f"{column}_low"], row[f"{column}_high"]
+    if math.isnan(row[column]):
+        return cell(str(row["note"]) if isinstance(row["note"], str) else "–")
+    return cell(one(row[column]), "no interval" if math.isnan(low) else both(low, high))
 
 
 def _plain_range(low: float, high: float) -> str:

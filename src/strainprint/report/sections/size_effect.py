@@ -48,7 +48,9 @@ def size_effect(reports: Sequence[Report]) -> str:
             if math.isnan(row["exponent"])
             else cell(
                 number(row["exponent"]),
-                f"{number(row['exponent_low'])} to {number(row['exponent_high'])}",
+                _text(row["note"])
+                if math.isnan(row["exponent_low"])
+                else f"{number(row['exponent_low'])} to {number(row['exponent_high'])}",
             ),
             number(row["paper_exponent"]),
         ]
@@ -117,6 +119,11 @@ def size_effect_reading(row: Mapping[str, Any]) -> str:
     slip = slip_label(row["slip_systems"])
     if math.isnan(row["exponent"]):
         return f"**{slip}.** No exponent: {_text(row['note'])}."
+    if math.isnan(row["exponent_low"]):
+        return (
+            f"**{slip}.** Yield stress goes as the width to the power {number(row['exponent'])}; "
+            f"{_text(row['note'])}, so nothing can be concluded."
+        )
     low, high, printed = row["exponent_low"], row["exponent_high"], row["paper_exponent"]
     if low > 0:
         verdict = "wider is stronger"

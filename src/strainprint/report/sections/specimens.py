@@ -29,7 +29,7 @@ def specimens(reports: Sequence[Report]) -> str:
                 f"({row['dislocations_p10']:.0f}–{row['dislocations_p90']:.0f})",
                 percent(row["relaxed_fraction"], 0),
                 str(row["range_floored_maps"]),
-                "–"
+                "no test map"
                 if measured is None
                 else f"{measured['yield_stress_median_mpa']:.0f} "
                 f"({measured['yield_stress_p10_mpa']:.0f}–{measured['yield_stress_p90_mpa']:.0f}; "
