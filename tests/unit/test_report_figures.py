@@ -176,6 +176,16 @@ def test_kept_epoch_is_the_one_of_lowest_validation_loss() -> None:
             {"proposed-seed0": history}, maps=(20, 5), study="s", split="profile"
         )
     assert "Proposed CNN, seed 0: epoch 2" in plate.caption
+    nine = {f"{n}-seed{s}": history for n in ("proposed", "res4-l2", "res4") for s in range(3)}
+    with house_style():
+        plate = draw_histories(nine, maps=(20, 5), study="s", split="profile")
+        plate.figure.draw_without_rendering()
+    legend = plate.figure.legends[0]
+    names = [text.get_text() for text in legend.get_texts()]
+    assert names[:3] == ["Proposed CNN, 3 seeds", "Res4 with L2, 3 seeds", "Res4, 3 seeds"]
+    assert legend.get_window_extent().x0 >= 0
+    assert legend.get_window_extent().x1 <= plate.figure.bbox.x1
+    assert "Res4, 3 seeds: epoch 2, 2 and 2" in plate.caption
 
 
 def test_paper_cases_are_the_papers_own_where_they_are_simulated() -> None:

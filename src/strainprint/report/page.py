@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from strainprint.config import config_digest
 from strainprint.errors import BadInputError
+from strainprint.experiment_record import read_experiment
 from strainprint.files import write_whole
 from strainprint.report import paper
 from strainprint.report.experiments import experiment_sections
@@ -114,9 +115,14 @@ def write_page(
         )
     folder = Path(page).parent
     digest = config_digest(config)
+    ceiling = any(read_experiment(summary).name == "twins" for summary in experiments)
     reports = [read_report(t, f, folder) for t, f in zip(tables, figures, strict=True)]
     sections = [
-        Section("answer", "The answer", answer(reports, studies, seeds=seeds, threads=threads)),
+        Section(
+            "answer",
+            "The answer",
+            answer(reports, studies, seeds=seeds, threads=threads, ceiling=ceiling),
+        ),
         Section("leaks", "What the shape and the siblings give away", leaks(reports, studies)),
         Section("method", "The method", method(drawings, reports)),
         Section("specimens", "The simulated specimens", specimens(reports)),

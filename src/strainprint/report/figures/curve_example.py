@@ -18,7 +18,7 @@ from strainprint.report.wording import (
 )
 
 _TRUE, _PREDICTED = "#d55e00", "#0072b2"
-BAND_LABEL = "80 % band"
+BAND_LABEL = "10–90 % band"
 
 
 def median_map(errors: pd.DataFrame, method: str) -> str | None:
@@ -53,8 +53,8 @@ def band_words(shown: bool) -> str:
             "another specimen."
         )
     return (
-        "The band is the conformal one: at each strain it should hold the stress of 80 % of new "
-        "specimens, by the errors on training specimens left out one at a time."
+        "The band runs from the 10 to the 90 % limit of the errors on training specimens left out "
+        "one at a time (conformal): at each strain it should hold 80 % of new specimens."
     )
 
 

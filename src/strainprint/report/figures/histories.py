@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import cycle
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -11,6 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from strainprint.report.figures.style import COLUMN_IN, INK, SERIES_COLOURS, Plate
+from strainprint.report.paper import model_family
 from strainprint.report.wording import counted, listed, model_label
 
 
@@ -18,6 +20,8 @@ def draw_histories(
     histories: Mapping[str, pd.DataFrame], *, maps: tuple[int, int], study: str, split: str
 ) -> Plate:
     """Draw loss (above) and accuracy (below) of training and validation crops.
+
+    Trainings of one architecture from several seeds share its colour.
 
     Parameters
     ----------
@@ -31,8 +35,12 @@ def draw_histories(
     figure = Figure(figsize=(COLUMN_IN, 3.6))
     above, below = figure.subplots(2, 1, sharex=True)
     best = {}
-    for index, (name, history) in enumerate(histories.items()):
-        colour = SERIES_COLOURS[index % len(SERIES_COLOURS)]
+    seeds: dict[str, list[str]] = {}
+    for name in histories:
+        seeds.setdefault(model_family(name), []).append(name)
+    colours = dict(zip(seeds, cycle(SERIES_COLOURS), strict=False))
+    for name, history in histories.items():
+        colour = colours[model_family(name)]
         at = history.iloc[int(history["validation_loss"].argmin())]
         best[name] = int(at["epoch"])
         for axes, measure in ((above, "loss"), (below, "accuracy")):
@@ -62,16 +70,19 @@ def draw_histories(
     below.xaxis.set_major_locator(MaxNLocator(integer=True))
     below.set_ylim(None, 102)
     lines = [
-        Line2D([], [], color=SERIES_COLOURS[i % len(SERIES_COLOURS)], label=model_label(name))
-        for i, name in enumerate(histories)
+        Line2D([], [], color=colours[family], label=_label(names))
+        for family, names in seeds.items()
     ]
     lines += [
         Line2D([], [], color=INK, ls="--", lw=0.8, label="training"),
         Line2D([], [], color=INK, label="validation"),
         Line2D([], [], color=INK, marker="o", ms=4, ls="", label="epoch kept"),
     ]
-    figure.legend(handles=lines, loc="outside upper center", ncols=2 if len(lines) < 9 else 3)
-    kept = listed([f"{model_label(name)}: epoch {epoch}" for name, epoch in best.items()])
+    figure.legend(handles=lines, loc="outside upper center", ncols=2)
+    kept = "; ".join(
+        f"{_label(names)}: epoch {listed([str(best[name]) for name in names])}"
+        for names in seeds.values()
+    )
     return Plate(
         figure,
         "Training histories",
@@ -82,6 +93,12 @@ def draw_histories(
         f"Lines of loss and accuracy against epoch. Weights kept: {kept}.",
         f"crops of {counted(maps[0], 'training map')} and {counted(maps[1], 'validation map')}",
     )
+
+
+def _label(names: Sequence[str]) -> str:
+    """Return what to call the trainings of one architecture."""
+    label = model_label(names[0])
+    return label if len(names) == 1 else f"{label.partition(',')[0]}, {len(names)} seeds"
 
 
 def _inside(axes: Axes) -> list[float]:

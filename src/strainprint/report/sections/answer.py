@@ -15,6 +15,7 @@ from strainprint.report.markup import (
     joined,
     link,
     paragraph,
+    prose,
     table,
 )
 from strainprint.report.statistics import wilson_interval
@@ -28,6 +29,7 @@ def answer(
     *,
     seeds: Sequence[int],
     threads: int,
+    ceiling: bool,
 ) -> str:
     """Return the accuracies, what they allow to say, and what was run."""
     strict = by_strictness(reports)[0]
@@ -43,6 +45,12 @@ def answer(
         "In Table 2: "
         + lower(readings.cells([r for r in strict.tables["table2"] if r["model"] == "ensemble"])),
         _one_draw(seeds),
+        ""
+        if ceiling
+        else prose(
+            "How far any method could get with the curves: no specimen was simulated again with "
+            "its sources moved a little (`experiments: [twins]` in the config)."
+        ),
     ]
     return (
         paragraph(

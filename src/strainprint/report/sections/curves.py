@@ -86,6 +86,7 @@ def _curves(report: Report) -> str:
                     "of the map’s own specimen, except where it is allowed, as in the paper; the "
                     "cross-validated number predicts the training maps best, one specimen left out "
                     "at a time. n: test maps with a neighbour. r² against strain in the second. "
+                    "The paper shows curves and prints no errors. "
                 ),
                 report.csv("curve_errors", "curve_r2"),
             ),
