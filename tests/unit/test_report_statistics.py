@@ -112,6 +112,13 @@ def test_interval_where_all_maps_are_right_does_not_shrink_to_a_point() -> None:
     assert interval == wilson_interval(4, 4)
 
 
+def test_interval_where_every_specimen_has_the_same_share_does_not_shrink_to_a_point() -> None:
+    specimens = np.repeat(["a", "b", "c", "d"], 3)
+    weights = specimen_resamples(specimens, seed=0, resamples=200)
+    interval, method = accuracy_interval([True, False, False] * 4, specimens, weights)
+    assert (interval, method) == (wilson_interval(4, 12), "Wilson over maps")
+
+
 def test_interval_of_a_single_specimen_falls_back_to_wilson_over_maps() -> None:
     weights = specimen_resamples(["a"] * 4, seed=0, resamples=200)
     correct = [True, True, False, True]

@@ -51,7 +51,8 @@ SECTIONS: Final[tuple[ReportSection, ...]] = (
 _READING = (
     "Maps are the samples, not crops; specimens are the clusters. The intervals of accuracies come "
     "from drawing whole specimens again with replacement; where all maps are right or all are "
-    "wrong, a Wilson interval over specimens stands instead (column `ci_method` of the CSV).",
+    "wrong, a Wilson interval over specimens stands instead, and where every specimen has the same "
+    "share of right maps, one over maps (column `ci_method` of the CSV).",
     "Wilson intervals and McNemar tests take maps as independent. Maps of one specimen are not, so "
     "these intervals tend to be narrow and these p-values small. Only the column Holm p is "
     "corrected for the number of comparisons.",

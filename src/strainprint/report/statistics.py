@@ -154,7 +154,9 @@ def accuracy_interval(
 
     The cluster bootstrap, except where it cannot work: when every map is right or every map is
     wrong all resamples agree and the interval would shrink to a point. There the Wilson interval
-    is taken with the number of specimens as the number of trials.
+    is taken with the number of specimens as the number of trials. Where every specimen has the same
+    share of right maps (a model that names one class only), resamples agree as well; maps of one
+    specimen are then no more alike than others, and the Wilson interval is taken over maps.
     """
     values = np.asarray(correct, dtype=bool)
     if values.size == 0:
@@ -163,10 +165,11 @@ def accuracy_interval(
     if values.all() or not values.any():
         wins = n_specimens if values.all() else 0
         return wilson_interval(wins, n_specimens, confidence=confidence), "Wilson over specimens"
-    if n_specimens < 2:
+    drawn = bootstrap_share(values, weights, confidence=confidence)
+    if n_specimens < 2 or drawn.low == drawn.high:
         wins = int(values.sum())
         return wilson_interval(wins, values.size, confidence=confidence), "Wilson over maps"
-    return bootstrap_share(values, weights, confidence=confidence), "bootstrap over specimens"
+    return drawn, "bootstrap over specimens"
 
 
 def confusion_counts(true: ArrayLike, predicted: ArrayLike, n_classes: int) -> NDArray[np.int64]:

@@ -27,7 +27,7 @@ from strainprint.report.figures.style import (
     label_once,
     say_empty,
 )
-from strainprint.report.wording import class_label, counted, method_label, width_label
+from strainprint.report.wording import class_label, counted, listed, method_label, width_label
 
 _NEIGHBOURS = re.compile(r"k(\d+)_mpa")
 _NOTHING = "No test map with a small reload: no curve to predict."
@@ -85,8 +85,8 @@ def draw_curve_neighbours(
     cases
         (width in nm, label) of each row; those of :func:`paper_cases` where none is named.
     """
-    title = "Curves from 1, 5 and 10 neighbours"
     counts = neighbour_counts(curves)
+    title = f"Curves from {listed([str(k) for k in counts] or ['no'])} neighbours"
     if curves.empty or not counts:
         return Plate(empty_figure(_NOTHING), title, _NOTHING, _NOTHING, "0 test maps")
     rows = list(cases) or paper_cases(manifest)

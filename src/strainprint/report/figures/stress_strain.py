@@ -47,7 +47,7 @@ def draw_stress_strain(
         if row == 0:
             axes.set_title(slip_label(slips[column]))
         if not here.any():
-            say_empty(axes, "not simulated")
+            say_empty(axes, "no specimen left")
             continue
         for label, name in enumerate(classes):
             chosen = stress_mpa[here & (paths["label"] == label).to_numpy()]

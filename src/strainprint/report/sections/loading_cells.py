@@ -88,7 +88,7 @@ def _table2_cell(row: Mapping[str, Any] | None) -> Text:
     return cell(
         percent(row["accuracy"]),
         Markup(
-            f"{row['correct']} / {row['n']} · "
+            f"{row['correct']} / {row['n']}<br>"
             f"{escaped(percent_range(row['wilson_low'], row['wilson_high']))}"
             + (f"<br>paper {escaped(printed)}" if known else "")
         ),
