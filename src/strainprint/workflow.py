@@ -359,19 +359,54 @@ def network_of_fit(config: Mapping[str, Any], experiment: str) -> str:
     return "res4" if experiment == "hybrid" else lead_network(config)
 
 
+_PROTOCOL = (
+    *("batch_size", "learning_rate", "max_epochs", "patience", "batch_norm_momentum"),
+    *("l2_penalty", "adam_beta1", "adam_beta2", "adam_epsilon", "crops_per_map_per_epoch"),
+)
+"""Keys of ``training`` that every training follows."""
+
+
+def training_params(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of every training: what decides its weights, beside data and device."""
+    return {
+        "config_seed": config["seed"],
+        **{key: config["training"][key] for key in _PROTOCOL},
+    }
+
+
 def fitted_training(config: Mapping[str, Any], experiment: str) -> dict[str, Any]:
-    """Return the training settings of a network that is not the paper's."""
-    training = config["training"]
-    copied = (
-        *("batch_size", "learning_rate", "max_epochs", "patience", "batch_norm_momentum"),
-        *("l2_penalty", "adam_beta1", "adam_beta2", "adam_epsilon", "crops_per_map_per_epoch"),
-    )
+    """Return the training settings of a network that is not the paper's.
+
+    Those of every training. Precision, noise and the choice of crops stay at the library's defaults
+    (fp32, none, every crop), whatever the config says of the paper's networks.
+    """
     return {
         "architecture": network_of_fit(config, experiment),
-        "config_seed": config["seed"],
         "seed": config["run"]["seeds"][0],
-        **{key: training[key] for key in copied},
+        **training_params(config),
     }
+
+
+def training_resources(config: Mapping[str, Any]) -> dict[str, int]:
+    """Return what every training asks for: a GPU where there is one, memory in MB, minutes.
+
+    The memory for crops stands here and not among the parameters: it changes no result, so another
+    value trains nothing again.
+    """
+    return {
+        "gpu": 1,
+        "mem_mb": network_mb(config),
+        "crops_mb": crops_mb(config),
+        "runtime": 24 * 60,
+    }
+
+
+def device_params(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return where a network computes.
+
+    Other counts of threads give other rounding, so they are a parameter and not only a resource.
+    """
+    return {key: config["training"][key] for key in ("device", "threads")}
 
 
 def stack_variants(config: Mapping[str, Any], layers: int) -> dict[str, list[str]]:

@@ -21,6 +21,7 @@ from strainprint.workflow import (
     compared_models,
     config_of_results,
     crops_mb,
+    device_params,
     drawn_trainings,
     explanations_of,
     filled,
@@ -48,6 +49,8 @@ from strainprint.workflow import (
     twin_shards,
     twin_shift_nm,
     training_of_variant,
+    training_params,
+    training_resources,
 )
 
 ENVIRONMENT = f"{workflow.basedir}/envs/strainprint.yaml"

@@ -213,13 +213,12 @@ rule judge_noise:
         mem_mb=3000,
         runtime=240,
     params:
+        **device_params(config),
         code=code("judge_noise"),
         grey_levels=ASKED["noise_grey_levels"],
         displacement_nm=ASKED["noise_displacement_nm"],
         seed=config["seed"],
         resamples=config["report"]["bootstrap_samples"],
-        device=config["training"]["device"],
-        threads=config["training"]["threads"],
         settings={
             **BY_LEAD,
             "training_noise_grey_levels": ASKED["noise_training_grey_levels"],
@@ -358,15 +357,11 @@ rule fit_channels:
         ENVIRONMENT
     threads: config["training"]["threads"]
     resources:
-        gpu=1,
-        mem_mb=network_mb(config),
-        crops_mb=crops_mb(config),
-        runtime=24 * 60,
+        **training_resources(config),
     params:
+        **device_params(config),
         code=code("fit_channels"),
         training=fitted_training(config, "channels"),
-        device=config["training"]["device"],
-        threads=config["training"]["threads"],
     script:
         "../scripts/fit_channels.py"
 
@@ -389,15 +384,11 @@ rule fit_hybrid:
         ENVIRONMENT
     threads: config["training"]["threads"]
     resources:
-        gpu=1,
-        mem_mb=network_mb(config),
-        crops_mb=crops_mb(config),
-        runtime=24 * 60,
+        **training_resources(config),
     params:
+        **device_params(config),
         code=code("fit_hybrid"),
         training=fitted_training(config, "hybrid"),
-        device=config["training"]["device"],
-        threads=config["training"]["threads"],
     script:
         "../scripts/fit_hybrid.py"
 
@@ -488,18 +479,14 @@ rule regress_strain:
         ENVIRONMENT
     threads: config["training"]["threads"]
     resources:
-        gpu=1,
-        mem_mb=network_mb(config),
-        crops_mb=crops_mb(config),
-        runtime=24 * 60,
+        **training_resources(config),
     params:
+        **device_params(config),
         code=code("regress_strain"),
         unseen=ASKED["regression_unseen_strains"],
         level=config["report"]["conformal_level"],
         training=fitted_training(config, "regression"),
         resamples=config["report"]["bootstrap_samples"],
-        device=config["training"]["device"],
-        threads=config["training"]["threads"],
         settings={**BY_LEAD, "split": "specimen"},
     script:
         "../scripts/regress_strain.py"

@@ -33,30 +33,14 @@ rule train:
         ENVIRONMENT
     threads: config["training"]["threads"]
     resources:
-        gpu=1,
-        mem_mb=network_mb(config),
-        # A resource: it changes no result, so another value trains nothing again.
-        crops_mb=crops_mb(config),
-        runtime=24 * 60,
+        **training_resources(config),
     params:
+        **training_params(config),
+        **device_params(config),
         code=code("train"),
-        config_seed=config["seed"],
-        batch_size=config["training"]["batch_size"],
-        learning_rate=config["training"]["learning_rate"],
-        max_epochs=config["training"]["max_epochs"],
-        patience=config["training"]["patience"],
-        batch_norm_momentum=config["training"]["batch_norm_momentum"],
-        l2_penalty=config["training"]["l2_penalty"],
-        adam_beta1=config["training"]["adam_beta1"],
-        adam_beta2=config["training"]["adam_beta2"],
-        adam_epsilon=config["training"]["adam_epsilon"],
         precision=config["training"]["precision"],
-        crops_per_map_per_epoch=config["training"]["crops_per_map_per_epoch"],
         noise_grey_levels=config["training"]["noise_grey_levels"],
         least_contrast=config["training"]["least_contrast"],
-        device=config["training"]["device"],
-        # Other counts give other rounding, so it is a parameter and not only a resource.
-        threads=config["training"]["threads"],
     script:
         "../scripts/train.py"
 
@@ -87,10 +71,8 @@ rule infer:
         crops_mb=crops_mb(config),
         runtime=120,
     params:
+        **device_params(config),
         code=code("infer"),
-        device=config["training"]["device"],
-        # Other counts give other rounding, so it is a parameter and not only a resource.
-        threads=config["training"]["threads"],
     script:
         "../scripts/infer.py"
 
@@ -165,13 +147,11 @@ rule explain:
         mem_mb=network_mb(config),
         runtime=120,
     params:
+        **device_params(config),
         code=code("explain"),
         config_seed=config["seed"],
         maps=config["report"]["explained_maps"],
         filter_px=config["report"]["filter_px"],
         filter_steps=config["report"]["filter_steps"],
-        device=config["training"]["device"],
-        # Other counts give other rounding, so it is a parameter and not only a resource.
-        threads=config["training"]["threads"],
     script:
         "../scripts/explain.py"

@@ -69,16 +69,12 @@ rule fit_stacks:
         ENVIRONMENT
     threads: config["training"]["threads"]
     resources:
-        gpu=1,
-        mem_mb=network_mb(config),
-        crops_mb=crops_mb(config),
-        runtime=24 * 60,
+        **training_resources(config),
     params:
+        **device_params(config),
         code=code("fit_stacks"),
         training=fitted_training(config, "stacks"),
         train_fraction=config["dataset"]["train_fraction"],
-        device=config["training"]["device"],
-        threads=config["training"]["threads"],
     script:
         "../scripts/fit_stacks.py"
 
