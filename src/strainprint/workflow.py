@@ -131,6 +131,7 @@ class Paths:
     stack_weights = "results/experiments/stacks/networks/{variant}/weights.safetensors"
     stack_history = "results/experiments/stacks/networks/{variant}/history.csv"
     stack_training = "results/experiments/stacks/networks/{variant}/training.json"
+    stack_calibration = "results/experiments/stacks/networks/{variant}/calibration.json"
     stack_predictions = "results/experiments/stacks/networks/{variant}/predictions.csv"
     fitted_predictions = "results/experiments/{experiment}/predictions.csv"
     ladder_states = "results/experiments/regression/specimens/{subset}/{shard}.h5"
@@ -367,11 +368,8 @@ _PROTOCOL = (
 
 
 def training_params(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters of every training: what decides its weights, beside data and device."""
-    return {
-        "config_seed": config["seed"],
-        **{key: config["training"][key] for key in _PROTOCOL},
-    }
+    """Return the parameters that every training has in common, the paper's or not."""
+    return {key: config["training"][key] for key in _PROTOCOL}
 
 
 def fitted_training(config: Mapping[str, Any], experiment: str) -> dict[str, Any]:
@@ -382,6 +380,7 @@ def fitted_training(config: Mapping[str, Any], experiment: str) -> dict[str, Any
     """
     return {
         "architecture": network_of_fit(config, experiment),
+        "config_seed": config["seed"],
         "seed": config["run"]["seeds"][0],
         **training_params(config),
     }

@@ -298,11 +298,11 @@ def test_peoples_stacks_are_trained_on_and_judged(here):
             },
             wildcards={"variant": variant},
         )
-    predictions = []
+    predictions, calibrations = [], []
     for variant, layers in variants.items():
         files = {
             name: filled(getattr(Paths, f"stack_{name}"), variant=variant)
-            for name in ("weights", "history", "training", "predictions")
+            for name in ("weights", "history", "training", "calibration", "predictions")
         }
         run_script(
             "fit_stacks",
@@ -314,13 +314,18 @@ def test_peoples_stacks_are_trained_on_and_judged(here):
                 ],
             },
             output=files,
-            params={"training": FITTED, "train_fraction": 0.7, **ON_CPU},
+            params={"training": FITTED, "train_fraction": 0.7, "level": 0.8, **ON_CPU},
             wildcards={"variant": variant},
         )
         predictions.append(files["predictions"])
+        calibrations.append(files["calibration"])
     run_script(
         "judge_stacks",
-        input={"external": Paths.external_manifest, "predictions": predictions},
+        input={
+            "external": Paths.external_manifest,
+            "predictions": predictions,
+            "calibrations": calibrations,
+        },
         output=outputs("stacks"),
         params={
             "models": ["layer 1 alone", "the stack of 2 layers"],

@@ -86,6 +86,7 @@ def fitted(mine, directory, layers, **options):
         [(mine / f"layer-{layer}.zarr", mine / f"layer-{layer}.json") for layer in layers],
         directory,
         train_fraction=0.7,
+        level=0.6,
         training=TRAINING,
         **options,
     )
@@ -100,22 +101,29 @@ def networks(mine):
     }
 
 
-def test_a_class_that_the_second_layer_alone_shows_is_learned_from_the_stack(mine, networks):
+@pytest.fixture(scope="module")
+def record(mine, networks):
     judge_stacks(
         mine / "maps.json",
-        {name: mine / name / "predictions.csv" for name in networks},
+        {
+            name: (mine / name / "predictions.csv", mine / name / "calibration.json")
+            for name in networks
+        },
         mine / "table.csv",
         mine / "summary.json",
         seed=0,
         resamples=100,
         settings={},
     )
-    record = read_experiment(mine / "summary.json")
+    return read_experiment(mine / "summary.json")
+
+
+def test_a_class_that_the_second_layer_alone_shows_is_learned_from_the_stack(networks, record):
     # Blind to the class, a network says the same of both stacks of a specimen: half are right.
     assert [row["accuracy"] for row in record.rows] == [0.5, 1.0]
     assert record.rows[1]["difference"] == 0.5
     assert record.n == {"training_stacks": 12, "test_stacks": 6, "test_specimens": 3}
-    assert record.results == {"commonest_class": 0.5}
+    assert record.results["commonest_class"] == 0.5
     blind = networks["layer-1"].filter(like="p_prior")
     for specimen in TRAIN + TEST:
         assert blind.loc[f"{specimen} 0.01"].tolist() == blind.loc[f"{specimen} 0.1"].tolist()
@@ -127,6 +135,30 @@ def test_every_stack_is_predicted_and_says_what_it_was_for(networks):
     assert table.groupby("specimen")["part"].nunique().eq(1).all()
     assert table.loc["swapped", ["specimen", "prior_strain"]].isna().all()
     assert np.allclose(table.filter(like="p_prior").sum(axis=1), 1)
+
+
+def test_probabilities_are_calibrated_on_validation_stacks_and_judged_on_those_that_test(
+    mine, networks, record
+):
+    for name, table in networks.items():
+        content = json.loads((mine / name / "calibration.json").read_text())
+        parts = content["parts"]
+        assert (parts["validation"]["maps"], parts["validation"]["specimens"]) == (4, 2)
+        assert (parts["test"]["maps"], parts["test"]["specimens"]) == (6, 3)
+        # Two validation specimens bear a level of 0.6, the one beyond them at infinity.
+        assert content["threshold"] is not None
+        for when in ("before", "after"):
+            assert sum(one["maps"] for one in parts["test"][when]["reliability"]) == 6
+        # All validation stacks are named rightly, which must not make anything surer.
+        assert content["temperature"] >= 1
+        possible = table["prior_strains_possible"].fillna("").astype(str).str.split()
+        tested = table.loc[[f"{s} {prior}" for s in TEST for prior in BANDS]]
+        held = [prior in possible[f"{s} {prior}"] for s in TEST for prior in BANDS]
+        assert parts["test"]["coverage"] == np.mean(held)
+        named = possible[tested.index].str.len().mean()
+        assert parts["test"]["classes_named"] == pytest.approx(named)
+    assert {one["panel"] for one in record.results["reliability"]} == set(networks)
+    assert sum(one["maps"] for one in record.results["reliability"]) == 2 * 2 * 6
 
 
 def test_exchanged_layers_are_another_input(networks):
@@ -155,8 +187,9 @@ def test_a_stack_of_one_layer_trains_to_the_same_bytes_as_the_map_alone(mine, tm
         (tmp_path / name).write_bytes((mine / name).read_bytes())
     (store,) = ingested(tmp_path, 1)
     fit_stacks(
-        tmp_path / "maps.json", [store], tmp_path / "stack", train_fraction=0.7, training=TRAINING
-    )
+        tmp_path / "maps.json", [store], tmp_path / "stack",
+        train_fraction=0.7, level=0.6, training=TRAINING,
+    )  # fmt: skip
     pictures = [
         grey_picture(read_map_h5(mine / name), HOW["scalar"], HOW["range_floor"])[0]
         for name in names
@@ -213,6 +246,7 @@ def test_crops_of_other_stacks_are_refused(mine, networks, tmp_path):
             [(mine / "layer-2.zarr", tmp_path / "other.json")],
             tmp_path,
             train_fraction=0.7,
+            level=0.6,
             training=TRAINING,
         )
     with pytest.raises(BadInputError, match="no layer 3 in a "):
@@ -260,6 +294,7 @@ def test_one_class_or_no_test_is_refused(mine, tmp_path):
                     [(mine / "layer-1.zarr", mine / "layer-1.json")],
                     tmp_path,
                     train_fraction=0.7,
+                    level=0.6,
                     training=TRAINING,
                 )
             else:

@@ -28,7 +28,10 @@ ROWS = {
     "ensembles": [COMPARED, {**OTHER, "model": "a + b"}],
     "crop_filter": [COMPARED, {**OTHER, "model": "informative crops"}],
     "channels": [COMPARED, {**OTHER, "model": "exx + eyy"}],
-    "stacks": [COMPARED, {**OTHER, "model": "the stack of 3 layers", "members": 1}],
+    "stacks": [
+        {**one, "temperature": 1.4, "coverage": 0.9, "classes_named": 1.6}
+        for one in (COMPARED, {**OTHER, "model": "the stack of 3 layers", "members": 1})
+    ],
     "hybrid": [COMPARED, {**OTHER, "model": "res4 with correlations"}],
     "regression": [
         {
@@ -107,8 +110,15 @@ ROWS = {
     },
 }
 BIN = {"study": "audited", "split": "specimen", "low": 0.6, "high": 0.7, "maps": 12}
+PANEL = {"panel": "layer 1 alone", "low": 0.6, "high": 0.7, "maps": 12}
 RESULTS = {
-    "stacks": {"commonest_class": 0.45},
+    "stacks": {
+        "commonest_class": 0.45,
+        "reliability": [
+            {**PANEL, "when": when, "confidence": 0.65, "accuracy": 0.5}
+            for when in ("before", "after")
+        ],
+    },
     "regression": {"level": 0.8, "factor": 1.3},
     "noise": {"chance": 1 / 3, "pitch_nm": 2.0},
     "seeds": {
@@ -304,7 +314,7 @@ def test_what_was_not_judged_says_so_and_the_page_is_made(tmp_path, name):
     ("chance", "verdict"), [(0.3, "more than"), (0.5, "not to be told from"), (0.9, "less than")]
 )
 def test_stacks_are_held_against_their_commonest_class(tmp_path, chance, verdict):
-    summary = write(tmp_path, "stacks", results={"commonest_class": chance})
+    summary = write(tmp_path, "stacks", results={"commonest_class": chance, "reliability": []})
     content = experiment_sections([summary], tmp_path, "c0ffee00")[0].content
     assert f"{verdict} by always naming it" in content or f"{verdict} always naming it" in content
 

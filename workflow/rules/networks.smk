@@ -38,6 +38,7 @@ rule train:
         **training_params(config),
         **device_params(config),
         code=code("train"),
+        config_seed=config["seed"],
         precision=config["training"]["precision"],
         noise_grey_levels=config["training"]["noise_grey_levels"],
         least_contrast=config["training"]["least_contrast"],

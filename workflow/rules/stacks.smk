@@ -60,6 +60,7 @@ rule fit_stacks:
         weights=Paths.stack_weights,
         history=Paths.stack_history,
         training=Paths.stack_training,
+        calibration=Paths.stack_calibration,
         predictions=Paths.stack_predictions,
     log:
         log_path("fit_stacks", "variant"),
@@ -75,6 +76,7 @@ rule fit_stacks:
         code=code("fit_stacks"),
         training=fitted_training(config, "stacks"),
         train_fraction=config["dataset"]["train_fraction"],
+        level=config["report"]["conformal_level"],
     script:
         "../scripts/fit_stacks.py"
 
@@ -83,6 +85,7 @@ rule judge_stacks:
     input:
         external=Paths.external_manifest,
         predictions=STACK_PREDICTIONS,
+        calibrations=expand(Paths.stack_calibration, variant=STACKS),
     output:
         table=filled(Paths.experiment_table, experiment="stacks"),
         summary=filled(Paths.experiment_summary, experiment="stacks"),

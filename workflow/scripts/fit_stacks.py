@@ -11,6 +11,7 @@ with job_log(snakemake):
         list(zip(snakemake.input.crops, snakemake.input.crops_manifests, strict=True)),
         Path(snakemake.output.weights).parent,
         train_fraction=snakemake.params.train_fraction,
+        level=snakemake.params.level,
         training=snakemake.params.training,
         code=snakemake.params.code,
         crops_memory_gb=snakemake.resources.crops_mb / 1000,

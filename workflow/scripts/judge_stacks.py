@@ -4,9 +4,10 @@ from strainprint.experiments.stacks import judge_stacks
 from strainprint.workflow import job_log
 
 with job_log(snakemake):
+    models = zip(snakemake.input.predictions, snakemake.input.calibrations, strict=True)
     judge_stacks(
         snakemake.input.external,
-        dict(zip(snakemake.params.models, snakemake.input.predictions, strict=True)),
+        dict(zip(snakemake.params.models, models, strict=True)),
         snakemake.output.table,
         snakemake.output.summary,
         seed=snakemake.params.seed,

@@ -19,11 +19,11 @@ from strainprint.dataset.store import CropStore, read_crops
 from strainprint.errors import BadInputError
 from strainprint.networks.architectures import BranchedNetwork, architecture_of
 from strainprint.networks.checkpoints import remove_checkpoint
-from strainprint.networks.devices import prepare_device
 from strainprint.networks.examples import Examples, class_probabilities, crop_outputs
 from strainprint.networks.predictions import write_predictions
 from strainprint.networks.training import (
     TrainingSettings,
+    device_of_training,
     fit,
     initial_seed,
     untrained_network,
@@ -73,8 +73,8 @@ def fit_classifier(
         A file cannot be used or belongs to another dataset, a part of the split is empty, a class
         is missing from training or validation, or the loss is not finite.
     """
-    chosen_device = prepare_device(device, threads)
     settings = TrainingSettings(**training)
+    chosen_device = device_of_training(device, threads, settings.batch_size, crops[0][1])
     manifest = read_manifest(manifest_csv)
     parts, classes = read_split(split_csv, manifest), classes_of(manifest)
     side = None

@@ -21,9 +21,13 @@ from strainprint.experiment_record import write_experiment
 from strainprint.experiments.beyond import read_channels
 from strainprint.networks.calibration import conformal_threshold
 from strainprint.networks.checkpoints import remove_checkpoint
-from strainprint.networks.devices import prepare_device
 from strainprint.networks.examples import Examples, crop_outputs
-from strainprint.networks.training import TrainingSettings, fit, untrained_network
+from strainprint.networks.training import (
+    TrainingSettings,
+    device_of_training,
+    fit,
+    untrained_network,
+)
 from strainprint.report.statistics import FEWEST_SPECIMENS, specimen_resamples
 
 # In units of the training strains' own variance, whose logarithm is 0: a network that knows nothing
@@ -125,8 +129,8 @@ def regress_strain(
     BadInputError
         A file cannot be used, or nothing is left to train.
     """
-    chosen_device = prepare_device(device, threads)
     chosen = TrainingSettings(**training)
+    chosen_device = device_of_training(device, threads, chosen.batch_size, crops_json)
     manifest = read_manifest(manifest_csv)
     truth = np.log10(manifest["prior_strain"].to_numpy())
     is_unseen = np.isin(np.round(truth, 9), np.round(np.log10(np.asarray(unseen)), 9))

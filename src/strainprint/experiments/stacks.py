@@ -7,6 +7,7 @@ and those that are only predicted test it where their prior strain is known.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,14 +22,21 @@ from strainprint.errors import BadInputError
 from strainprint.experiment_record import write_experiment
 from strainprint.experiments.beyond import read_channels
 from strainprint.experiments.judging import comparison_row
-from strainprint.files import without_formulas, write_csv
+from strainprint.files import read_json, without_formulas, write_csv
 from strainprint.maps.external_maps import ExternalMap, read_external, stacks_of
+from strainprint.networks.calibration import FORMAT as CALIBRATION_FORMAT
+from strainprint.networks.calibration import (
+    conformal_set,
+    temperature,
+    tempered,
+    write_calibration,
+)
 from strainprint.networks.checkpoints import remove_checkpoint
-from strainprint.networks.devices import prepare_device
 from strainprint.networks.examples import Examples, class_probabilities, crop_outputs
 from strainprint.networks.training import (
     TrainingSettings,
     crop_description,
+    device_of_training,
     fit,
     untrained_network,
     write_training,
@@ -44,6 +52,7 @@ def fit_stacks(
     directory: str | Path,
     *,
     train_fraction: float,
+    level: float,
     training: Mapping[str, Any],
     code: str = "",
     crops_memory_gb: float = 4.0,
@@ -52,10 +61,15 @@ def fit_stacks(
 ) -> None:
     """Train a network whose channels are layers of people's stacks, and ask it about every stack.
 
-    Writes ``weights.safetensors``, ``history.csv``, ``training.json`` and ``predictions.csv``: one
-    row for each stack in the order of the table, with its name, specimen, prior_strain (as the user
-    gave it, empty where not known), part (``train``, ``validation`` or ``predict``),
-    prior_strain_predicted and p_prior_<class> of each class.
+    Writes ``weights.safetensors``, ``history.csv``, ``training.json``, ``calibration.json`` (see
+    :func:`strainprint.networks.calibration.calibrate_ensemble`; ``test`` where a stack tests) and
+    ``predictions.csv``: one row for each stack in the order of the table, with its name, specimen,
+    prior_strain (as the user gave it, empty where not known), part (``train``, ``validation`` or
+    ``predict``), prior_strain_predicted, prior_strains_possible (the conformal set) and
+    p_prior_<class> of each class, calibrated.
+
+    ASSUME: a temperature below 1 is taken as 1. Validation stacks are few; where all are named
+    rightly the likeliest temperature is the least allowed one, and every probability would be 1.
 
     Parameters
     ----------
@@ -67,6 +81,8 @@ def fit_stacks(
         Where to write; the checkpoint lies below while the training lasts.
     train_fraction
         Share of the specimens to train on that do; the others validate, see :func:`deal_stacks`.
+    level
+        Share of new specimens' stacks whose class the set of possible classes is to hold.
     training
         Fields of :class:`strainprint.networks.training.TrainingSettings`.
     code
@@ -82,18 +98,19 @@ def fit_stacks(
         A store cannot be used or is of other stacks, too few specimens or classes are to train, or
         the loss is not finite.
     """
-    chosen_device = prepare_device(device, threads)
     settings = TrainingSettings(**training)
+    chosen_device = device_of_training(device, threads, settings.batch_size, crops[0][1])
     stacks = [layers[0] for layers in stacks_of(read_external(external_json))]
     classes = classes_of_stacks(stacks, where=external_json)
     parts = deal_stacks(
         stacks, seed=settings.config_seed, train_fraction=train_fraction, where=external_json
     )
     # A stack that is only predicted may be of no class; its label is never looked at.
-    labels = [classes.index(_class(one)) if one.use == "train" else -1 for one in stacks]
+    known = [classes.index(_class(one)) if _class(one) in classes else -1 for one in stacks]
+    labels = np.array(known, dtype=np.int64)
     examples = Examples(
         read_channels(crops, [one.stack for one in stacks], crops_memory_gb),
-        torch.tensor(labels, dtype=torch.int64),
+        torch.from_numpy(labels),
         parts,
     )
     network = untrained_network(settings, n_classes=len(classes), n_inputs=len(crops))
@@ -108,7 +125,24 @@ def fit_stacks(
         checkpoint_dir=directory / "checkpoint",
         code=code,
     )
-    probabilities = class_probabilities(crop_outputs(network, examples, device=chosen_device))
+    raw = class_probabilities(crop_outputs(network, examples, device=chosen_device))
+    validation = np.flatnonzero(parts == "validation")
+    rows = {"validation": validation}
+    tested = np.array([row for row in testing_stacks(stacks) if labels[row] >= 0], dtype=np.intp)
+    if tested.size:
+        rows["test"] = tested
+    calibration = write_calibration(
+        directory / "calibration.json",
+        classes,
+        raw,
+        labels,
+        np.array([specimen_of(one) for one in stacks]),
+        rows,
+        temperature=max(1.0, temperature(raw[validation], labels[validation])),
+        level=level,
+    )
+    probabilities = tempered(raw, calibration.temperature)
+    possible = conformal_set(probabilities, calibration.threshold)
     table = pd.DataFrame(
         {
             "stack": [one.stack for one in stacks],
@@ -116,6 +150,10 @@ def fit_stacks(
             "prior_strain": [_class(one) for one in stacks],
             "part": parts,
             "prior_strain_predicted": np.asarray(classes)[probabilities.argmax(axis=1)],
+            "prior_strains_possible": [
+                " ".join(name for name, kept in zip(classes, inside, strict=True) if kept)
+                for inside in possible
+            ],
             **{f"p_prior_{name}": probabilities[:, k] for k, name in enumerate(classes)},
         }
     )
@@ -224,13 +262,29 @@ def specimen_of(one: ExternalMap) -> str:
     return f"specimen {one.specimen}" if one.specimen else f"stack {one.stack}"
 
 
+def testing_stacks(stacks: Sequence[ExternalMap]) -> list[int]:
+    """Return the rows of stacks that test: of known prior strain and a specimen not trained on.
+
+    Parameters
+    ----------
+    stacks
+        One layer of each.
+    """
+    trained = {specimen_of(one) for one in stacks if one.use == "train"}
+    return [
+        row
+        for row, one in enumerate(stacks)
+        if one.use != "train" and _class(one) and specimen_of(one) not in trained
+    ]
+
+
 def _class(one: ExternalMap) -> str:
     return "" if one.prior_strain is None else f"{one.prior_strain:g}"
 
 
 def judge_stacks(
     external_json: str | Path,
-    models: Mapping[str, str | Path],
+    models: Mapping[str, tuple[str | Path, str | Path]],
     table_csv: str | Path,
     summary_json: str | Path,
     *,
@@ -245,8 +299,8 @@ def judge_stacks(
     external_json
         What the rule ``ingest`` left.
     models
-        Predictions of :func:`fit_stacks` by the model's name; the others are compared with the
-        first.
+        Predictions and calibration of :func:`fit_stacks` by the model's name; the others are
+        compared with the first.
     table_csv, summary_json
         Outputs, see :func:`strainprint.experiment_record.write_experiment`.
     seed, resamples
@@ -260,12 +314,7 @@ def judge_stacks(
         A table is damaged or of other stacks, or no stack is left to judge by.
     """
     stacks = [layers[0] for layers in stacks_of(read_external(external_json))]
-    trained = {specimen_of(one) for one in stacks if one.use == "train"}
-    tested = [
-        row
-        for row, one in enumerate(stacks)
-        if one.use != "train" and _class(one) and specimen_of(one) not in trained
-    ]
+    tested = testing_stacks(stacks)
     if not tested:
         raise BadInputError(
             "no stack tests",
@@ -276,12 +325,28 @@ def judge_stacks(
     specimens = np.array([specimen_of(stacks[row]) for row in tested])
     rows: list[dict[str, Any]] = []
     reference: NDArray[np.bool_] | None = None
-    for model, path in models.items():
-        correct = _predicted(path, len(stacks))[tested] == truth
+    diagrams: list[dict[str, Any]] = []
+    for model, (predictions_csv, calibration_json) in models.items():
+        correct = _predicted(predictions_csv, len(stacks))[tested] == truth
         reference = correct if reference is None else reference
-        rows.append(
-            comparison_row(model, 1, correct, reference, specimens, seed=seed, resamples=resamples)
+        row = comparison_row(
+            model, 1, correct, reference, specimens, seed=seed, resamples=resamples
         )
+        content = read_json(calibration_json, expected_format=CALIBRATION_FORMAT)
+        test = content["parts"].get("test")
+        rows.append(
+            {
+                **row,
+                "temperature": content["temperature"],
+                "coverage": test["coverage"] if test else math.nan,
+                "classes_named": test["classes_named"] if test else math.nan,
+            }
+        )
+        diagrams += [
+            {"panel": model, "when": when, **one}
+            for when in ("before", "after")
+            for one in (test[when]["reliability"] if test else ())
+        ]
     write_experiment(
         table_csv,
         summary_json,
@@ -294,7 +359,8 @@ def judge_stacks(
         },
         settings=settings,
         results={
-            "commonest_class": float(np.unique(truth, return_counts=True)[1].max()) / len(tested)
+            "commonest_class": float(np.unique(truth, return_counts=True)[1].max()) / len(tested),
+            "reliability": diagrams,
         },
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from scipy.optimize import minimize_scalar
 from strainprint.dataset.manifest import read_manifest
 from strainprint.errors import BadInputError
 from strainprint.files import read_json, write_json
-from strainprint.networks.predictions import PredictionTable, read_predictions
+from strainprint.networks.predictions import read_predictions
 
 FORMAT = "strainprint-calibration"
 VERSION = 1
@@ -234,28 +235,70 @@ def calibrate_ensemble(
         raise BadInputError("holds maps that the manifest has not", where=predictions_csv)
     specimens = specimen_of.loc[table.frame["map_id"]].to_numpy()
     fitted_on = np.flatnonzero(table.frame["part"] == "validation")
-    truth = table.true_class[fitted_on]
-    fitted = temperature(table.probabilities[fitted_on], truth)
-    after = tempered(table.probabilities, fitted)
+    fitted = temperature(table.probabilities[fitted_on], table.true_class[fitted_on])
+    rows = {part: np.flatnonzero(table.frame["part"] == part) for part in ("validation", "test")}
+    write_calibration(
+        calibration_json,
+        table.classes,
+        table.probabilities,
+        table.true_class,
+        specimens,
+        rows,
+        temperature=fitted,
+        level=level,
+    )
+
+
+def write_calibration(
+    calibration_json: str | Path,
+    classes: Sequence[str],
+    probabilities: NDArray[np.float64],
+    truth: NDArray[np.integer],
+    specimens: NDArray[Any],
+    parts: Mapping[str, NDArray[np.intp]],
+    *,
+    temperature: float,
+    level: float,
+) -> Calibration:
+    """Fit the conformal threshold at a temperature; write both and what they do, and return them.
+
+    Parameters
+    ----------
+    calibration_json
+        Output, see :func:`calibrate_ensemble`.
+    classes
+        Names, in the order of the probabilities.
+    probabilities
+        Shape (n_maps, n_classes).
+    truth, specimens
+        Index of the true class (anything for maps of no part), and specimen; shape (n_maps,).
+    parts
+        Rows of ``validation``, which the threshold is fitted on, and of what is judged.
+    temperature, level
+        See :class:`Calibration`.
+    """
+    after = tempered(probabilities, temperature)
+    fitted_on = parts["validation"]
     threshold = conformal_threshold(
-        1 - after[fitted_on, truth], level, clusters=specimens[fitted_on]
+        1 - after[fitted_on, truth[fitted_on]], level, clusters=specimens[fitted_on]
     )
     write_json(
         calibration_json,
         {
             "format": FORMAT,
             "version": VERSION,
-            "classes": list(table.classes),
-            "temperature": fitted,
+            "classes": list(classes),
+            "temperature": temperature,
             "level": level,
             "threshold": threshold if math.isfinite(threshold) else None,
             "parts": {
-                part: _judged(table, after, specimens, part, threshold)
-                for part in ("validation", "test")
+                part: _judged(probabilities, after, truth, specimens, rows, threshold)
+                for part, rows in parts.items()
             },
         },
     )
-    _log.info("temperature %.3f, threshold %.3f at level %.2f", fitted, threshold, level)
+    _log.info("temperature %.3f, threshold %.3f at level %.2f", temperature, threshold, level)
+    return Calibration(tuple(classes), temperature, level, threshold)
 
 
 def read_calibration(calibration_json: str | Path) -> Calibration:
@@ -284,14 +327,14 @@ def read_calibration(calibration_json: str | Path) -> Calibration:
 
 
 def _judged(
-    table: PredictionTable,
+    before: NDArray[np.float64],
     after: NDArray[np.float64],
-    specimens: NDArray[np.object_],
-    part: str,
+    labels: NDArray[np.integer],
+    specimens: NDArray[Any],
+    rows: NDArray[np.intp],
     threshold: float,
 ) -> dict[str, Any]:
-    rows = np.flatnonzero(table.frame["part"] == part)
-    truth = table.true_class[rows]
+    truth = labels[rows]
     named = conformal_set(after[rows], threshold)
     judged: dict[str, Any] = {
         "maps": len(rows),
@@ -299,7 +342,7 @@ def _judged(
         "coverage": float(named[np.arange(len(rows)), truth].mean()),
         "classes_named": float(named.sum(axis=1).mean()),
     }
-    for when, values in (("before", table.probabilities[rows]), ("after", after[rows])):
+    for when, values in (("before", before[rows]), ("after", after[rows])):
         judged[when] = {
             "ece": expected_calibration_error(values, truth),
             "log_loss": _log_loss(_log_probabilities(values), truth),
@@ -314,7 +357,7 @@ def _log_probabilities(probabilities: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(np.log(values), dtype=np.float64)
 
 
-def _log_loss(scores: NDArray[np.float64], truth: NDArray[np.int64]) -> float:
+def _log_loss(scores: NDArray[np.float64], truth: NDArray[np.integer]) -> float:
     """Return the mean of -log softmax at the true class."""
     shifted = scores - scores.max(axis=1, keepdims=True)
     log_sums = np.log(np.exp(shifted).sum(axis=1))

@@ -217,9 +217,7 @@ noise_grey_levels, least_contrast
         training, or the loss is not finite.
     """
     cropped = crop_description(crops_json)
-    chosen_device = prepare_device(
-        device, threads, FIRST_CHANNELS * 4 * batch_size * int(cropped.get("crop_px", 0)) ** 2
-    )
+    chosen_device = device_of_training(device, threads, batch_size, crops_json)
     settings = TrainingSettings(
         architecture=architecture,
         config_seed=config_seed,
@@ -311,6 +309,29 @@ def write_training(
             "torch": torch.__version__,
         },
     )
+
+
+def device_of_training(
+    device: str, threads: int, batch_size: int, crops_json: str | Path
+) -> torch.device:
+    """Choose the device of a training and set the process up for activations of its steps' size.
+
+    Parameters
+    ----------
+    device, threads
+        See :func:`strainprint.networks.devices.prepare_device`.
+    batch_size
+        Crops per step.
+    crops_json
+        JSON of the crops; those of other channels are as large.
+
+    Raises
+    ------
+    BadInputError
+        The device cannot be had, or the JSON is missing or damaged.
+    """
+    crop_px = int(crop_description(crops_json).get("crop_px", 0))
+    return prepare_device(device, threads, FIRST_CHANNELS * 4 * batch_size * crop_px**2)
 
 
 def crop_description(crops_json: str | Path) -> dict[str, Any]:

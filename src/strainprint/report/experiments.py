@@ -69,14 +69,15 @@ class Shown:
     reading
         What the numbers say, one sentence or two each, from the experiment's record.
     figure
-        Draws the record, where a picture says more than the table.
+        Draws the record, where a picture says more than the table; None where there is nothing
+        to draw.
     """
 
     title: str
     caption: str
     columns: Mapping[str, Callable[[Row], Text]]
     reading: Callable[[ExperimentRecord], list[str]]
-    figure: Callable[[ExperimentRecord], Plate] | None = None
+    figure: Callable[[ExperimentRecord], Plate | None] | None = None
 
 
 def experiment_sections(
@@ -130,6 +131,8 @@ def _drawn(shown: Shown, record: ExperimentRecord, config_digest: str) -> str:
     drawn = io.BytesIO()
     with house_style():
         plate = shown.figure(record)
+        if plate is None:
+            return ""
         plate.figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None})
     return figure(
         drawn.getvalue(),
@@ -625,10 +628,18 @@ SHOWN: dict[str, Shown] = {
             "People’s own stacks, whose layers are the channels of one network: trained on those "
             "that are to train, judged on those of other specimens whose prior strain is known. A "
             "network that sees one layer alone, on the same specimens and from the same seed, is "
-            "what it is compared with. Nothing here is simulated by this run."
+            "what it is compared with. Nothing here is simulated by this run. "
+            "Temperature (never below 1: few stacks cannot show that probabilities may be sharper) "
+            "and sets are fitted on validation stacks."
         ),
-        columns=_compared("input"),
+        columns={
+            **_compared("input"),
+            "temperature": lambda row: number(row["temperature"]),
+            "sets hold the truth": lambda row: percent(row["coverage"]),
+            "classes named": lambda row: number(row["classes_named"]),
+        },
         reading=_stacks_reading,
+        figure=draw_reliability,
     ),
     "hybrid": Shown(
         title="Correlations beside the picture",

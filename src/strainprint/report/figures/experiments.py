@@ -17,15 +17,22 @@ from strainprint.report.statistics import wilson_interval
 from strainprint.report.wording import width_label
 
 
-def draw_reliability(record: ExperimentRecord) -> Plate:
-    """Draw accuracy against confidence of the test maps, before and after the temperature."""
+def draw_reliability(record: ExperimentRecord) -> Plate | None:
+    """Draw accuracy against confidence of what tests, before and after the temperature.
+
+    None where nothing was tested.
+    """
+    if not record.results["reliability"]:
+        return None
     bins = pd.DataFrame(record.results["reliability"])
-    panels = list(bins.groupby(["study", "split"], sort=False))
+    of_ensembles = "study" in bins
+    names = bins["study"] + ", " + bins["split"] if of_ensembles else bins["panel"]
+    panels = list(bins.groupby(names, sort=False))
     rows = (len(panels) + 1) // 2
     columns = min(2, len(panels))
     figure = Figure(figsize=(COLUMN_IN * (0.6 + 0.4 * columns), 0.4 + 1.6 * rows))
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    for place, ((study, split), of_panel) in zip(axes.flat, panels, strict=False):
+    for place, (name, of_panel) in zip(axes.flat, panels, strict=False):
         place.plot([0, 100], [0, 100], ":", color=MUTED, lw=0.8)
         for index, (when, some) in enumerate(of_panel.groupby("when", sort=False)):
             counts = zip((some["accuracy"] * some["maps"]).round(), some["maps"], strict=True)
@@ -42,7 +49,7 @@ def draw_reliability(record: ExperimentRecord) -> Plate:
                 color=SERIES_COLOURS[index],
                 label=f"{when} temperature",
             )
-        place.set_title(f"{study}, {split}")
+        place.set_title(str(name))
         place.set_xlim(0, 102)
         place.set_ylim(-2, 102)
     for unused in axes.flat[len(panels) :]:
@@ -55,11 +62,13 @@ def draw_reliability(record: ExperimentRecord) -> Plate:
     figure.legend(handles, labels, loc="outside upper center", ncols=2)
     return Plate(
         figure,
-        "Reliability of the ensembles’ probabilities",
-        "Test maps in bins of the probability of the named class: share named rightly against the "
-        "mean probability, with 95 % intervals (Wilson, over maps). On the dotted line the "
-        "probabilities can be taken at their word; below it the ensemble is too sure.",
-        "Accuracy against confidence, one panel for each study and split.",
+        f"Reliability of the {'ensembles’' if of_ensembles else 'networks’'} probabilities",
+        f"Test {'maps' if of_ensembles else 'stacks'} in bins of the probability of the named "
+        "class: share named rightly against the mean probability, with 95 % intervals (Wilson, "
+        "each by itself). On the dotted line the probabilities can be "
+        "taken at their word; below it they are too sure.",
+        "Accuracy against confidence, one panel for each "
+        f"{'study and split' if of_ensembles else 'network'}.",
         record.counts,
     )
 
