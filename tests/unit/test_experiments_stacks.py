@@ -90,7 +90,9 @@ def fitted(mine, directory, layers, **options):
         training=TRAINING,
         **options,
     )
-    return pd.read_csv(directory / "predictions.csv", dtype={"stack": str}).set_index("stack")
+    return pd.read_csv(
+        directory / "predictions.csv", dtype={"stack": str, "prior_strains_possible": str}
+    ).set_index("stack")
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +153,7 @@ def test_probabilities_are_calibrated_on_validation_stacks_and_judged_on_those_t
             assert sum(one["maps"] for one in parts["test"][when]["reliability"]) == 6
         # All validation stacks are named rightly, which must not make anything surer.
         assert content["temperature"] >= 1
-        possible = table["prior_strains_possible"].fillna("").astype(str).str.split()
+        possible = table["prior_strains_possible"].fillna("").str.split()
         tested = table.loc[[f"{s} {prior}" for s in TEST for prior in BANDS]]
         held = [prior in possible[f"{s} {prior}"] for s in TEST for prior in BANDS]
         assert parts["test"]["coverage"] == np.mean(held)
