@@ -24,6 +24,10 @@ from strainprint.networks.predictions import read_predictions
 from strainprint.seeds import derive_seed
 
 
+_ROUNDING = 1e-12
+"""Accuracies that differ by less are the same."""
+
+
 class CorrectedMean(NamedTuple):
     """Mean over splits, its corrected 95 % interval and the p-value of the mean being 0."""
 
@@ -40,6 +44,9 @@ def corrected_mean(
 
     The variance of the mean of J splits is (1/J + n_test/n_train)·s², with J - 1 degrees of
     freedom (Nadeau and Bengio 2003).
+
+    Where all splits agree on a number that is not 0, as they may by chance on few maps, they say
+    nothing of how splits scatter: interval and p are NaN.
 
     Parameters
     ----------
@@ -59,8 +66,12 @@ def corrected_mean(
     mean, deviation = float(drawn.mean()), float(drawn.std(ddof=1))
     error = deviation * math.sqrt(1 / drawn.size + test_over_train)
     half = float(student.ppf((1 + confidence) / 2, drawn.size - 1)) * error
-    if error == 0:
-        return CorrectedMean(mean, mean, mean, 1.0 if mean == 0 else 0.0)
+    if deviation < _ROUNDING:
+        return (
+            CorrectedMean(0.0, 0.0, 0.0, 1.0)
+            if abs(mean) < _ROUNDING
+            else CorrectedMean(mean, *[math.nan] * 3)
+        )
     p = 2 * float(student.sf(abs(mean) / error, drawn.size - 1))
     return CorrectedMean(mean, mean - half, mean + half, p)
 
@@ -174,12 +185,13 @@ def judge_draws(
     )
 
 
-def _ensembles_apart(scores: Mapping[str, Any], ratio: float) -> dict[str, float] | None:
+def _ensembles_apart(scores: Mapping[str, Any], ratio: float) -> dict[str, float | None] | None:
     """Compare the two kinds of ensembles over the draws; None where one is missing."""
     of_networks, of_seeds = scores.get("ensemble of networks"), scores.get("ensemble of seeds")
     if of_networks is None or of_seeds is None:
         return None
-    return corrected_mean(of_networks.mean(axis=1) - of_seeds.mean(axis=1), ratio)._asdict()
+    found = corrected_mean(of_networks.mean(axis=1) - of_seeds.mean(axis=1), ratio)._asdict()
+    return {name: None if math.isnan(value) else value for name, value in found.items()}
 
 
 def _within(values: Any) -> float:

@@ -398,18 +398,20 @@ def _draws_reading(record: ExperimentRecord) -> list[str]:
         f"of {percent(first['sd_between_draws'])}{of_seeds}: a smaller difference, seen on one "
         "split, says little."
     ]
-    apart = [
-        name
-        for name, row in rows.items()
-        if name != lead and not row["difference_low"] <= 0 <= row["difference_high"]
-    ]
+    apart = [name for name, row in rows.items() if name != lead and is_apart(row)]
     said.append(
         f"Told apart from {lead} by the corrected test: {', '.join(apart)}."
         if apart
         else f"No model is told apart from {lead} by the corrected test."
     )
     ensembles = record.results["networks_against_seeds"]
-    if ensembles is not None:
+    if ensembles is not None and ensembles["low"] is None:
+        said.append(
+            "The ensemble of networks and the ensemble of seeds of one are "
+            f"{points(ensembles['mean'])} points apart on every split: "
+            "how splits scatter is not to be seen from so few maps."
+        )
+    elif ensembles is not None:
         verdict = "differ" if not ensembles["low"] <= 0 <= ensembles["high"] else "do not differ"
         said.append(
             f"The ensemble of networks and the ensemble of seeds of one {verdict}: "
