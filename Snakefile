@@ -3,13 +3,20 @@
 The files that each step reads and writes are named in `strainprint.workflow.Paths`.
 """
 
+from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
 from strainprint.config import check_config_files
+from strainprint.errors import BadInputError
 
 min_version("9.16")
 
-check_config_files([f"{workflow.basedir}/config/config.yaml", *workflow.configfiles])
+try:
+    check_config_files(
+        [f"{workflow.basedir}/config/config.yaml", *workflow.configfiles]
+    )
+except BadInputError as error:
+    raise WorkflowError(str(error)) from None
 
 
 configfile: f"{workflow.basedir}/config/config.yaml"

@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import socket
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,9 @@ from strainprint.errors import BadInputError
 
 LOCK = ".snakemake/strainprint.lock"
 _JOBS = ".snakemake/strainprint-jobs.lock"
+
+# Whoever only looks whether a lock is held (`strainprint status`) has it for an instant.
+_LOOKS_S = 0.5
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +46,7 @@ def take_lock(folder: str | Path = ".") -> IO[str] | None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = open(path, "a+", encoding="utf-8")  # noqa: SIM115 - stays open until the process ends
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(handle, fcntl.LOCK_EX)
     except BlockingIOError:
         handle.close()
         raise BadInputError(
@@ -106,7 +110,7 @@ def job_at_work(folder: str | Path = ".", *, run: str | None = None) -> Iterator
         return
     with handle:
         try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            _lock(handle, fcntl.LOCK_SH)
         except OSError as error:
             _log.info("%s: not taken (%s)", path, error)
         # A run writes its name before it looks for jobs, a job looks for the name after it has its
@@ -126,6 +130,18 @@ def jobs_at_work(folder: str | Path = ".") -> bool:
     """Tell whether jobs are at work in a working directory, whoever started them."""
     # Jobs share their lock, so only one that is not shared meets it; that asks to write.
     return _meets_a_lock(Path(folder, _JOBS), "r+", fcntl.LOCK_EX)
+
+
+def _lock(handle: IO[str], kind: int) -> None:
+    """Take a lock of a kind, also where somebody looks at it just now; BlockingIOError if held."""
+    until = time.monotonic() + _LOOKS_S
+    while True:
+        try:
+            return fcntl.flock(handle, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise
+        time.sleep(0.01)
 
 
 def _meets_a_lock(path: Path, mode: str, kind: int) -> bool:

@@ -1,10 +1,12 @@
 """The lock of a working directory: the second run is told of the first, a dead one is forgotten."""
 
+import fcntl
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -47,6 +49,20 @@ def test_a_killed_holder_leaves_no_lock(tmp_path, other):
         assert is_held(tmp_path)
         assert holder(tmp_path)["pid"] == os.getpid()
     assert not is_held(tmp_path)
+
+
+def test_who_only_looks_keeps_no_run_and_no_job_from_its_lock(tmp_path):
+    with take_lock(tmp_path), job_at_work(tmp_path):
+        pass
+    for lock, kind, seen in (
+        ("strainprint.lock", fcntl.LOCK_SH, is_held),
+        ("strainprint-jobs.lock", fcntl.LOCK_EX, jobs_at_work),
+    ):
+        with open(tmp_path / ".snakemake" / lock, "r+") as looking:
+            fcntl.flock(looking, kind)
+            threading.Timer(0.1, fcntl.flock, (looking, fcntl.LOCK_UN)).start()
+            with take_lock(tmp_path), job_at_work(tmp_path):
+                assert seen(tmp_path)
 
 
 def test_a_folder_where_nothing_ever_ran_is_free(tmp_path):

@@ -311,6 +311,7 @@ def test_lint_finds_nothing(project):
         ("specimens: {per_subsets: 12}", ["specimens.per_subsets", "'per_subset'?"]),
         ("dataset: {crop_px: 3}", ["dataset.crop_px", "the value 3", ">= 32"]),
         ("run: {networks: [resnet]}", ["run.networks[0]", "'resnet'", "proposed"]),
+        ("seed: 1\nseed: 2", ["WorkflowError", "the key seed stands in lines 1 and 2"]),
     ],
 )
 def test_a_bad_config_stops_before_the_first_job_with_a_short_error(project, overlay, says):
