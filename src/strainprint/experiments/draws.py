@@ -23,7 +23,6 @@ from strainprint.experiments.compare import correct_of_average
 from strainprint.networks.predictions import read_predictions
 from strainprint.seeds import derive_seed
 
-
 _ROUNDING = 1e-12
 """Accuracies that differ by less are the same."""
 
