@@ -288,7 +288,9 @@ def test_accuracy_is_drawn_against_noise_where_an_instrument_had_some(tmp_path):
     above, below = draw_instruments(read_experiment(summary)).figure.axes
     assert below.get_xlabel() == "noise of each displacement (px), gauge 18 nm"
     assert [len(bars.lines[0].get_xdata()) for bars in above.containers] == [3, 3]
-    assert [list(bars.lines[0].get_xdata()) for bars in below.containers] == [[0, 0.05]] * 2
+    first, second = (bars.lines[0].get_xdata() for bars in below.containers)
+    assert list(first) == [0, 0.05]
+    assert 0 < second[0] == pytest.approx(second[1] - 0.05) < 0.002  # beside it, not behind it
 
 
 EMPTY = {
@@ -325,3 +327,38 @@ def test_strains_of_which_no_map_tests_are_named(tmp_path):
     assert "No test map has one of the strains that it never saw" in (
         experiment_sections([summary], tmp_path, "c0ffee00")[0].content
     )
+
+
+def test_noise_that_more_noise_makes_up_for_is_not_called_the_limit(tmp_path):
+    def rows(*lows):
+        return pd.DataFrame(
+            [
+                {**ROWS["noise"][0], "noise": kind, "sigma": sigma, "ci_low": low}
+                for (kind, sigma), low in zip(
+                    (("none", 0.0), *(("grey levels", s) for s in (1.0, 2.0, 4.0, 8.0))),
+                    lows,
+                    strict=True,
+                )
+            ]
+        )
+
+    def said(*lows):
+        summary = write(tmp_path, "noise", table=rows(*lows))
+        return experiment_sections([summary], tmp_path, "c0ffee00")[0].content
+
+    assert "commonest class at 4 grey levels and more" in said(0.4, 0.3, 0.4, 0.3, 0.3)
+    assert "commonest class at 8 grey levels." in said(0.4, 0.4, 0.3, 0.4, 0.3)
+    assert "at worst under noise in grey levels" in said(0.4, 0.3, 0.4, 0.4, 0.4)
+    assert "noise has nothing to take" in said(0.3, 0.3, 0.4, 0.4, 0.4)
+
+
+def test_an_instrument_that_sees_more_than_there_is_ranks_nothing(tmp_path):
+    row = ROWS["instrument"]
+    rows = [
+        {**row, "ci_low": 0.3},
+        {**row, "instrument": "gauge_18nm", "accuracy": 0.5, "ci_low": 0.4, "noise_px": 0.0},
+    ]
+    summary = write(tmp_path, "instrument", table=pd.DataFrame(rows))
+    content = experiment_sections([summary], tmp_path, "c0ffee00")[0].content
+    assert "too few to rank instruments" in content
+    assert "othing to lose" not in content

@@ -11,6 +11,7 @@ import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -283,7 +284,13 @@ def _instrument_reading(record: ExperimentRecord) -> list[str]:
         known = next(row for row in rows if row["instrument"] == "none")
         seen = [row for row in rows if row is not known and row["ci_low"] > row["chance"]]
         label = width_label(width_nm)
-        if known["ci_low"] <= known["chance"]:
+        if known["ci_low"] <= known["chance"] and seen:
+            verdict = (
+                "the simulator’s own strain is not told from chance, though what "
+                f"{seen[0]['instrument']} sees is ({percent(seen[0]['accuracy'])}): networks and "
+                "maps are too few to rank instruments."
+            )
+        elif known["ci_low"] <= known["chance"]:
             verdict = "nothing to lose: even the simulator’s own strain is not told from chance."
         elif seen:
             coarsest = max(seen, key=lambda row: row["gauge_over_width"])
@@ -317,12 +324,22 @@ def _noise_reading(record: ExperimentRecord) -> list[str]:
         rows = [row for row in record.rows if row["trained"] == trained]
         clean = next(row for row in rows if row["noise"] == "none")
         parts = [f"**Trained {trained}:** {percent(clean['accuracy'])} of clean maps rightly named"]
+        if clean["ci_low"] <= chance:
+            parts.append(
+                "not to be told from the commonest class, so that noise has nothing to take"
+            )
+            said.append("; ".join(parts) + ".")
+            continue
         for kind, unit in (("grey levels", "grey levels"), ("displacement", "nm")):
-            noisy = [row for row in rows if row["noise"] == kind]
-            lost = [row for row in noisy if row["ci_low"] <= chance]
+            noisy = sorted(
+                (row for row in rows if row["noise"] == kind), key=lambda row: row["sigma"]
+            )
+            # From some noise on: a dip at less, made up for by more, is chance.
+            lost = list(takewhile(lambda row: row["ci_low"] <= chance, reversed(noisy)))
             if lost:
                 parts.append(
-                    f"no more to be told from the commonest class at {lost[0]['sigma']:g} {unit}"
+                    f"no more to be told from the commonest class at {lost[-1]['sigma']:g} {unit}"
+                    + (" and more" if len(lost) > 1 else "")
                 )
             elif noisy:
                 worst = min(noisy, key=lambda row: row["accuracy"])

@@ -88,6 +88,7 @@ def draw_instruments(record: ExperimentRecord) -> Plate:
     panels = 2 if noisy_gauges else 1
     figure = Figure(figsize=(COLUMN_IN, 0.4 + 1.7 * panels))
     by_gauge, *by_noise = figure.subplots(panels, 1, sharey=True, squeeze=False)[:, 0]
+    loudest_px = measured["noise_px"].max()
     for index, width_nm in enumerate(sorted(rows["width_nm"].unique())):
         of_width = rows[rows["width_nm"] == width_nm]
         how = {
@@ -106,7 +107,9 @@ def draw_instruments(record: ExperimentRecord) -> Plate:
                 seen = measured[
                     (measured["width_nm"] == width_nm) & (measured["gauge_nm"] == gauge_nm)
                 ].sort_values("noise_px")
-                _with_intervals(place, seen["noise_px"], seen, ls=dashes, **how)
+                # Widths beside each other: those that agree would hide one another.
+                beside_px = seen["noise_px"] + 0.012 * index * loudest_px
+                _with_intervals(place, beside_px, seen, ls=dashes, **how)
     by_gauge.set_xlabel("strain gauge / width, without noise")
     drawn = ", ".join(
         f"{gauge_nm:g} nm {name}"
@@ -128,7 +131,8 @@ def draw_instruments(record: ExperimentRecord) -> Plate:
         "Test maps named rightly by networks trained and tested on what each instrument sees, with "
         "95 % intervals; the dotted line is the share of the commonest class. Above: instruments "
         "without noise, leftmost the strain as the simulator knows it, a gauge of two grid "
-        "pitches. Below: gauges that were tried with noise.",
+        "pitches. Below: gauges that were tried with noise; widths stand "
+        "a little beside each other.",
         "Accuracy against strain gauge over width, one line for each width, and against noise.",
         record.counts,
     )
