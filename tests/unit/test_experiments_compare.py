@@ -135,6 +135,8 @@ def test_draws_average_seeds_first_and_compare_within_a_split(results, tmp_path)
     rows = pd.DataFrame(record.rows).set_index("model")
     # a: 21/24, 19/24, 17/24 of its two seeds' mean; b is 9/24 lower on every split.
     assert rows.loc["a", "accuracy"] == pytest.approx(19 / 24)
+    # Of three splits Student's interval would end at 1.21.
+    assert 0 < rows.loc["a", "ci_low"] < 19 / 24 < rows.loc["a", "ci_high"] == 1.0
     assert rows.loc["a", "sd_between_draws"] == pytest.approx(2 / 24)
     assert rows.loc["a", "sd_between_seeds"] == pytest.approx(6 / 24 / np.sqrt(2))
     assert rows.loc["b", "difference"] == pytest.approx(-9 / 24)

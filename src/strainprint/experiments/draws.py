@@ -159,8 +159,9 @@ def judge_draws(
             {
                 "model": model,
                 "accuracy": found.mean,
-                "ci_low": found.low,
-                "ci_high": found.high,
+                # Student's interval knows no bounds; of two splits it is wider than what can be.
+                "ci_low": float(np.clip(found.low, 0.0, 1.0)),
+                "ci_high": float(np.clip(found.high, 0.0, 1.0)),
                 "sd_between_draws": float(of_draws.std(ddof=1)),
                 "sd_between_seeds": _within(values),
                 "difference": apart.mean,
