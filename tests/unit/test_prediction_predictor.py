@@ -236,6 +236,16 @@ def test_who_judges_must_be_one(study):
         Judge.load([], study / PREDICTOR, level=1.5)
 
 
+def test_curves_asked_for_in_vain_are_told_why(study, tmp_path, caplog):
+    judge = Judge.load([], study / PREDICTOR, device="cpu")
+    for reload, says in (("large", "declare test_strain: 0.001"), ("small", "")):
+        caplog.clear()
+        maps = sorted(study.glob(f"*-{reload}.h5"))
+        classify_files(maps, judge, tmp_path / "p.csv", curves_folder=tmp_path / reload)
+        assert says in caplog.text
+        assert bool(says) == ("no curve" in caplog.text)
+
+
 def test_curves_need_a_predictor(study, tmp_path):
     judge = Judge.load([study / "audited/specimen/networks/res4-seed0"], None)
     with pytest.raises(BadInputError, match="predict no curves"):

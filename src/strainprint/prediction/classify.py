@@ -239,6 +239,7 @@ def classify_files(
     rows: list[dict[str, object]] = []
     refused: list[Refused] = []
     taken: set[str] = set()
+    n_curves = 0
     for file in tqdm(files, "predict", disable=None):
         try:
             content = read_any(file, common)
@@ -250,11 +251,18 @@ def classify_files(
                 curve = judge.curve(content, verdict)
                 if curve is not None:
                     write_csv(Path(curves_folder) / f"{name}.csv", pd.DataFrame(curve))
+                    n_curves += 1
             rows.append({"file": str(file), **verdict.row})
         except (BadInputError, OSError, MemoryError) as error:
             reason = str(error) or f"{file}: needs more memory than there is"
             refused.append(Refused(str(file), reason))
             _log.info("refused %s", file)
+    if rows and judge.predictor is not None and curves_folder is not None and not n_curves:
+        _log.warning(
+            "no curve is predicted: none of the maps says that it shows the small reload "
+            "(declare test_strain: %g where it does)",
+            judge.predictor.small_reload_strain,
+        )
     if rows:
         write_csv(out_csv, without_formulas(pd.DataFrame(rows)))
     return refused
