@@ -9,7 +9,6 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -19,7 +18,8 @@ from strainprint.calibration.memory import map_difference, same_dislocations
 from strainprint.calibration.picture_statistics import below_one_grey, picture_statistics
 from strainprint.curves.strength import flow_stress_mpa, offset_yield_mpa
 from strainprint.errors import BadInputError
-from strainprint.files import write_csv, write_whole
+from strainprint.files import write_csv
+from strainprint.hdf5_files import write_whole_hdf5
 from strainprint.maps.picture import grey_picture
 from strainprint.maps.render import lay_grid, render_on_grid
 from strainprint.maps.scalars import scalar_field
@@ -153,7 +153,7 @@ def measure_sample(
     specimens: list[dict[str, Any]] = []
     maps: list[dict[str, Any]] = []
     pairs: list[dict[str, Any]] = []
-    with write_whole(pictures_h5) as unfinished, h5py.File(unfinished, "w") as file:
+    with write_whole_hdf5(pictures_h5) as file:
         for path in tqdm(shards_h5, "measure", disable=None):
             shard = read_shard(path)
             about = {"width_nm": shard.width_nm, "slip_systems": shard.slip_systems}

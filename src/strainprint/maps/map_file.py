@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from PIL import Image, UnidentifiedImageError
 
 from strainprint.errors import BadInputError
 from strainprint.files import without_formulas, write_csv, write_whole
+from strainprint.hdf5_files import write_whole_hdf5
 from strainprint.maps.readers.guarded_hdf5 import attribute, check_dataset, member, open_hdf5
 from strainprint.maps.readers.reading import Source
 from strainprint.maps.strain_map import COMPONENTS, StrainMap
@@ -69,7 +69,7 @@ def write_map_h5(path: str | Path, strain_map: StrainMap) -> None:
                 where=path,
                 allowed="text, numbers or booleans under a name of their own",
             )
-    with write_whole(path) as partial, h5py.File(partial, "w") as handle:
+    with write_whole_hdf5(path) as handle:
         handle.attrs.update(format=FORMAT, version=VERSION, **_ROOT)
         handle.attrs.update(pitch_nm=strain_map.pitch_nm, frame=strain_map.frame)
         handle.attrs.update(strain_map.attributes)

@@ -7,7 +7,6 @@ shear is the tensor component. The pitch may differ in x and y.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strainprint.errors import BadInputError
-from strainprint.files import write_whole
+from strainprint.hdf5_files import write_whole_hdf5
 from strainprint.maps import quality
 from strainprint.maps.readers.guarded_hdf5 import (
     attribute,
@@ -167,34 +166,6 @@ class MeasuredMap:
         return self
 
 
-class _Written(io.FileIO):
-    """A file that keeps an error of writing to itself until it is closed.
-
-    The HDF5 library does not survive a disk that fills up: what it cannot write it tries again for
-    every object that is given back, and the process may end in a segmentation fault.
-    """
-
-    _error: OSError | None = None
-
-    def write(self, content: Any) -> int:
-        """Write all of it; after an error nothing any more."""
-        left = memoryview(content).cast("B")
-        size = len(left)
-        try:
-            while left and self._error is None:
-                left = left[super().write(left) :]
-        except OSError as error:
-            self._error = error
-        return size
-
-    def close(self) -> None:
-        """Close the file; raise the error of writing that was kept."""
-        super().close()
-        error, self._error = self._error, None
-        if error is not None:
-            raise OSError(error.errno, error.strerror, str(self.name))
-
-
 def write_measured_map(path: str | Path, measured: MeasuredMap) -> None:
     """Write a measured map as HDF5 with units and CF flags, whole or not at all.
 
@@ -207,11 +178,7 @@ def write_measured_map(path: str | Path, measured: MeasuredMap) -> None:
     unknown = sorted(set(measured.attributes) - set(_ATTRIBUTES))
     if unknown:
         raise BadInputError(f"attributes {unknown}", where=path, allowed=", ".join(_ATTRIBUTES))
-    with (
-        write_whole(path) as partial,
-        _Written(partial, "w+") as written,
-        h5py.File(written, "w") as handle,
-    ):
+    with write_whole_hdf5(path) as handle:
         handle.attrs.update(
             format=FORMAT,
             version=VERSION,
