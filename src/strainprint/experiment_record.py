@@ -46,11 +46,6 @@ class ExperimentRecord:
     results: dict[str, Any]
     table_csv: Path
 
-    @property
-    def counts(self) -> str:
-        """``n`` in words, e.g. ``72 test maps, 12 test specimens``."""
-        return ", ".join(f"{count} {what.replace('_', ' ')}" for what, count in self.n.items())
-
 
 def write_experiment(
     table_csv: str | Path,

@@ -23,6 +23,7 @@ from strainprint.networks.examples import Examples, class_probabilities, crop_ou
 from strainprint.networks.predictions import write_predictions
 from strainprint.networks.training import (
     TrainingSettings,
+    crop_description,
     device_of_training,
     fit,
     initial_seed,
@@ -74,7 +75,8 @@ def fit_classifier(
         is missing from training or validation, or the loss is not finite.
     """
     settings = TrainingSettings(**training)
-    chosen_device = device_of_training(device, threads, settings.batch_size, crops[0][1])
+    cropped = crop_description(crops[0][1])
+    chosen_device = device_of_training(device, threads, settings.batch_size, cropped)
     manifest = read_manifest(manifest_csv)
     parts, classes = read_split(split_csv, manifest), classes_of(manifest)
     side = None

@@ -10,7 +10,7 @@ import pandas as pd
 
 from strainprint.experiment_record import write_experiment
 from strainprint.files import read_json
-from strainprint.networks.calibration import BINS, FORMAT
+from strainprint.networks.calibration import BINS, FORMAT, reliability_rows
 
 
 def gather_calibrations(
@@ -58,11 +58,7 @@ def gather_calibrations(
                 "classes_named": test["classes_named"],
             }
         )
-        diagrams += [
-            {"study": study, "split": split, "when": when, **one}
-            for when in ("before", "after")
-            for one in test[when]["reliability"]
-        ]
+        diagrams += reliability_rows(test, study=study, split=split)
     write_experiment(
         table_csv,
         summary_json,

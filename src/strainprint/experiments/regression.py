@@ -24,6 +24,7 @@ from strainprint.networks.checkpoints import remove_checkpoint
 from strainprint.networks.examples import Examples, crop_outputs
 from strainprint.networks.training import (
     TrainingSettings,
+    crop_description,
     device_of_training,
     fit,
     untrained_network,
@@ -130,7 +131,8 @@ def regress_strain(
         A file cannot be used, or nothing is left to train.
     """
     chosen = TrainingSettings(**training)
-    chosen_device = device_of_training(device, threads, chosen.batch_size, crops_json)
+    cropped = crop_description(crops_json)
+    chosen_device = device_of_training(device, threads, chosen.batch_size, cropped)
     manifest = read_manifest(manifest_csv)
     truth = np.log10(manifest["prior_strain"].to_numpy())
     is_unseen = np.isin(np.round(truth, 9), np.round(np.log10(np.asarray(unseen)), 9))

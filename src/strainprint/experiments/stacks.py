@@ -27,6 +27,7 @@ from strainprint.maps.external_maps import ExternalMap, read_external, stacks_of
 from strainprint.networks.calibration import FORMAT as CALIBRATION_FORMAT
 from strainprint.networks.calibration import (
     conformal_set,
+    reliability_rows,
     temperature,
     tempered,
     write_calibration,
@@ -99,7 +100,8 @@ def fit_stacks(
         the loss is not finite.
     """
     settings = TrainingSettings(**training)
-    chosen_device = device_of_training(device, threads, settings.batch_size, crops[0][1])
+    cropped = [crop_description(json) for _, json in crops]
+    chosen_device = device_of_training(device, threads, settings.batch_size, cropped[0])
     stacks = [layers[0] for layers in stacks_of(read_external(external_json))]
     classes = classes_of_stacks(stacks, where=external_json)
     parts = deal_stacks(
@@ -164,8 +166,8 @@ def fit_stacks(
         settings,
         {
             "classes": list(classes),
-            "crops": crop_description(crops[0][1]),
-            "layers": [crop_description(json)["layer"] for _, json in crops],
+            "crops": cropped[0],
+            "layers": [one["layer"] for one in cropped],
             "maps": {part: int((parts == part).sum()) for part in ("train", "validation")},
             "device": chosen_device.type,
             "threads": threads,
@@ -342,11 +344,7 @@ def judge_stacks(
                 "classes_named": test["classes_named"] if test else math.nan,
             }
         )
-        diagrams += [
-            {"panel": model, "when": when, **one}
-            for when in ("before", "after")
-            for one in (test[when]["reliability"] if test else ())
-        ]
+        diagrams += reliability_rows(test, panel=model) if test else []
     write_experiment(
         table_csv,
         summary_json,

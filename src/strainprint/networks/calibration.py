@@ -234,9 +234,8 @@ def calibrate_ensemble(
     if not set(table.frame["map_id"]) <= set(specimen_of.index):
         raise BadInputError("holds maps that the manifest has not", where=predictions_csv)
     specimens = specimen_of.loc[table.frame["map_id"]].to_numpy()
-    fitted_on = np.flatnonzero(table.frame["part"] == "validation")
-    fitted = temperature(table.probabilities[fitted_on], table.true_class[fitted_on])
     rows = {part: np.flatnonzero(table.frame["part"] == part) for part in ("validation", "test")}
+    fitted_on = rows["validation"]
     write_calibration(
         calibration_json,
         table.classes,
@@ -244,7 +243,7 @@ def calibrate_ensemble(
         table.true_class,
         specimens,
         rows,
-        temperature=fitted,
+        temperature=temperature(table.probabilities[fitted_on], table.true_class[fitted_on]),
         level=level,
     )
 
@@ -324,6 +323,18 @@ def read_calibration(calibration_json: str | Path) -> Calibration:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BadInputError(f"lacks or garbles {error}", where=calibration_json) from error
+
+
+def reliability_rows(judged: Mapping[str, Any], **about: str) -> list[dict[str, Any]]:
+    """Return the bins of one part's diagrams before and after the temperature, with ``about``.
+
+    ``judged`` is the part as it stands in the JSON that :func:`write_calibration` wrote.
+    """
+    return [
+        {**about, "when": when, **one}
+        for when in ("before", "after")
+        for one in judged[when]["reliability"]
+    ]
 
 
 def _judged(

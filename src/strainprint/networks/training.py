@@ -217,7 +217,7 @@ noise_grey_levels, least_contrast
         training, or the loss is not finite.
     """
     cropped = crop_description(crops_json)
-    chosen_device = device_of_training(device, threads, batch_size, crops_json)
+    chosen_device = device_of_training(device, threads, batch_size, cropped)
     settings = TrainingSettings(
         architecture=architecture,
         config_seed=config_seed,
@@ -312,7 +312,7 @@ def write_training(
 
 
 def device_of_training(
-    device: str, threads: int, batch_size: int, crops_json: str | Path
+    device: str, threads: int, batch_size: int, cropped: Mapping[str, Any]
 ) -> torch.device:
     """Choose the device of a training and set the process up for activations of its steps' size.
 
@@ -322,15 +322,15 @@ def device_of_training(
         See :func:`strainprint.networks.devices.prepare_device`.
     batch_size
         Crops per step.
-    crops_json
-        JSON of the crops; those of other channels are as large.
+    cropped
+        Their :func:`crop_description`; crops of other channels are as large.
 
     Raises
     ------
     BadInputError
-        The device cannot be had, or the JSON is missing or damaged.
+        The device cannot be had.
     """
-    crop_px = int(crop_description(crops_json).get("crop_px", 0))
+    crop_px = int(cropped.get("crop_px", 0))
     return prepare_device(device, threads, FIRST_CHANNELS * 4 * batch_size * crop_px**2)
 
 

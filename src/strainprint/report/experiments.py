@@ -48,6 +48,7 @@ from strainprint.report.wording import (
     percent_range,
     points,
     points_range,
+    sample_size,
     slip_label,
     width_label,
 )
@@ -145,13 +146,10 @@ def _drawn(shown: Shown, record: ExperimentRecord, config_digest: str) -> str:
 
 
 def _rests_on(record: ExperimentRecord) -> str:
-    counts = ", ".join(
-        counted(count, what.replace("_", " ").removesuffix("s")) for what, count in record.n.items()
-    )
     chosen = ", ".join(
         f"{key.replace('_', ' ')} {_plain(value)}" for key, value in record.settings.items()
     )
-    return f"It rests on {counts}. Settings: {chosen}."
+    return f"It rests on {sample_size(record.n)}. Settings: {chosen}."
 
 
 def _plain(value: Any) -> str:

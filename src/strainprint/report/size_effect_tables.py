@@ -11,6 +11,7 @@ from strainprint.curves.strength import relative_scatter, scatter_exponent, size
 from strainprint.errors import BadInputError
 from strainprint.report import paper
 from strainprint.report.inputs import ReportInputs
+from strainprint.report.statistics import FEWEST_SPECIMENS
 from strainprint.seeds import derive_seed
 
 MEASURES = {"yield_mpa": "yield", "flow_mpa": "flow"}
@@ -85,7 +86,7 @@ def exponent_table(strengths: pd.DataFrame, *, seed: int, resamples: int) -> pd.
                 note = ""
                 try:
                     value, low, high = fit(by_width, seed=own, resamples=resamples)
-                    if min(map(len, by_width.values())) < 3 and what == "stress":
+                    if min(map(len, by_width.values())) < FEWEST_SPECIMENS and what == "stress":
                         # drawn again, one specimen is always the same: no scatter to go by
                         low = high = np.nan
                         note = "no interval: a width has fewer than three specimens"

@@ -166,7 +166,7 @@ def accuracy_interval(
         wins = n_specimens if values.all() else 0
         return wilson_interval(wins, n_specimens, confidence=confidence), "Wilson over specimens"
     drawn = bootstrap_share(values, weights, confidence=confidence)
-    if n_specimens < 2 or drawn.low == drawn.high:
+    if drawn.low == drawn.high:
         wins = int(values.sum())
         return wilson_interval(wins, values.size, confidence=confidence), "Wilson over maps"
     return drawn, "bootstrap over specimens"

@@ -353,7 +353,9 @@ def count_table(
         for name, group in [*by_class, ("all", subset)]:
             rows.append(
                 {
-                    **{"width_nm": width, "slip_systems": slip, "reload": reload},
+                    "width_nm": width,
+                    "slip_systems": slip,
+                    "reload": reload,
                     "prior_strain": name,
                     **{part: int((group["part"] == part).sum()) for part in PARTS},
                     "total": len(group),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 # Numbers keep their unit on the same line.
 _SPACE = "\u00a0"
@@ -117,6 +118,13 @@ def listed(items: list[str]) -> str:
 def counted(count: int, noun: str) -> str:
     """Return ``1 map``, ``2 maps``."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}".replace(",", " ")
+
+
+def sample_size(n: Mapping[str, int]) -> str:
+    """Return what an experiment rests on: ``{"test_maps": 72}`` -> ``72 test maps``."""
+    return ", ".join(
+        counted(count, what.replace("_", " ").removesuffix("s")) for what, count in n.items()
+    )
 
 
 def lower(text: str) -> str:

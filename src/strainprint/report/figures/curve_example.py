@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from strainprint.curves.bands import FEWEST_SPECIMENS
-from strainprint.report.figures.style import COLUMN_IN, Plate, empty_figure
+from strainprint.report.figures.style import COLUMN_IN, Plate, empty_plate
 from strainprint.report.wording import (
     class_label,
     counted,
@@ -89,7 +89,7 @@ def draw_curve_example(
     name = median_map(errors, method)
     if name is None:
         message = "No test map with a small reload: no curve to predict."
-        return Plate(empty_figure(message), title, message, message, "0 test maps")
+        return empty_plate(title, message)
     facts = manifest[manifest["map_id"] == name].iloc[0]
     curve = curves[curves["map_id"] == name].sort_values("strain", kind="stable")
     strain = 100 * curve["strain"].to_numpy()

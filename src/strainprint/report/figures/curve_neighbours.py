@@ -23,7 +23,7 @@ from strainprint.report.figures.style import (
     COLUMN_IN,
     Plate,
     class_colour,
-    empty_figure,
+    empty_plate,
     label_once,
     say_empty,
 )
@@ -88,7 +88,7 @@ def draw_curve_neighbours(
     counts = neighbour_counts(curves)
     title = f"Curves from {listed([str(k) for k in counts] or ['no'])} neighbours"
     if curves.empty or not counts:
-        return Plate(empty_figure(_NOTHING), title, _NOTHING, _NOTHING, "0 test maps")
+        return empty_plate(title, _NOTHING)
     rows = list(cases) or paper_cases(manifest)
     classes = classes_of(manifest)
     middle = counts[len(counts) // 2]
@@ -141,7 +141,7 @@ def draw_curve_cases(
     """
     title = "Predicted curves of every width and class"
     if curves.empty or f"{method}_mpa" not in curves:
-        return Plate(empty_figure(_NOTHING), title, _NOTHING, _NOTHING, "0 test maps")
+        return empty_plate(title, _NOTHING)
     widths = sorted((float(w) for w in manifest["width_nm"].unique()), reverse=True)
     classes = classes_of(manifest)
     figure = Figure(figsize=(COLUMN_IN, 1.0 * len(widths) + 0.7))

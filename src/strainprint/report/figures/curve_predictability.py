@@ -12,7 +12,7 @@ from strainprint.report.figures.style import (
     MUTED,
     SERIES_COLOURS,
     Plate,
-    empty_figure,
+    empty_plate,
     label_once,
     say_empty,
 )
@@ -47,7 +47,7 @@ def draw_curve_predictability(
     methods = [method for method in SHOWN if f"{method}_mpa" in curves.columns]
     if curves.empty or not methods:
         message = "No test map with a small reload: no curve to predict."
-        return Plate(empty_figure(message), title, message, message, "0 test maps")
+        return empty_plate(title, message)
     grid_strain = np.sort(curves["strain"].unique()).astype(np.float64)
     table = curve_r2_table(
         curves,

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from strainprint.experiment_record import ExperimentRecord
 from strainprint.report.figures.style import COLUMN_IN, MUTED, SERIES_COLOURS, Plate
 from strainprint.report.statistics import wilson_interval
-from strainprint.report.wording import width_label
+from strainprint.report.wording import sample_size, width_label
 
 
 def draw_reliability(record: ExperimentRecord) -> Plate | None:
@@ -69,7 +69,7 @@ def draw_reliability(record: ExperimentRecord) -> Plate | None:
         "taken at their word; below it they are too sure.",
         "Accuracy against confidence, one panel for each "
         f"{'study and split' if of_ensembles else 'network'}.",
-        record.counts,
+        sample_size(record.n),
     )
 
 
@@ -134,7 +134,7 @@ def draw_instruments(record: ExperimentRecord) -> Plate:
         "pitches. Below: gauges that were tried with noise; widths stand "
         "a little beside each other.",
         "Accuracy against strain gauge over width, one line for each width, and against noise.",
-        record.counts,
+        sample_size(record.n),
     )
 
 
@@ -181,7 +181,7 @@ def draw_regression(record: ExperimentRecord) -> Plate:
         "standard deviation of the maps about it. Open points are strains that it was never "
         "trained on. A network that sees nothing names the same strain everywhere: a level row.",
         "Named against true prior strain on logarithmic axes, seen and unseen strains apart.",
-        record.counts,
+        sample_size(record.n),
     )
 
 
@@ -230,7 +230,7 @@ def draw_noise(record: ExperimentRecord) -> Plate:
         "(bootstrap over specimens); the leftmost point is without noise. Dotted: the commonest "
         "class.",
         "Accuracy falls as noise grows; one line for each training.",
-        record.counts,
+        sample_size(record.n),
     )
 
 
@@ -268,5 +268,5 @@ def draw_twins(record: ExperimentRecord) -> Plate:
         "test maps. 0 is what the mean stress of the width would score; values below −1 are cut "
         "off.",
         "r² between twins against reload strain, one line for each width.",
-        record.counts,
+        sample_size(record.n),
     )

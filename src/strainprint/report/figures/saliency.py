@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from strainprint.networks.explain import Explanations
 from strainprint.networks.saliency import KINDS
-from strainprint.report.figures.style import COLUMN_IN, Plate, empty_figure
+from strainprint.report.figures.style import COLUMN_IN, Plate, empty_plate
 from strainprint.report.wording import class_label, counted, model_label, slip_label, width_label
 
 _SHOWN = 5
@@ -28,7 +28,7 @@ def draw_saliency(
     count = min(_SHOWN, len(explained.crops))
     if not count:
         message = "No test map: there is no saliency to show."
-        return Plate(empty_figure(message), title, message, message, "0 test maps")
+        return empty_plate(title, message)
     of_map, names = manifest.set_index("map_id"), description["map_ids"]
     figure = Figure(figsize=(COLUMN_IN, 1.03 * count + 0.2))
     grid = figure.subplots(count, 3, squeeze=False)
@@ -75,8 +75,7 @@ def draw_saliency(
 def _most_contrast(explained: Explanations, labels: list[int]) -> list[int]:
     """Return the places of the maps, every class in turn, each from most to least contrast."""
     spread = explained.crops.reshape(len(labels), -1).std(axis=1)
-    order = sorted(range(len(labels)), key=lambda place: (-spread[place], place))
-    turn = {
-        place: sum(labels[o] == labels[place] for o in order[:n]) for n, place in enumerate(order)
-    }
-    return sorted(order, key=lambda place: (turn[place], labels[place]))
+    maps = pd.DataFrame({"label": labels, "spread": spread})
+    maps = maps.sort_values("spread", ascending=False, kind="stable")
+    maps["turn"] = maps.groupby("label").cumcount()
+    return maps.sort_values(["turn", "label"], kind="stable").index.to_list()

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from strainprint.networks.explain import Explanations
 from strainprint.networks.saliency import KINDS
 from strainprint.networks.saliency_checks import ORDERS
-from strainprint.report.figures.style import COLUMN_IN, SERIES_COLOURS, Plate, empty_figure
+from strainprint.report.figures.style import COLUMN_IN, SERIES_COLOURS, Plate, empty_plate
 from strainprint.report.wording import counted, model_label
 
 _MARKERS = ("o", "s", "^", "D")
@@ -20,7 +20,7 @@ def draw_saliency_checks(explained: Explanations, *, study: str, split: str) -> 
     title = "Two checks of saliency"
     if explained.deletion.empty:
         message = "No test map: saliency was not checked."
-        return Plate(empty_figure(message), title, message, message, "0 test maps")
+        return empty_plate(title, message)
     count = len(explained.crops)
     figure = Figure(figsize=(COLUMN_IN, 4.3))
     above, below = figure.subplots(2, 1)

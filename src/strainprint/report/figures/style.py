@@ -126,6 +126,11 @@ def empty_figure(message: str) -> Figure:
     return figure
 
 
+def empty_plate(title: str, message: str) -> Plate:
+    """Return a plate that says why no test map shows anything."""
+    return Plate(empty_figure(message), title, message, message, "0 test maps")
+
+
 def label_once(axes: Axes, row: int, column: int, rows: int, *, x: str, y: str) -> None:
     """Label the x axis in the last row and the y axis in the first column only."""
     if row == rows - 1:
