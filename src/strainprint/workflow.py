@@ -5,6 +5,7 @@ It is imported while the DAG is built, on a cluster once per job, so it imports 
 
 from __future__ import annotations
 
+import csv
 import errno
 import json
 import logging
@@ -218,6 +219,33 @@ class Captions:
         one = next(entry for entry in entries if entry["name"] == name)
         title, caption = (re.sub(r"([\\*`_|])", r"\\\1", one[k]) for k in ("title", "caption"))
         return f"**{title}.** {caption}"
+
+
+@dataclass(frozen=True)
+class TableOrigin:
+    """What every table of a study and split counts, and the config it came from, for captions.
+
+    Like `Captions` it runs nothing again: tables that a changed key leaves as they are would come
+    out the same.
+    """
+
+    folder: str
+    config_digest: str
+
+    def __str__(self) -> str:
+        """Return it as the captions of figures end."""
+        from strainprint.report.wording import counted
+
+        with open(Path(self.folder, "summary.csv"), encoding="utf-8", newline="") as file:
+            row = next(csv.DictReader(file))
+
+        def n(column: str, noun: str) -> str:
+            return counted(int(row[column]), noun)
+
+        return (
+            f"n = {n('test_maps', 'test map')} of {n('test_specimens', 'specimen')}; all parts: "
+            f"{n('maps', 'map')} of {n('specimens', 'specimen')}. Config {self.config_digest}."
+        )
 
 
 def subset_names(config: Mapping[str, Any]) -> list[str]:
@@ -884,14 +912,18 @@ def bear_slurm_outages(
 
 
 def versions_in_results(installed: Mapping[str, str]) -> dict[str, str]:
-    """Return the versions that the results were made with, all where there are several."""
+    """Return the versions that the results were made with, all where there are several.
+
+    Asked for by what writes the page, the one file that installed versions without any made.
+    """
     from strainprint.records import versions_used
 
     return {
         name: " and ".join(
-            f"{version} ({count} files)" if len(counts) > 1 else version
+            f"{version} ({f'{count} files' if count else 'this page'})"
+            if len(counts) > 1
+            else version
             for version, count in sorted(counts.items())
-            if count or len(counts) == 1
         )
         for name, counts in versions_used(installed).items()
     }

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
@@ -18,16 +19,18 @@ from scale import config_of, files_at_most
 
 ROOT = Path(__file__).parents[2]
 STUDIES = ("published", "audited")
+PAGE = {"report.html", "records/report.html.json"}
 
 
-def snakemake(workdir, *arguments):
+def snakemake(workdir, *arguments, packages=()):
+    """Run the smoke preset; ``packages`` are folders to find packages in before all others."""
     return subprocess.run(
         [
             *(sys.executable, "-m", "snakemake", *arguments, "--cores", "2"),
             *("--directory", str(workdir), "--configfile", "config/smoke.yaml"),
         ],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, [*packages, ROOT / "src"]))},
         capture_output=True,
         text=True,
         timeout=600,
@@ -127,6 +130,34 @@ def test_a_second_run_does_nothing(smoke):
     assert run.returncode == 0, run.stderr
     assert "Nothing to be done" in run.stdout + run.stderr
     assert contents(smoke / "results") == before
+
+
+def test_versions_that_change_between_two_runs_are_said_and_nothing_is_mixed(smoke, tmp_path):
+    def without_page():
+        found = contents(smoke / "results")
+        return {name: found[name] for name in found.keys() - PAGE}
+
+    # What a newer package leaves in an environment, and Snakemake and the jobs ask for.
+    metadata = tmp_path / "numba-9.9.9.dist-info/METADATA"
+    metadata.parent.mkdir()
+    metadata.write_text("Metadata-Version: 2.1\nName: numba\nVersion: 9.9.9\n")
+    before = without_page()
+    made = sum(name.startswith("records/") for name in before)
+    run = snakemake(smoke, packages=[tmp_path])
+    assert run.returncode == 0, run.stdout + run.stderr
+    said = run.stdout + run.stderr
+    assert f"files made with other versions: {made + 1} with numba {version('numba')}" in said
+    assert "(now 9.9.9). They are kept" in said
+    assert "page: 1 of 1 done" in said
+    assert without_page() == before
+    page = smoke / "results/report.html"
+    mixed = f"<dd>{version('numba')} ({made} files) and 9.9.9 (this page)</dd>"
+    assert mixed in page.read_text()
+    run = snakemake(smoke)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "9.9.9" in run.stdout + run.stderr
+    assert "9.9.9" not in page.read_text()
+    assert without_page() == before
 
 
 def test_a_deleted_file_that_is_asked_for_is_made_again_bit_for_bit(smoke):

@@ -2,6 +2,11 @@
 
 import json
 
+from scale import config_of
+
+from strainprint.config import config_digest
+from strainprint.workflow import config_of_results
+
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"></svg>'
 
 
@@ -16,6 +21,8 @@ def test_snakemakes_report_has_categories_and_captions(done):
     (study / "figures/confusion.svg").write_text(SVG)
     write_captions(study / "figures.json", "confusion")
     (study / "tables/table1.csv").write_text("model,accuracy\nchance,0.3\n")
+    (study / "tables/summary.csv").write_text("maps,specimens,test_maps,test_specimens\n24,4,6,1\n")
+    config = config_digest(config_of_results(config_of("config/smoke.yaml")))
     (done.workdir / "results/drawings/figures/flow.svg").write_text(SVG)
     write_captions(done.workdir / "results/drawings/figures.json", "flow")
     (done.workdir / "results/report.html").write_text("<p>page</p>")
@@ -25,6 +32,12 @@ def test_snakemakes_report_has_categories_and_captions(done):
     for name, category, caption in (
         ("confusion.svg", "Figures", "Maps of confusion_*. n = 12 maps."),
         ("table1.csv", "Tables", "resamples of whole specimens"),
+        (
+            "table1.csv",
+            "Tables",
+            "n = 6 test maps of 1 specimen; all parts: 24 maps",
+        ),
+        ("table1.csv", "Tables", f"Config {config}."),
         ("flow.svg", "Method", "Maps of flow_*. n = 12 maps."),
         ("report.html", "Page", "all studies and splits"),
     ):

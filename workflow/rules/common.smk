@@ -14,6 +14,7 @@ from strainprint.workflow import (
     WILDCARDS,
     Captions,
     Paths,
+    TableOrigin,
     begin_run,
     benchmark_path,
     check_working_directory,

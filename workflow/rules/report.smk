@@ -60,6 +60,7 @@ rule tables:
         runtime=30,
     params:
         code=code("tables"),
+        origin=lambda wildcards, output: TableOrigin(output.tables, CONFIG_DIGEST),
         seed=config["seed"],
         bootstrap_samples=config["report"]["bootstrap_samples"],
     script:
