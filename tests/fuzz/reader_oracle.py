@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
 from dialects import DIALECTS, true_field
@@ -37,8 +38,12 @@ def write_samples(folder):
             found.append((own, own.read_bytes(), None, {}))
     array = np.arange(1.0, 57.0, dtype=np.float32).reshape(7, 8)
     np.save(folder / "array.npy", array)
+    Image.fromarray(array.astype(np.uint8)).save(folder / "picture.png")
+    Image.fromarray(array).save(folder / "picture.tif")
+    Image.fromarray(array).save(folder / "packed.tif", compression="tiff_lzw")
     load = {"loading_axis": "x", "loading_sense": "tension"}
-    found.append((folder / "array.npy", (folder / "array.npy").read_bytes(), None, load))
+    for name in ("array.npy", "picture.png", "picture.tif", "packed.tif"):
+        found.append((folder / name, (folder / name).read_bytes(), None, load))
     return found
 
 

@@ -147,6 +147,10 @@ def test_strain_alone_makes_a_strain_map_without_displacement():
         (lambda f: [f[n].__setitem__(..., 0) for n in ("exx", "eyy", "exy")], "zero everywhere"),
         (lambda f: f["x"].__setitem__(0, -1.0), "even steps"),
         (lambda f: f["x"].__setitem__(0, np.nan), "even steps"),
+        # Found by `make fuzz-guided`: a map whose flags were damaged was read all the same.
+        (lambda f: f["quality_flag"].__setitem__((1, 2), 0), "contradicts the values at 1 p"),
+        (lambda f: f["quality_flag"].__setitem__((2, 2), 1), "contradicts the values at 1 p"),
+        (lambda f: f["quality_flag"].__setitem__((2, 2), 64), "contradicts the values at 1 p"),
     ],
 )
 def test_a_damaged_map_is_refused_by_name(tmp_path, damage, said):

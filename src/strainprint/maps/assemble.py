@@ -116,13 +116,15 @@ def assemble(reading: Reading, declared: Declaration, where: object) -> Measured
         if window is not None:
             _mask_around_failed(fields, flags, window)
         _check_against_displacement(fields, pitch_x, pitch_y, where)
-    without = np.isnan(fields["exx"]) | np.isnan(fields["eyy"]) | np.isnan(fields["exy"])
-    for name in STRAINS:
-        fields[name][without] = np.nan
-    flags[without & (flags & ~np.uint8(INTERPOLATED) == 0)] |= WINDOW_INCOMPLETE
     for name in fields:
         with np.errstate(over="ignore"):
             fields[name] = fields[name].astype(np.float32, copy=False)
+    # Strain beyond the largest float32 is no value either.
+    without = ~(np.isfinite(fields["exx"]) & np.isfinite(fields["eyy"]))
+    without |= ~np.isfinite(fields["exy"])
+    for name in STRAINS:
+        fields[name][without] = np.nan
+    flags[without & (flags & ~np.uint8(INTERPOLATED) == 0)] |= WINDOW_INCOMPLETE
     _refuse_absurd(fields, where)
     attributes = _attributes(reading, declared, facts, configuration, window, recompute)
     attributes |= _gauge(attributes, pitch_x, pitch_y, window)

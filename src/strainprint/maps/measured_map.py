@@ -128,8 +128,8 @@ class MeasuredMap:
         Raises
         ------
         BadInputError
-            Shapes disagree, a coordinate axis is not even, nothing is valid, or strain is zero
-            everywhere (typically: nothing correlated).
+            Shapes disagree, a coordinate axis is not even, values and flags contradict each other,
+            nothing is valid, or strain is zero everywhere (typically: nothing correlated).
         """
         pictured = set(self.fields) == {"intensity"}
         if not pictured and not set(STRAINS) <= set(self.fields):
@@ -163,7 +163,28 @@ class MeasuredMap:
                 where=where,
                 way_out="many tools write 0 where correlation failed",
             )
+        self._check_flags(valid, where)
         return self
+
+    def _check_flags(self, valid: NDArray[np.bool_], where: object) -> None:
+        """Refuse points without a value and without a reason, or with a value and a reason."""
+        known = np.bitwise_or.reduce(list(quality.MEANINGS.values()))
+        unexplained = contradicted = 0
+        for first in range(0, len(valid), _ROWS_AT_ONCE):
+            part = slice(first, first + _ROWS_AT_ONCE)
+            flags = self.flags[part]
+            unexplained += int(np.count_nonzero(flags[~valid[part]] == 0))
+            contradicted += int(np.count_nonzero(flags[valid[part]] & quality.NOTHING_MEASURED))
+            contradicted += int(np.count_nonzero(flags & ~known))
+        if unexplained or contradicted:
+            raise BadInputError(
+                f"quality_flag contradicts the values at {unexplained + contradicted} points",
+                where=where,
+                allowed="a reason where there is no value, and a value only where nothing says "
+                "that none was measured",
+                way_out="the file may be damaged: read the tool's own file again; who masks points "
+                "of it by NaN sets their quality_flag to 1 too",
+            )
 
 
 def write_measured_map(path: str | Path, measured: MeasuredMap) -> None:

@@ -23,6 +23,9 @@ _NPY = b"\x93NUMPY"
 _MAGIC = (b"\x89PNG\r\n\x1a\n", b"II*\0", b"MM\0*", _NPY)
 _GREY_MODES = ("1", "L", "I;16", "I;16L", "I;16B", "I;16N", "I", "F")
 _HEADER_BYTES = 10_000
+_COPY_AGAIN = "the file may be cut short or damaged: copy or save it again"
+# Pillow only warns where a TIFF's directory is cut, and may take its numbers for another kind.
+_CUT_DIRECTORY = "Corrupt EXIF|Tag data larger than file"
 _ROWS_AT_ONCE = 256
 
 
@@ -78,18 +81,32 @@ def _parts(
 
 def _npy(source: Source) -> _Plain:
     """Find the numbers of a ``.npy`` file; object arrays, which are pickles, are refused."""
+    version = source.head[len(_NPY) : len(_NPY) + 2]
+    read_header = {
+        b"\1\0": np.lib.format.read_array_header_1_0,
+        b"\2\0": np.lib.format.read_array_header_2_0,
+    }.get(version)
+    if read_header is None:
+        raise BadInputError(
+            "begins as NPY, but the file ends there"
+            if len(version) < 2
+            else f"says that it is NPY of version {version[0]}.{version[1]}",
+            where=source.path,
+            allowed="version 1.0 or 2.0, as numpy.save writes arrays of numbers",
+            way_out=_COPY_AGAIN,
+        )
     try:
-        with open(source.path, "rb") as handle:
-            version = np.lib.format.read_magic(handle)
-            read_header = {
-                (1, 0): np.lib.format.read_array_header_1_0,
-                (2, 0): np.lib.format.read_array_header_2_0,
-            }[version]
+        with open(source.path, "rb") as handle, warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # written by Python 2: read all the same
+            np.lib.format.read_magic(handle)
             shape, fortran, dtype = read_header(handle, max_header_size=_HEADER_BYTES)
             begin = handle.tell()
     except Exception as error:  # the header is parsed as Python: any error of the tokenizer
         raise BadInputError(
-            f"not readable as NPY ({type(error).__name__}: {str(error)[:200]})", where=source.path
+            f"the header of the NPY file is not readable ({str(error)[:200]})",
+            where=source.path,
+            allowed="an array of numbers as numpy.save writes it",
+            way_out=_COPY_AGAIN,
         ) from error
     if dtype.hasobject or dtype.kind not in "fiub" or dtype.subdtype is not None:
         raise BadInputError(
@@ -103,7 +120,8 @@ def _npy(source: Source) -> _Plain:
         raise BadInputError(
             f"shape {shape} of {dtype} does not fit the file's {source.size} bytes"[:300],
             where=source.path,
-            way_out="the file may be cut short: copy it again",
+            allowed="all numbers of the array and nothing behind them",
+            way_out=_COPY_AGAIN,
         )
     return _Plain(dtype, begin, shape, fortran)
 
@@ -111,7 +129,8 @@ def _npy(source: Source) -> _Plain:
 def _image(source: Source) -> _Plain | NDArray[np.generic]:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore")
+            warnings.filterwarnings("error", _CUT_DIRECTORY, UserWarning)
             with Image.open(source.path, formats=("PNG", "TIFF")) as image:
                 columns, rows = image.size
                 check_size((rows, columns), 4, source, "the picture")
@@ -133,14 +152,17 @@ def _image(source: Source) -> _Plain | NDArray[np.generic]:
                 return _uncompressed_tiff(source, image) or np.asarray(image)
     except BadInputError:
         raise
-    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise BadInputError(f"not readable as a picture ({error})", where=source.path) from error
     except MemoryError as error:
         raise BadInputError("needs more memory than there is", where=source.path) from error
     except Exception as error:  # Pillow's decoders raise whatever they like on damaged files
+        kind = "PNG" if source.head.startswith(b"\x89PNG") else "TIFF"
+        # Where nothing is known, Pillow only repeats the path.
+        why = "" if isinstance(error, UnidentifiedImageError) else f" ({str(error)[:200]})"
         raise BadInputError(
-            f"not readable as a picture ({type(error).__name__}: {str(error)[:200]})",
+            f"not readable as {kind}{why}",
             where=source.path,
+            allowed="one whole grey picture",
+            way_out=_COPY_AGAIN,
         ) from error
 
 
