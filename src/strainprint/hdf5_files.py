@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,17 @@ def write_whole_hdf5(path: str | Path) -> Iterator[h5py.File]:
         h5py.File(written, "w") as handle,
     ):
         yield handle
+
+
+def write_attributes(owner: h5py.Group | h5py.Dataset, values: Mapping[str, Any]) -> None:
+    """Write attributes, text of fixed length: of text of any length no reader can be sure."""
+    for name, value in values.items():
+        if isinstance(value, str):
+            text = value.encode("utf-8")
+            kind = h5py.string_dtype("utf-8", max(1, len(text)))
+            owner.attrs.create(name, text, dtype=kind)
+        else:
+            owner.attrs[name] = value
 
 
 class _Written(io.FileIO):

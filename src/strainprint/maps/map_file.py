@@ -14,7 +14,7 @@ from PIL import Image, UnidentifiedImageError
 
 from strainprint.errors import BadInputError
 from strainprint.files import without_formulas, write_csv, write_whole
-from strainprint.hdf5_files import write_whole_hdf5
+from strainprint.hdf5_files import write_attributes, write_whole_hdf5
 from strainprint.maps.readers.guarded_hdf5 import attribute, check_dataset, member, open_hdf5
 from strainprint.maps.readers.reading import Source
 from strainprint.maps.strain_map import COMPONENTS, StrainMap
@@ -70,9 +70,9 @@ def write_map_h5(path: str | Path, strain_map: StrainMap) -> None:
                 allowed="text, numbers or booleans under a name of their own",
             )
     with write_whole_hdf5(path) as handle:
-        handle.attrs.update(format=FORMAT, version=VERSION, **_ROOT)
-        handle.attrs.update(pitch_nm=strain_map.pitch_nm, frame=strain_map.frame)
-        handle.attrs.update(strain_map.attributes)
+        write_attributes(handle, {"format": FORMAT, "version": VERSION, **_ROOT})
+        write_attributes(handle, {"pitch_nm": strain_map.pitch_nm, "frame": strain_map.frame})
+        write_attributes(handle, strain_map.attributes)
         for name, (units, meaning) in _MEANING.items():
             values = getattr(strain_map, name)
             dataset = handle.create_dataset(
@@ -81,7 +81,7 @@ def write_map_h5(path: str | Path, strain_map: StrainMap) -> None:
                 compression="gzip",
                 shuffle=True,
             )
-            dataset.attrs.update(units=units, long_name=meaning)
+            write_attributes(dataset, {"units": units, "long_name": meaning})
 
 
 def read_map_h5(path: str | Path) -> StrainMap:

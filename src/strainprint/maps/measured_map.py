@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strainprint.errors import BadInputError
-from strainprint.hdf5_files import write_whole_hdf5
+from strainprint.hdf5_files import write_attributes, write_whole_hdf5
 from strainprint.maps import quality
 from strainprint.maps.readers.guarded_hdf5 import (
     attribute,
@@ -200,17 +200,18 @@ def write_measured_map(path: str | Path, measured: MeasuredMap) -> None:
     if unknown:
         raise BadInputError(f"attributes {unknown}", where=path, allowed=", ".join(_ATTRIBUTES))
     with write_whole_hdf5(path) as handle:
-        handle.attrs.update(
-            format=FORMAT,
-            version=VERSION,
-            Conventions="CF-1.11",
-            axes="dims (y, x); x to the right, y up",
-            scaled=measured.scaled,
+        attributes = {
+            "format": FORMAT,
+            "version": VERSION,
+            "Conventions": "CF-1.11",
+            "axes": "dims (y, x); x to the right, y up",
+            "scaled": measured.scaled,
             **measured.attributes,
-        )
+        }
+        write_attributes(handle, attributes)
         for name, values in (("x", measured.x_m), ("y", measured.y_m)):
             axis = handle.create_dataset(name, data=values)
-            axis.attrs["units"] = "m" if measured.scaled else "1"
+            write_attributes(axis, {"units": "m" if measured.scaled else "1"})
             axis.make_scale(name)
         arrays: list[tuple[str, NDArray[Any], dict[str, Any]]] = [
             (name, values, dict(zip(("units", "long_name"), _FIELDS[name], strict=True)))
@@ -219,11 +220,11 @@ def write_measured_map(path: str | Path, measured: MeasuredMap) -> None:
         masks = np.array(list(quality.MEANINGS.values()), dtype=np.uint8)
         meanings = {"flag_masks": masks, "flag_meanings": " ".join(quality.MEANINGS)}
         arrays.append(("quality_flag", measured.flags, meanings))
-        for name, values, attributes in arrays:
+        for name, values, described in arrays:
             data = handle.create_dataset(
                 name, data=values, chunks=_chunks(measured.shape), compression="gzip", shuffle=True
             )
-            data.attrs.update(attributes)
+            write_attributes(data, described)
             for axis_number, axis_name in enumerate(("y", "x")):
                 data.dims[axis_number].attach_scale(handle[axis_name])
 

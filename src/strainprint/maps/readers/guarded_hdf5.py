@@ -1,14 +1,14 @@
 """HDF5 files of unknown origin: what lies in the file itself, and no more than it can hold.
 
 Refused are soft and external links, virtual and externally stored data sets (all of which can read
-other files), data that are no plain numbers, and arrays that unpack to far more than the file.
+other files), data that are no plain numbers, and arrays that unpack to far more than the file. Text
+of variable length lies in a global heap, which the HDF5 library walks without end where it is
+damaged, and its length is believed whatever it is: it is refused too.
 """
 
 from __future__ import annotations
 
 import math
-import mmap
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -22,14 +22,12 @@ from strainprint.maps.readers.reading import Source, check_size
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _LARGEST_TEXT = 1 << 16
-_HEAP = b"GCOL\x01\0\0\0"
 
 
 @contextmanager
 def open_hdf5(source: Source) -> Iterator[h5py.File]:
     """Open for reading; whatever the HDF5 library raises becomes one BadInputError."""
     try:
-        _check_heaps(source)
         with h5py.File(source.path, "r") as handle:
             yield handle
     except BadInputError:
@@ -42,34 +40,6 @@ def open_hdf5(source: Source) -> Iterator[h5py.File]:
         ) from error
     except MemoryError as error:
         raise BadInputError("claims more data than there is memory", where=source.path) from error
-
-
-def _check_heaps(source: Source) -> None:
-    """Refuse a global heap (where texts lie) that the HDF5 library would walk without end.
-
-    Source: HDF5 file format specification 3.0, III.E. The library steps from object to object by
-    the size that each states, and cannot be interrupted. ASSUME: lengths have 8 bytes, as h5py and
-    MATLAB write them.
-    """
-    if source.size == 0:
-        return
-    with open(source.path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as m:
-        begin = m.find(_HEAP)
-        while begin >= 0:
-            head = m[begin + 8 : begin + 16]
-            end = min(begin + int.from_bytes(head, "little"), len(m))
-            at = begin + 16
-            while at + 16 <= end:
-                index, size = struct.unpack("<H6xQ", m[at : at + 16])
-                step = size if index == 0 else 16 + (size + 7) // 8 * 8
-                if not 0 < step <= end - at:
-                    raise BadInputError(
-                        f"a global heap of the HDF5 file is damaged at byte {at}",
-                        where=source.path,
-                        way_out="copy or export the file again",
-                    )
-                at += step
-            begin = m.find(_HEAP, begin + 1)
 
 
 def member(source: Source, group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset | None:
@@ -133,6 +103,13 @@ def attribute(source: Source, owner: Any, name: str) -> Any:
     if name not in owner.attrs:
         return None
     identifier = owner.attrs.get_id(name)
+    if identifier.dtype.hasobject:
+        raise BadInputError(
+            f"attribute {name!r} holds text of variable length or references",
+            where=source.path,
+            allowed="a number, or text of fixed length, as strainprint writes it",
+            way_out="read or measure the map again; in h5py, write text as numpy.bytes_",
+        )
     size = math.prod(identifier.shape) * max(1, identifier.dtype.itemsize)
     if size > _LARGEST_TEXT or identifier.shape not in ((), (1,)):
         raise BadInputError(f"attribute {name!r} is no single value", where=source.path)
