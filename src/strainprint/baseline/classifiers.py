@@ -24,13 +24,15 @@ from strainprint.errors import BadInputError
 CLASSIFIERS = ("forest", "logistic", "svm", "boosted")
 """Random forest, logistic regression, support vectors with a Gaussian kernel, boosted trees."""
 
+_GROWING = ("forest", "boosted")
+
 # Simplest first: of equals, cross-validation takes the first. Support vectors and logistic
 # regression see components of unit variance, so gamma times their number is of order 1.
 _GRIDS: dict[str, list[dict[str, Any]]] = {
     "logistic": [{"C": c} for c in (0.01, 0.1, 1.0, 10.0, 100.0)],
     "svm": [{"C": c, "gamma": g} for c, g in product((1.0, 10.0, 100.0), (0.003, 0.03, 0.3))],
     "boosted": [
-        {"learning_rate": rate, "max_iter": 100, "max_leaf_nodes": 8} for rate in (0.03, 0.1, 0.3)
+        {"learning_rate": 0.1, "max_iter": count, "max_leaf_nodes": 8} for count in (10, 30, 100)
     ],
 }
 
@@ -78,18 +80,20 @@ def fitted_settings(
 ) -> Iterator[tuple[dict[str, Any], Any]]:
     """Yield every setting with its classifier, fitted; use one before asking for the next.
 
-    A forest's first trees do not depend on how many follow, so a larger forest grows from the
-    smaller. Where all labels are equal the classifier names this one always.
+    The first trees do not depend on how many follow, in a forest and in boosting, so more grow from
+    fewer. Where all labels are equal the classifier names this one always.
     """
     single = len(np.unique(labels)) < 2
-    grown = RandomForestClassifier(random_state=random_state, n_jobs=1, warm_start=True)
+    model: Any = None
     for setting in settings(classifier, trees):
         if single:
             model = DummyClassifier()
-        elif classifier == "forest":
-            model = grown.set_params(**setting)
+        elif model is not None and classifier in _GROWING:
+            model.set_params(**setting)
         else:
             model = unfitted(classifier, setting, random_state)
+            if classifier in _GROWING:
+                model.set_params(warm_start=True)
         yield setting, model.fit(components, labels)
 
 

@@ -148,7 +148,7 @@ def classify_correlations(
     seed: int,
     inputs: Sequence[str] = STATES,
     windows: Sequence[str] = WINDOWS,
-    classifiers: Sequence[str] = ("forest", "logistic", "svm"),
+    classifiers: Sequence[str] = CLASSIFIERS,
     components: Sequence[int] = (8, 32),
     trees: Sequence[int] = (100,),
     folds: int = 5,
