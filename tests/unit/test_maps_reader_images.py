@@ -1,3 +1,5 @@
+import struct
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -99,9 +101,45 @@ def test_several_pictures_in_one_file_are_refused(tmp_path):
         read(tmp_path / "a.tif")
 
 
+@pytest.mark.parametrize("kept", [0.1, 0.5, 0.7])
 @pytest.mark.parametrize("name", ["a.npy", "a.tif", "a.png"])
-def test_a_cut_picture_is_refused(tmp_path, name):
+def test_a_cut_picture_is_refused_with_the_way_out(tmp_path, name, kept):
     path = save(tmp_path / name, picture().astype(np.uint16))
-    path.write_bytes(path.read_bytes()[:-60])
-    with pytest.raises(BadInputError):
+    content = path.read_bytes()
+    path.write_bytes(content[: int(kept * len(content))])
+    with pytest.raises(BadInputError, match="copy or save it again") as caught:
         read(path)
+    assert str(path) in str(caught.value)
+    assert "Error" not in str(caught.value)
+
+
+def test_an_npy_of_an_unknown_version_is_refused_by_it(tmp_path):
+    path = tmp_path / "a.npy"
+    path.write_bytes(b"\x93NUMPY text that begins like an array")
+    with pytest.raises(BadInputError, match=r"NPY of version 32\.116"):
+        read(path)
+
+
+def tiff_with_its_directory_at_the_end(values):
+    """One strip of float32, as most programs write it; the kind of number comes last."""
+    rows, columns = values.shape
+    tags = [
+        (256, columns), (257, rows), (258, 32), (259, 1), (262, 1), (273, 8), (277, 1),
+        (278, rows), (279, values.nbytes), (339, 3),
+    ]  # fmt: skip
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    head = b"II*\0" + struct.pack("<I", 8 + values.nbytes)
+    return head + values.tobytes() + struct.pack("<H", len(tags)) + entries + bytes(4)
+
+
+@pytest.mark.parametrize("cut", range(25))
+def test_a_tiff_without_the_end_of_its_directory_gives_no_other_numbers(tmp_path, cut):
+    path = tmp_path / "a.tif"
+    content = tiff_with_its_directory_at_the_end(picture() + 1)
+    path.write_bytes(content[: len(content) - cut])
+    try:
+        found = read(path).fields["intensity"][::-1]
+    except BadInputError as error:
+        assert cut and str(path) in str(error)
+        return
+    np.testing.assert_array_equal(found, picture() + 1)

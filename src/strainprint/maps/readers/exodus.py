@@ -56,7 +56,9 @@ class ExodusFile:
             if isinstance(error, BadInputError):
                 raise
             raise BadInputError(
-                f"is cut short or damaged (NetCDF 3: {error})", where=source.path
+                f"is cut short or damaged (NetCDF 3: {error})",
+                where=source.path,
+                way_out="copy or export it again",
             ) from error
 
     def __enter__(self) -> ExodusFile:
@@ -118,7 +120,11 @@ class ExodusFile:
         begin = variable.begin + (record * self._record_bytes if variable.record else 0)
         size = count * variable.dtype.itemsize
         if begin < 0 or begin + size > self._source.size:
-            raise BadInputError(f"{name} runs over the end of the file", where=self._source.path)
+            raise BadInputError(
+                f"{name} runs over the end of the file",
+                where=self._source.path,
+                way_out="the file may be cut short: copy or export it again",
+            )
         self._handle.seek(begin)
         flat = np.frombuffer(self._handle.read(size), dtype=variable.dtype)
         return flat.reshape(variable.shape)

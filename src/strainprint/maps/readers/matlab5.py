@@ -32,6 +32,7 @@ _MATRIX, _COMPRESSED = 14, 15
 _NUMERIC_CLASSES = range(6, 16)
 _HEAD = 4096
 _LARGEST_ELEMENTS = 10_000
+_AGAIN = "copy or export it again"
 
 
 def is_matlab5(source: Source) -> bool:
@@ -81,14 +82,18 @@ def _elements(source: Source) -> Iterator[tuple[str, tuple[int, int], str, int, 
             kind, size = struct.unpack(f"{order}II", handle.read(8))
             begin = position + 8
             if begin + size > source.size or count > _LARGEST_ELEMENTS:
-                raise BadInputError("is cut short or damaged (MATLAB 5)", where=source.path)
+                raise BadInputError(
+                    "is cut short or damaged (MATLAB 5)", where=source.path, way_out=_AGAIN
+                )
             position = begin + size
             head = handle.read(min(size, _HEAD))
             if kind == _COMPRESSED:
                 try:
                     head = zlib.decompressobj().decompress(head, _HEAD)
                 except zlib.error as error:
-                    raise BadInputError(f"is damaged ({error})", where=source.path) from error
+                    raise BadInputError(
+                        f"is damaged ({error})", where=source.path, way_out=_AGAIN
+                    ) from error
                 if len(head) < 8 or struct.unpack(f"{order}I", head[:4])[0] != _MATRIX:
                     continue
                 head = head[8:]
@@ -138,7 +143,7 @@ def _content(source: Source, begin: int, size: int, compressed: bool, budget: in
     try:
         content = unpack.decompress(content, budget)
     except zlib.error as error:
-        raise BadInputError(f"is damaged ({error})", where=source.path) from error
+        raise BadInputError(f"is damaged ({error})", where=source.path, way_out=_AGAIN) from error
     if not unpack.eof:
         raise BadInputError(
             f"unpacks to more than {budget >> 20} MiB or is cut short",

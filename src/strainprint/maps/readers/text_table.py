@@ -140,7 +140,7 @@ def read_columns(
         )
     first = next((line for line in source.lines[header.line + 1 :] if line.strip()), None)
     if first is None:
-        raise BadInputError("there is a header but no row of numbers", where=source.path)
+        raise _no_rows(source)
     cells = split_cells(first, header.delimiter)
     names = list(header.names)
     while names and not names[-1]:
@@ -167,7 +167,7 @@ def read_columns(
     except (ValueError, OverflowError, pd.errors.ParserError) as error:
         raise _bad_row(source, header, n_cells, decimal, str(error)) from error
     if filled == 0:
-        raise BadInputError("there is a header but no row of numbers", where=source.path)
+        raise _no_rows(source)
     if _delimiters_after(source, header) != filled * (n_cells - 1):
         raise _bad_row(source, header, n_cells, decimal, "rows differ in their number of cells")
     if not _ends_with_a_line(source):
@@ -177,6 +177,14 @@ def read_columns(
             way_out="export or copy it again; if it is whole, add a line end to it",
         )
     return {name: values[:filled] for name, values in result.items()}
+
+
+def _no_rows(source: Source) -> BadInputError:
+    return BadInputError(
+        "there is a header but no row of numbers",
+        where=source.path,
+        way_out="the file may be cut short: copy or export it again",
+    )
 
 
 def split_cells(line: str, delimiter: str) -> list[str]:
