@@ -164,10 +164,10 @@ def test_a_step_without_a_number_for_an_answer_stops_the_run():
 
 def test_a_singular_step_stops_the_run(monkeypatch):
     def singular(*_):
-        raise np.linalg.LinAlgError("Matrix is singular to machine precision.")
+        raise ZeroDivisionError("division by zero")
 
     monkeypatch.setattr(loading, "advance", singular)
-    with pytest.raises(SimulationError, match=r"does not converge.*singular"):
+    with pytest.raises(SimulationError, match=r"does not converge.*division by zero"):
         press(lay_crystal(125.0, [(UP, 0.0)])).load(0.001, sense=-1)
 
 

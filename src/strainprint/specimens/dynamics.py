@@ -22,14 +22,18 @@ from strainprint.specimens.material import Material
 from strainprint.specimens.pillar import MODES, Pillar, make_pillar
 from strainprint.specimens.population import (
     CORE_RADIUS_NM,
+    SHELL_NM,
     Population,
     add,
+    crosses_middle,
     exert,
+    exert_on_sources,
     macroscopic,
+    outdated_shells,
     place,
     remove,
     resolved_stresses,
-    shear_slope,
+    shift,
     sort_by_plane,
     sum_up,
     update_side,
@@ -47,24 +51,25 @@ _PINNED_TOLERANCE = 1e-9
 class _Staleness(NamedTuple):
     """What may be left undone while others learn of a movement."""
 
-    near_nm: float
-    """Glide after which near partners learn of it."""
-    far_nm: float
-    """The same for the others: beyond 100 nm, 0.1 nm change the stress by
-    C 0.1 nm / (100 nm)^2 = 0.016 MPa."""
+    bend_mpa: float
+    """Error of the stress on the nearest partner of a shell, or on the nearest source, followed to
+    first order, before they are recomputed."""
     modes: float
     """Glide, in half widths, after which the modes of the side correction are computed anew."""
     side_mpa: float
     """Bound on the change of the side correction anywhere before it is evaluated anew."""
 
 
-_WHILE_FAST = _Staleness(0.01, 0.1, 1e-3, 0.1)
-_WHILE_CALM = _Staleness(3e-5, 0.005, 2e-5, 2e-3)
-_AT_REST = _Staleness(1e-6, 3e-4, 1e-5, 1e-3)
+_WHILE_FAST = _Staleness(0.1, 3e-3, 0.1)
+_WHILE_CALM = _Staleness(2e-3, 2e-5, 2e-3)
+_AT_REST = _Staleness(1e-3, 1e-5, 1e-3)
 """While fast ones limit the step; while all come to rest; before all counts as settled. The
 smallest thresholds are about 50 MPa. What lags behind makes a force that depends on the way: while
 all come to rest it must stay below the force of ``rest_velocity_nm_per_ns`` (0.02 MPa), or the
 crowd swings for ever between what it knows and what is."""
+
+_STANDS_NM = 0.01
+"""What would glide less in one step stands still while fast ones limit it."""
 
 _UNMOVED = 0.1
 """Share of ``rest_glide_nm`` below which a dislocation and those coupled to it stand still while
@@ -514,7 +519,7 @@ def _choose_moving(
     count = 0
     chosen = np.zeros(n, np.bool_)
     for i in range(n):
-        least = _WHILE_FAST.near_nm
+        least = _STANDS_NM
         if calm:
             least = _UNMOVED * rules.rest_glide
         if pop.pinned_at[i] < 0 and _would_glide(velocity[i], restoring[i], step, least):
@@ -522,15 +527,16 @@ def _choose_moving(
             moving[count] = i
             count += 1
     if calm:
+        root = np.sqrt(restoring[:n])
         done = 0
         while done < count:
             i = moving[done]
+            least = _WEAK_COUPLING * root[i] / pillar.mobility
             done += 1
             for j in range(n):
-                pull = pillar.mobility * pop.slope[i, j]
-                if pull == 0.0 or chosen[j] or pop.pinned_at[j] >= 0:
+                if abs(pop.push[i, j]) <= least * root[j] or chosen[j] or pop.pinned_at[j] >= 0:
                     continue
-                if pull * pull > _WEAK_COUPLING**2 * restoring[i] * restoring[j]:
+                if pop.push[i, j] != 0.0:
                     chosen[j] = True
                     moving[count] = j
                     count += 1
@@ -568,35 +574,22 @@ def _couple(
     count = 0
     for a in range(n):
         parent[a] = a
-    # no derivative of a pair exceeds four times that of equal ones in line
-    most = 16.0 * pillar.mobility * pillar.strength
+    root = np.sqrt(np.abs(rate))
     for a in range(n):
         i = moving[a]
-        x, y = pop.x[i], pop.y[i]
+        least = weak * root[a] / pillar.mobility
         for b in range(a):
             j = moving[b]
-            dx, dy = x - pop.x[j], y - pop.y[j]
-            least = weak * np.sqrt(abs(rate[a] * rate[b]))
-            if most < least * (dx * dx + dy * dy):
+            if max(abs(pop.push[j, i]), abs(pop.push[i, j])) < least * root[b]:
                 continue
-            plane, other = pop.plane[i], pop.plane[j]
-            if plane == other:
-                at_a, at_b = pop.slope[i, j], pop.slope[j, i]
-            else:
-                along = complex(lattice.cos_theta[plane], lattice.sin_theta[plane])
-                across = complex(lattice.cos_theta[other], lattice.sin_theta[other])
-                at_a = shear_slope(dx, dy, pop.gamma[j], along, across)
-                at_b = shear_slope(-dx, -dy, pop.gamma[i], across, along)
-            at_a *= pillar.mobility * pop.sign[i]
-            at_b *= pillar.mobility * pop.sign[j]
-            if max(abs(at_a), abs(at_b)) < least:
-                continue
+            at_a = pillar.mobility * pop.sign[i] * pop.push[j, i]
+            at_b = pillar.mobility * pop.sign[j] * pop.push[i, j]
             if count == len(first):
                 first = np.append(first, first)
                 second = np.append(second, second)
                 strength = np.append(strength, strength)
             first[count], second[count] = b, a
-            strength[count] = 0.5 * (at_b + at_a)
+            strength[count] = -0.5 * (at_b + at_a)
             count += 1
             parent[_find(parent, b)] = _find(parent, a)
     return count, first, second, strength
@@ -831,25 +824,50 @@ def _leave(lattice: Lattice, rules: Rules, pop: Population, glide: Array) -> Non
         remove(pop, i)
 
 
+@inner
+def _eased(unrest: float) -> _Staleness:
+    """Return what may be left undone while all come to rest, the fastest at ``unrest`` rest
+    velocities."""
+    ease = max(1.0, unrest)
+    return _Staleness(
+        min(_WHILE_FAST.bend_mpa, ease * _WHILE_CALM.bend_mpa),
+        min(_WHILE_FAST.modes, ease * _WHILE_CALM.modes),
+        min(_WHILE_FAST.side_mpa, ease * _WHILE_CALM.side_mpa),
+    )
+
+
 @inlined
 def _announce(lattice: Lattice, pillar: Pillar, pop: Population, stale: _Staleness) -> bool:
     """Let the partners of all that glided learn of it; returns whether anybody had."""
     any_moved = False
     modes = stale.modes * pillar.half_width
+    # second derivatives of a stress C / r reach 6 C / r^3: error = 3 C lead^2 / r^3
+    bend = stale.bend_mpa / (6.0 * pillar.strength)
     for i in range(pop.number[0]):
+        outdated = outdated_shells(pop, i, bend)
+        lead = pop.position[i] - pop.placed[i]
+        crossed = lead != 0.0 and crosses_middle(lattice, pop, i)
+        if crossed:
+            # its image changes sides: all learn of it at once, or a jump stays
+            outdated = len(SHELL_NM)
+            pop.source_gap[i] = 0.0
         if (
-            abs(pop.position[i] - pop.placed[i]) > stale.near_nm
+            outdated > 0
+            or (pop.position[i] - pop.sourced[i]) ** 2 > bend * pop.source_gap[i] ** 3
             or abs(pop.position[i] - pop.moded[i]) > modes
         ):
-            place(lattice, pillar, pop, i, modes)
-            # marked for the second loop, in which every partner stands at its new place
-            pop.fresh[i] = True
-    for i in range(pop.number[0]):
-        everywhere = abs(pop.placed[i] - pop.announced[i]) > stale.far_nm
-        if pop.fresh[i] or everywhere:
-            pop.fresh[i] = False
+            # the second loop needs every partner at its new place
+            pop.outdated[i] = outdated
+            place(lattice, pillar, pop, i, 0.0 if crossed else modes)
+            if lead != 0.0:
+                shift(pop, i, lead)
             any_moved = True
-            exert(lattice, pillar, pop, i, everywhere)
+    for i in range(pop.number[0]):
+        if pop.outdated[i] > 0:
+            exert(lattice, pillar, pop, i, pop.outdated[i])
+            pop.outdated[i] = 0
+        if (pop.position[i] - pop.sourced[i]) ** 2 > bend * pop.source_gap[i] ** 3:
+            exert_on_sources(lattice, pillar, pop, i)
     return any_moved
 
 
@@ -915,8 +933,10 @@ def settle(
             / (2.0 * pillar.half_width * pillar.height)
         )
     sum_up(pop)
+    pop.last_glide[:] = 0.0
     calm_step = rules.rest_time_step
     calm = False
+    stale = _WHILE_FAST
     calm_steps = 0
     crowd = pop.number[0]
     before = np.inf
@@ -932,15 +952,15 @@ def settle(
         if not np.isfinite(stress):
             # a position is no number and never settles: the caller sees it in the population
             return OUT_OF_TIME, time, steps
-        update_side(lattice, pop, _WHILE_CALM.side_mpa if calm else _WHILE_FAST.side_mpa)
+        update_side(lattice, pop, stale.side_mpa)
         resolved_stresses(lattice, pillar, pop, stress, carried, tau)
         fastest = _release_and_measure(
             lattice, pillar, rules, pop, machine, tau, velocity, restoring
         )
         charging, ready = _charging(lattice, rules, pop, tau)
         if not charging and fastest < rules.rest_velocity:
-            stale = _announce(lattice, pillar, pop, _AT_REST)
-            if update_side(lattice, pop, _AT_REST.side_mpa) or stale:
+            any_moved = _announce(lattice, pillar, pop, _AT_REST)
+            if update_side(lattice, pop, _AT_REST.side_mpa) or any_moved:
                 continue
             return SETTLED, time, steps
         if time >= rules.hold_time or steps >= rules.hold_steps:
@@ -987,7 +1007,9 @@ def settle(
             loosest = 1.0
             if pop.relaxation[i] < 1.0:
                 loosest = max(_TIGHTEST, 0.5 ** (calm_steps // _PATIENCE))
-            turned = glide[i] * pop.last_glide[i] < 0.0 and back > rules.rest_glide
+            turned = glide[i] * pop.last_glide[i] < 0.0 and back > max(
+                rules.rest_glide, 0.5 * abs(pop.last_glide[i])
+            )
             pop.relaxation[i] = (
                 max(_LEAST_RELAXATION, 0.5 * pop.relaxation[i])
                 if turned
@@ -999,7 +1021,8 @@ def settle(
             if glide[i] != 0.0:
                 _glide(lattice, pop, i, glide[i], ahead[i])
         _leave(lattice, rules, pop, glide)
-        _announce(lattice, pillar, pop, _WHILE_CALM if calm else _WHILE_FAST)
+        stale = _eased(fastest / rules.rest_velocity) if calm else _WHILE_FAST
+        _announce(lattice, pillar, pop, stale)
         sort_by_plane(pop)
         _annihilate(lattice, rules, pop)
         time += step

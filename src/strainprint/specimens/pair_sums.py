@@ -26,7 +26,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from strainprint.specimens.compilation import compiled
+from strainprint.specimens.compilation import compiled, inner
 
 Array = NDArray[np.float64]
 
@@ -502,79 +502,259 @@ def sum_stress_infinite(wave: float, targets: Array, sources: Array, out: Array)
             )
 
 
+@compiled
+def shear_slope(
+    dx: float, dy: float, gamma: complex, own: complex, along: complex, core: float
+) -> float:
+    """Return the derivative (MPa/nm) along ``along`` of the infinite-medium stress of j at i.
+
+    ``own`` is the unit slip direction of i, (dx, dy) its place seen from j, ``core`` the core
+    radius, all in nm. As i glides the derivative is that along ``own``; as j glides, minus that
+    along j's direction.
+    """
+    r2 = dx * dx + dy * dy
+    s = r2 * r2 + core**4
+    back = complex(dx, -dy)
+    straight = gamma.conjugate() / np.sqrt(s)
+    twisted = gamma * back * back / s
+    # d(s) = 4 r^2 Re(a conj(zeta)) along the direction a
+    steep = back * (twisted - 0.5 * straight) / s
+    slope = (straight - 3.0 * twisted) * along.conjugate() + steep * (
+        4.0 * r2 * (along.real * dx + along.imag * dy)
+    )
+    stress: complex = own * own * slope
+    return stress.imag
+
+
 @partial(compiled, forceinline=True, fastmath=_FAST, error_model="numpy")
-def _slope(
-    dx: float,
-    dy: float,
+def _stress_and_slopes(
+    t1r: float,
+    t1i: float,
+    t2r: float,
+    t2i: float,
+    t3r: float,
+    t3i: float,
+    t4r: float,
+    t4i: float,
+    keep: float,
+    x: float,
+    x0: float,
+    side: float,
     gamma_real: float,
     gamma_imag: float,
     cos: float,
     sin: float,
-    core4: float,
-) -> float:
-    """Return the derivative of the infinite-medium resolved shear of one dislocation along the
-    plane (cos, sin) on which it is resolved; ``core4`` is the fourth power of the core radius.
+    cos0: float,
+    sin0: float,
+) -> tuple[float, float, float, float, float, float]:
+    """Return the braces of the module's formula and their derivatives, real and imaginary parts.
+
+    The first derivative is that as the point glides along (cos, sin), the second as the
+    dislocation does along (cos0, sin0), both per 1/p. With s = t^2 - 1, c = t s and
+    q = s (3 s + 2): dt = -s dz, ds = -2 c dz, dc = -q dz.
     """
-    r2 = dx * dx + dy * dy
-    inverse = 1.0 / (r2 * r2 + core4)
-    # straight = conj(gamma) / s^(1/2), twisted = gamma conj(zeta)^2 / s
-    root = np.sqrt(inverse)
-    straight_r, straight_i = gamma_real * root, -gamma_imag * root
-    a, b = (dx * dx - dy * dy) * inverse, -2.0 * (dx * dy) * inverse
-    twisted_r, twisted_i = gamma_real * a - gamma_imag * b, gamma_real * b + gamma_imag * a
-    steep = 4.0 * r2 * inverse * (cos * dx + sin * dy)
-    # conj(zeta) (twisted - straight / 2) steep + (straight - 3 twisted) conj(along)
-    u, v = steep * (twisted_r - 0.5 * straight_r), steep * (twisted_i - 0.5 * straight_i)
-    e, f = straight_r - 3.0 * twisted_r, straight_i - 3.0 * twisted_i
-    real = dx * u + dy * v + (e * cos + f * sin)
-    imag = dx * v - dy * u + (f * cos - e * sin)
-    return float((cos * cos - sin * sin) * imag + 2.0 * cos * sin * real)
+    g, g_c = complex(gamma_real, gamma_imag), complex(gamma_real, -gamma_imag)
+    along = complex(cos, sin)
+    along0, along0_c = complex(cos0, sin0), complex(cos0, -sin0)
+    t1, t2, t3, t4 = complex(t1r, t1i), complex(t2r, t2i), complex(t3r, t3i), complex(t4r, t4i)
+    one = complex(1.0, 0.0)
+    s1, s2, s3, s4 = t1 * t1 - complex(keep, 0.0), t2 * t2 - one, t3 * t3 - one, t4 * t4 - one
+    c3, c4 = t3 * s3, t4 * s4
+    q3, q4 = s3 * (3.0 * s3 + 2.0 * one), s4 * (3.0 * s4 + 2.0 * one)
+    reach, depth, inset = x - x0, side - x0, x - side
+    third, fourth = inset * g - depth * g_c, inset * g_c - depth * g
+    both, cubic = g * s1 + g_c * s2, g_c * c3 + g * c4
+    product = 4.0 * depth * inset
+    stress = (
+        gamma_real * (t1 + t2 - t3 - t4) - reach * both + third * s3 + fourth * s4 + product * cubic
+    )
+    # minus the derivatives with respect to z, of the terms with t1 ... t4
+    of1 = gamma_real * s1 - 2.0 * reach * (g * (t1 * s1))
+    of2 = gamma_real * s2 - 2.0 * reach * (g_c * (t2 * s2))
+    of3 = 2.0 * (third * c3) + product * (g_c * q3) - gamma_real * s3
+    of4 = 2.0 * (fourth * c4) + product * (g * q4) - gamma_real * s4
+    at_point = cos * (g * s3 + g_c * s4 - both + 4.0 * depth * cubic) - along * (
+        of1 + of2 + of3 + of4
+    )
+    at_dislocation = (
+        along0 * (of1 - of4)
+        + along0_c * (of2 - of3)
+        + cos0 * (both + g_c * s3 + g * s4 - 4.0 * inset * cubic)
+    )
+    return (
+        stress.real,
+        stress.imag,
+        at_point.real,
+        at_point.imag,
+        at_dislocation.real,
+        at_dislocation.imag,
+    )
 
 
-@partial(compiled, fastmath=_FAST, error_model="numpy")
-def slope_at(
-    wave: float, core: float, targets: Array, i: int, sources: Array, n: int, out: Array
+@inner
+def _add_close(
+    wave: float, core: float, targets: Array, i: int, sources: Array, j: int, out: Array, k: int
 ) -> None:
-    """Fill out[:n] with the derivatives (MPa/nm), as target i glides, of what :func:`stress_at`
-    gives, images left out; not finite for a dislocation at the target itself.
+    """Add the direct stress of a close pair and its derivatives to column k; ``core`` in 1/p."""
+    out[0, k] += direct_stress(wave, core, targets, i, sources, j)
+    dx, dy = (targets[X, i] - sources[X, j]) / wave, (targets[Y, i] - sources[Y, j]) / wave
+    if dx == 0.0 and dy == 0.0:
+        return
+    gamma = complex(sources[GAMMA_REAL, j], sources[GAMMA_IMAG, j])
+    own = complex(targets[COS_THETA, i], targets[SIN_THETA, i])
+    other = complex(sources[COS_THETA, j], sources[SIN_THETA, j])
+    same = targets[PLANE, i] == sources[PLANE, j] and targets[PLANE, i] >= 0.0
+    radius = 0.0 if same else core / wave
+    out[1, k] += shear_slope(dx, dy, gamma, own, own, radius)
+    out[2, k] -= shear_slope(dx, dy, gamma, own, other, radius)
+
+
+@partial(compiled, fastmath=_SUMS, error_model="numpy")
+def slopes_at(
+    wave: float,
+    half_width: float,
+    core: float,
+    targets: Array,
+    i: int,
+    sources: Array,
+    n: int,
+    out: Array,
+) -> None:
+    """Fill out[:, :n] with what :func:`stress_at` gives and its derivatives (MPa/nm).
+
+    Row 0 is the stress, row 1 its derivative as the target glides along its plane, row 2 that as
+    the dislocation does. Direct terms of close pairs are differentiated in an infinite medium.
     """
-    x, y, cos, sin = targets[X, i], targets[Y, i], targets[COS_THETA, i], targets[SIN_THETA, i]
-    x0, y0, planes = sources[X], sources[Y], sources[PLANE]
+    x, y = targets[X, i], targets[Y, i]
+    growth, decay = 0.5 * targets[GROWTH, i], 0.5 * targets[DECAY, i]
+    cosine, sine = targets[COSINE, i], targets[SINE, i]
+    c, s = 2.0 * wave * targets[COS_2THETA, i], 2.0 * wave * targets[SIN_2THETA, i]
+    cos, sin = targets[COS_THETA, i], targets[SIN_THETA, i]
+    right, core = wave * half_width, wave * core
+    box = 6.0 * core
+    squeeze = np.exp(-2.0 * right)
+    stretch = 1.0 / squeeze
+    x0, y0, growth0, decay0 = sources[X], sources[Y], sources[GROWTH], sources[DECAY]
+    cosine0, sine0 = sources[COSINE], sources[SINE]
+    cos0, sin0 = sources[COS_THETA], sources[SIN_THETA]
     gamma_real, gamma_imag = sources[GAMMA_REAL], sources[GAMMA_IMAG]
-    plane = targets[PLANE, i]
-    core4, scale = (wave * core) ** 4, wave * wave
+    stress, own, other = out[0], out[1], out[2]
+    # compilers vectorise the long loop only without a choice in it
+    side, growth_image, decay_image = np.empty(n), np.empty(n), np.empty(n)
     for j in range(n):
-        out[j] = scale * _slope(
-            x - x0[j],
-            y - y0[j],
+        side[j] = right if x0[j] > 0.0 else -right
+        growth_image[j] = growth0[j] * (squeeze if x0[j] > 0.0 else stretch)
+        decay_image[j] = decay0[j] * (stretch if x0[j] > 0.0 else squeeze)
+    near = 0.0
+    for j in range(n):
+        shape = _shape(
+            x,
+            y,
+            growth,
+            decay,
+            cosine,
+            sine,
+            x0[j],
+            y0[j],
+            growth0[j],
+            decay0[j],
+            growth_image[j],
+            decay_image[j],
+            cosine0[j],
+            sine0[j],
+            box,
+        )
+        found = _stress_and_slopes(
+            *_poles(*shape),
+            shape[8],
+            x,
+            x0[j],
+            side[j],
             gamma_real[j],
             gamma_imag[j],
             cos,
             sin,
-            0.0 if planes[j] == plane else core4,
+            cos0[j],
+            sin0[j],
         )
+        stress[j] = c * found[1] + s * found[0]
+        own[j] = wave * (c * found[3] + s * found[2])
+        other[j] = wave * (c * found[5] + s * found[4])
+        near += 1.0 - shape[8]
+    if near > 0.0:
+        for j in range(n):
+            if abs(x - x0[j]) <= box and abs(y - y0[j]) <= box:
+                _add_close(wave, core, targets, i, sources, j, out, j)
 
 
-@partial(compiled, fastmath=_FAST, error_model="numpy")
-def slope_of(
-    wave: float, core: float, sources: Array, i: int, targets: Array, n: int, out: Array
+@partial(compiled, fastmath=_SUMS, error_model="numpy")
+def slopes_of(
+    wave: float,
+    half_width: float,
+    core: float,
+    sources: Array,
+    i: int,
+    targets: Array,
+    n: int,
+    out: Array,
 ) -> None:
-    """Fill out[:n] with the derivatives, as each target glides, of what :func:`stress_of` gives.
+    """Fill out[:, :n] with what :func:`stress_of` gives and its derivatives (MPa/nm).
 
-    To the rules of :func:`slope_at`.
+    The transpose of :func:`slopes_at`, to the same rules: row 1 as each target glides, row 2 as the
+    dislocation does.
     """
-    x0, y0, plane = sources[X, i], sources[Y, i], sources[PLANE, i]
+    x0, y0 = sources[X, i], sources[Y, i]
+    growth0, decay0 = 0.5 * sources[GROWTH, i], 0.5 * sources[DECAY, i]
+    cosine0, sine0 = sources[COSINE, i], sources[SINE, i]
+    cos0, sin0 = sources[COS_THETA, i], sources[SIN_THETA, i]
     gamma_real, gamma_imag = sources[GAMMA_REAL, i], sources[GAMMA_IMAG, i]
-    x, y, planes = targets[X], targets[Y], targets[PLANE]
+    side = wave * half_width if x0 > 0.0 else -wave * half_width
+    growth_image = growth0 * np.exp(-2.0 * side)
+    decay_image = decay0 * np.exp(2.0 * side)
+    core *= wave
+    box = 6.0 * core
+    x, y, growth, decay = targets[X], targets[Y], targets[GROWTH], targets[DECAY]
+    cosine, sine = targets[COSINE], targets[SINE]
+    c, s = targets[COS_2THETA], targets[SIN_2THETA]
     cos, sin = targets[COS_THETA], targets[SIN_THETA]
-    core4, scale = (wave * core) ** 4, wave * wave
+    stress, own, other = out[0], out[1], out[2]
+    near = 0.0
     for j in range(n):
-        out[j] = scale * _slope(
-            x[j] - x0,
-            y[j] - y0,
+        shape = _shape(
+            x[j],
+            y[j],
+            growth[j],
+            decay[j],
+            cosine[j],
+            sine[j],
+            x0,
+            y0,
+            growth0,
+            decay0,
+            growth_image,
+            decay_image,
+            cosine0,
+            sine0,
+            box,
+        )
+        found = _stress_and_slopes(
+            *_poles(*shape),
+            shape[8],
+            x[j],
+            x0,
+            side,
             gamma_real,
             gamma_imag,
             cos[j],
             sin[j],
-            0.0 if planes[j] == plane else core4,
+            cos0,
+            sin0,
         )
+        stress[j] = 2.0 * wave * (c[j] * found[1] + s[j] * found[0])
+        own[j] = 2.0 * wave * wave * (c[j] * found[3] + s[j] * found[2])
+        other[j] = 2.0 * wave * wave * (c[j] * found[5] + s[j] * found[4])
+        near += 1.0 - shape[8]
+    if near > 0.0:
+        for j in range(n):
+            if abs(x[j] - x0) <= box and abs(y[j] - y0) <= box:
+                _add_close(wave, core, targets, j, sources, i, out, j)

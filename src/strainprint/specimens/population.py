@@ -1,9 +1,10 @@
 """The dislocations of one specimen, and the stress that each exerts on each.
 
 Pair stresses are kept in a matrix of which only rows and columns of moved dislocations are
-recomputed, and their sums follow the changes, so pinned populations cost nothing. What a small
-movement changes far away is less than any threshold notices: near partners learn of every
-movement, the others (:func:`exert` ``everywhere``) when enough of it has added up.
+recomputed, and their sums follow the changes, so pinned populations cost nothing. All partners
+follow small glides to first order (:func:`follow`, :func:`shift`); what is left falls with the
+third power of the distance, so that each shell of partners is recomputed (:func:`exert`) only when
+enough glide for it has added up.
 """
 
 from __future__ import annotations
@@ -20,10 +21,8 @@ from strainprint.specimens.pair_sums import (
     ROWS,
     X,
     Y,
-    slope_at,
-    slope_of,
-    stress_at,
-    stress_of,
+    slopes_at,
+    slopes_of,
     tabulate,
 )
 from strainprint.specimens.pillar import (
@@ -39,15 +38,20 @@ Integers = NDArray[np.int64]
 
 _ROOM_AXES = {
     "table": (1,),
-    **dict.fromkeys(("pair", "slope"), (0, 1)),
+    **dict.fromkeys(("pair", "slope", "push"), (0, 1)),
     **dict.fromkeys(("number", "slip", "charge", "hindrance", "hardening", "emissions"), ()),
-    **dict.fromkeys(("emitted_under", "felt_at_source", "side_at_source"), ()),
+    **dict.fromkeys(("emitted_under", "felt_at_source", "drift_at_source", "side_at_source"), ()),
     **dict.fromkeys(("mode_total", "mode_seen", "exertions"), ()),
 }
 """Axes of the fields of :class:`Population` that count dislocations, where not the first alone."""
 
-NEAR_NM = 100.0
-"""Partners within it learn of every movement; beyond it, derivatives of the stress do not count."""
+SHELL_NM = (20.0, 60.0, 180.0, np.inf)
+"""Outer radii of the shells of partners around a dislocation that learn exactly where it is: each
+when it has glided three times as far as the shell within bears."""
+
+_PAD = 8
+"""Unused columns of the pair matrices: columns whose numbers are a power of two apart in memory
+share few places of the cache."""
 
 _ANEW_AFTER = 8
 """Exertions for each dislocation after which the running sums are formed anew."""
@@ -62,9 +66,12 @@ class Population(NamedTuple):
     """Dislocations in slots 0 … number-1 of arrays with room for more, and what they exert.
 
     ``pair[i, j]`` and ``at_source[j, s]`` are the resolved shear stresses (MPa) that the closed
-    field of dislocation j exerts on dislocation i and on source s; ``slope[i, j]`` is the
-    derivative of the former as i glides. Their sums over j are ``felt``, ``felt_at_source`` and
-    ``stiffness``; ``side`` and ``side_at_source`` are the stresses of the side correction.
+    field of dislocation j exerts on dislocation i and on source s, with the dislocations where they
+    were placed; ``slope[i, j]`` and ``push[j, i]`` are the derivatives (MPa/nm) of the former as i
+    and as j glide, ``push_at_source[j, s]`` that of ``at_source``. Sums over j are ``felt``,
+    ``felt_at_source`` and ``stiffness``; ``drift`` and ``drift_at_source`` are what these changed,
+    to first order, as all glided from where partners and sources know them to where they are.
+    ``side`` and ``side_at_source`` are the stresses of the side correction.
     """
 
     number: Integers
@@ -87,26 +94,37 @@ class Population(NamedTuple):
     table: Array
     """The dislocations as columns for :mod:`pair_sums`, (rows, room)."""
     placed: Array
-    """Position at which it was last placed, which its near partners know."""
+    """Position at which it was last placed, which all partners know at least to first order."""
     announced: Array
-    """Position that all its partners know."""
+    """Position that the partners in each shell know exactly, (room, shells)."""
+    sourced: Array
+    """Position that the sources know exactly."""
+    gap: Array
+    """Distance (nm) to the nearest other one in the first shell or to its image, when last
+    recomputed."""
+    source_gap: Array
+    """Distance (nm) to the nearest source, when the sources learnt of it."""
     moded: Array
     """Position at which its modes and weights were computed."""
     modes: Array
     weights: Array
     pair: Array
     slope: Array
+    push: Array
     at_source: Array
+    push_at_source: Array
     felt: Array
+    drift: Array
     stiffness: Array
     side: Array
     felt_at_source: Array
+    drift_at_source: Array
     side_at_source: Array
     mode_total: Array
     mode_seen: Array
     """The total that ``side`` and ``side_at_source`` were evaluated with."""
-    fresh: NDArray[np.bool_]
-    """Whether it moved and its partners have not learnt of it yet."""
+    outdated: Integers
+    """Number of its shells that wait to learn exactly where it was placed."""
     order: Integers
     """Slots sorted by plane, then position."""
     slip: Integers
@@ -145,21 +163,28 @@ def make_population(crystal: Crystal, pillar: Pillar, room: int = 64) -> Populat
         gamma=np.zeros(room, np.complex128),
         table=np.zeros((ROWS, room)),
         placed=np.zeros(room),
-        announced=np.zeros(room),
+        announced=np.zeros((room, len(SHELL_NM))),
+        sourced=np.zeros(room),
+        gap=np.zeros(room),
+        source_gap=np.zeros(room),
         moded=np.zeros(room),
         modes=np.zeros((room, modes)),
         weights=np.zeros((room, modes)),
-        pair=np.zeros((room, room)),
-        slope=np.zeros((room, room)),
+        pair=np.zeros((room, room + _PAD)),
+        slope=np.zeros((room, room + _PAD)),
+        push=np.zeros((room, room + _PAD)),
         at_source=np.zeros((room, sources)),
+        push_at_source=np.zeros((room, sources)),
         felt=np.zeros(room),
+        drift=np.zeros(room),
         stiffness=np.zeros(room),
         side=np.zeros(room),
         felt_at_source=np.zeros(sources),
+        drift_at_source=np.zeros(sources),
         side_at_source=np.zeros(sources),
         mode_total=np.zeros(modes),
         mode_seen=np.zeros(modes),
-        fresh=np.zeros(room, np.bool_),
+        outdated=np.zeros(room, np.int64),
         order=np.zeros(room, np.int64),
         slip=np.zeros(len(crystal.plane_angle), np.int64),
         charge=np.zeros(sources),
@@ -256,87 +281,123 @@ def update_side(lattice: Lattice, pop: Population, tolerance: float) -> bool:
     return True
 
 
-@compiled
-def shear_slope(
-    dx: float,
-    dy: float,
-    gamma: complex,
-    own: complex,
-    along: complex,
-    core: float = CORE_RADIUS_NM,
-) -> float:
-    """Return the derivative (MPa/nm) along ``along`` of the infinite-medium stress of j at i.
+@inner
+def shift(pop: Population, i: int, glide: float) -> None:
+    """Let all partners of dislocation i know to first order that it was placed ``glide`` nm on.
 
-    ``own`` is the unit slip direction of i, (dx, dy) its place seen from j. As i glides the
-    derivative is that along ``own``; as j glides, minus that along j's direction. Image fields
-    vary over longer distances and are left out: the derivatives only steer the implicit step.
+    To be called for all that were placed before :func:`exert` replaces what is known better.
     """
-    r2 = dx * dx + dy * dy
-    s = r2 * r2 + core**4
-    back = complex(dx, -dy)
-    straight = gamma.conjugate() / np.sqrt(s)
-    twisted = gamma * back * back / s
-    # d(s) = 4 r^2 Re(a conj(zeta)) along the direction a
-    steep = back * (twisted - 0.5 * straight) / s
-    slope = (straight - 3.0 * twisted) * along.conjugate() + steep * (
-        4.0 * r2 * (along.real * dx + along.imag * dy)
-    )
-    stress: complex = own * own * slope
-    return stress.imag
+    n = pop.number[0]
+    pop.felt[i] += glide * pop.stiffness[i]
+    for j in range(n):
+        pop.pair[i, j] += glide * pop.slope[i, j]
+    for j in range(n):
+        pop.felt[j] += glide * pop.push[i, j]
+    for j in range(n):
+        pop.pair[j, i] += glide * pop.push[i, j]
 
 
 @inner
-def exert(lattice: Lattice, pillar: Pillar, pop: Population, i: int, everywhere: bool) -> None:
-    """Recompute row and column of dislocation i in the pair matrices, and the sums.
+def outdated_shells(pop: Population, i: int, bend: float) -> int:
+    """Return how many shells around dislocation i know too little of where it is.
 
-    Unless ``everywhere``, only near partners learn of its movement. Derivatives are those of near
-    partners: they only steer the implicit step.
+    To first order they know; ``bend`` (1/nm) is the square of the glide over the third power of the
+    distance beyond which that is too little for a single partner. Partners of a shell grow in
+    number with the square of its radius, the sum of their errors with its radius.
     """
+    outdated = 0
+    inner_radius = pop.gap[i]
+    for shell in range(len(SHELL_NM)):
+        lead = pop.position[i] - pop.announced[i, shell]
+        if lead * lead > bend * inner_radius**2 * min(inner_radius, SHELL_NM[0]):
+            outdated = shell + 1
+        inner_radius = SHELL_NM[shell]
+    return outdated
+
+
+@inner
+def crosses_middle(lattice: Lattice, pop: Population, i: int) -> bool:
+    """Return whether dislocation i is on the other side of the middle than where it was placed.
+
+    Its closed field holds the image in the nearer side only, the side correction that in the other.
+    """
+    step = (pop.position[i] - pop.placed[i]) * lattice.cos_theta[pop.plane[i]]
+    return bool((pop.x[i] > 0.0) != (pop.x[i] + step > 0.0))
+
+
+@inner
+def exert(lattice: Lattice, pillar: Pillar, pop: Population, i: int, shells: int) -> None:
+    """Recompute rows and columns of dislocation i in the pair matrices, and the sums, for the
+    partners in its first ``shells`` shells."""
     wave, half_width, core = pillar.wave, pillar.half_width, CORE_RADIUS_NM
-    n, sources = pop.number[0], len(pop.charge)
+    n = pop.number[0]
     pop.exertions[0] += 1
-    near = np.empty((ROWS + 2, max(n, sources)))
     which = np.empty(n, np.int64)
-    first, second = near[ROWS], near[ROWS + 1]
-    if everywhere:
-        pop.announced[i] = pop.position[i]
-        stress_of(wave, half_width, core, pop.table, i, lattice.source_table, sources, first)
-        for s in range(sources):
-            pop.felt_at_source[s] += first[s] - pop.at_source[i, s]
-            pop.at_source[i, s] = first[s]
-    count = _gather(pop.table, n, i, wave * NEAR_NM, which, near)
-    slope_at(wave, core, pop.table, i, near, count, first)
-    slope_of(wave, core, pop.table, i, near, count, second)
-    if everywhere:
-        k = 0
-        for j in range(n):
-            if k < count and which[k] == j:
-                k += 1
-            elif pop.slope[i, j] != 0.0:
-                pop.stiffness[i] -= pop.slope[i, j]
-                pop.stiffness[j] -= pop.slope[j, i]
-                pop.slope[i, j] = pop.slope[j, i] = 0.0
+    near = np.empty((ROWS, n))
+    count = _gather(pop.table, n, i, wave * SHELL_NM[shells - 1], which, near)
+    at = np.empty((3, count))
+    of = np.empty((3, count))
+    slopes_at(wave, half_width, core, pop.table, i, near, count, at)
+    slopes_of(wave, half_width, core, pop.table, i, near, count, of)
+    felt = stiffness = 0.0
     for k in range(count):
         j = which[k]
-        if j != i:
-            pop.stiffness[i] += first[k] - pop.slope[i, j]
-            pop.slope[i, j] = first[k]
-            pop.stiffness[j] += second[k] - pop.slope[j, i]
-            pop.slope[j, i] = second[k]
-    if everywhere:
-        stress_at(wave, half_width, core, pop.table, i, pop.table, n, first)
-        stress_of(wave, half_width, core, pop.table, i, pop.table, n, second)
-        count = n
-    else:
-        stress_at(wave, half_width, core, pop.table, i, near, count, first)
-        stress_of(wave, half_width, core, pop.table, i, near, count, second)
+        if j == i:
+            # on itself act only its images, which glide with it
+            at[1, k] += at[2, k]
+            at[2, k] = 0.0
+        felt += at[0, k] - pop.pair[i, j]
+        stiffness += at[1, k] - pop.slope[i, j]
+        pop.pair[i, j] = at[0, k]
+        pop.slope[i, j] = at[1, k]
+        pop.push[j, i] = at[2, k]
+    gap = min(SHELL_NM[0], 2.0 * (pillar.half_width - abs(pop.x[i])))
+    gap2 = gap * gap
     for k in range(count):
-        j = k if everywhere else which[k]
-        pop.felt[i] += first[k] - pop.pair[i, j]
-        pop.pair[i, j] = first[k]
-        if j != i:
-            pop.felt[j] += second[k] - pop.pair[j, i]
-            pop.pair[j, i] = second[k]
+        j = which[k]
+        if j == i:
+            continue
+        pop.felt[j] += of[0, k] - pop.pair[j, i]
+        pop.stiffness[j] += of[1, k] - pop.slope[j, i]
+        pop.pair[j, i] = of[0, k]
+        pop.slope[j, i] = of[1, k]
+        pop.push[i, j] = of[2, k]
+        r2 = (pop.x[j] - pop.x[i]) ** 2 + (pop.y[j] - pop.y[i]) ** 2
+        gap2 = min(gap2, r2)
+        if r2 < pop.gap[j] * pop.gap[j]:
+            pop.gap[j] = np.sqrt(r2)
+    pop.gap[i] = np.sqrt(gap2)
+    pop.felt[i] += felt
+    pop.stiffness[i] += stiffness
+    for shell in range(shells):
+        pop.announced[i, shell] = pop.position[i]
+
+
+@inner
+def exert_on_sources(lattice: Lattice, pillar: Pillar, pop: Population, i: int) -> None:
+    """Recompute what dislocation i exerts on the sources."""
+    sources = len(pop.charge)
+    found = np.empty((3, sources))
+    pop.sourced[i] = pop.position[i]
+    slopes_of(
+        pillar.wave,
+        pillar.half_width,
+        CORE_RADIUS_NM,
+        pop.table,
+        i,
+        lattice.source_table,
+        sources,
+        found,
+    )
+    gap2 = np.inf
+    for s in range(sources):
+        dx = lattice.source_table[X, s] - pop.table[X, i]
+        dy = lattice.source_table[Y, s] - pop.table[Y, i]
+        gap2 = min(gap2, dx * dx + dy * dy)
+        pop.felt_at_source[s] += found[0, s] - pop.at_source[i, s]
+        pop.at_source[i, s] = found[0, s]
+        pop.push_at_source[i, s] = found[2, s]
+    pop.source_gap[i] = np.sqrt(gap2) / pillar.wave
 
 
 @inner
@@ -430,10 +491,12 @@ def add(
     for j in range(i + 1):
         pop.pair[i, j] = pop.pair[j, i] = 0.0
         pop.slope[i, j] = pop.slope[j, i] = 0.0
+        pop.push[i, j] = pop.push[j, i] = 0.0
     pop.number[0] += 1
     place(lattice, pillar, pop, i, np.inf)
     _place_modes(lattice, pillar, pop, i)
-    exert(lattice, pillar, pop, i, True)
+    exert(lattice, pillar, pop, i, len(SHELL_NM))
+    exert_on_sources(lattice, pillar, pop, i)
     sort_by_plane(pop)
 
 
@@ -464,6 +527,9 @@ def remove(pop: Population, i: int) -> None:
         pop.table[:, i] = pop.table[:, last]
         pop.placed[i] = pop.placed[last]
         pop.announced[i] = pop.announced[last]
+        pop.sourced[i] = pop.sourced[last]
+        pop.gap[i] = pop.gap[last]
+        pop.source_gap[i] = pop.source_gap[last]
         pop.moded[i] = pop.moded[last]
         pop.modes[i] = pop.modes[last]
         pop.weights[i] = pop.weights[last]
@@ -471,13 +537,16 @@ def remove(pop: Population, i: int) -> None:
         pop.stiffness[i] = pop.stiffness[last]
         pop.side[i] = pop.side[last]
         pop.at_source[i] = pop.at_source[last]
+        pop.push_at_source[i] = pop.push_at_source[last]
         # row first, then column, so that [i, i] ends as the last one's own image stress
         for j in range(last + 1):
             pop.pair[i, j] = pop.pair[last, j]
             pop.slope[i, j] = pop.slope[last, j]
+            pop.push[i, j] = pop.push[last, j]
         for t in range(last + 1):
             pop.pair[t, i] = pop.pair[t, last]
             pop.slope[t, i] = pop.slope[t, last]
+            pop.push[t, i] = pop.push[t, last]
     write = 0
     for k in range(last + 1):
         slot = pop.order[k]
@@ -497,9 +566,32 @@ def macroscopic(lattice: Lattice, pillar: Pillar, pop: Population) -> tuple[floa
         strain += 0.5 * lattice.sin_2theta[p] * pop.slip[p] * lattice.length
     for i in range(pop.number[0]):
         strain += 0.5 * lattice.sin_2theta[pop.plane[i]] * pop.sign[i] * pop.position[i]
-        carried += mean_axial_stress(pillar, pop.x[i], pop.gamma[i])
+        x = pop.x[i] + (pop.position[i] - pop.placed[i]) * lattice.cos_theta[pop.plane[i]]
+        carried += mean_axial_stress(pillar, x, pop.gamma[i])
     strain *= pillar.burgers / (2.0 * pillar.half_width * pillar.height)
     return strain, carried
+
+
+@compiled
+def follow(pop: Population) -> None:
+    """Fill ``drift`` and ``drift_at_source``: what all feel more, to first order, since each was
+    placed and sources learnt of it."""
+    n = pop.number[0]
+    drift, at_source = pop.drift, pop.drift_at_source
+    drift[:n] = 0.0
+    at_source[:] = 0.0
+    for i in range(n):
+        lead = pop.position[i] - pop.placed[i]
+        if lead != 0.0:
+            push = pop.push[i]
+            for j in range(n):
+                drift[j] += lead * push[j]
+            drift[i] += lead * pop.stiffness[i]
+        lead = pop.position[i] - pop.sourced[i]
+        if lead != 0.0:
+            push = pop.push_at_source[i]
+            for t in range(len(at_source)):
+                at_source[t] += lead * push[t]
 
 
 @compiled
@@ -512,11 +604,13 @@ def resolved_stresses(
     tau: Array,
 ) -> None:
     """Fill ``tau`` with the resolved shear stress (MPa) on every source and dislocation."""
+    follow(pop)
     sources = len(pop.charge)
     uniform = axial_stress - carried
     for s in range(sources):
         schmid = 0.5 * lattice.sin_2theta[lattice.source_plane[s]]
-        tau[s] = schmid * uniform + pop.felt_at_source[s] + pop.side_at_source[s]
+        felt = pop.felt_at_source[s] + pop.drift_at_source[s]
+        tau[s] = schmid * uniform + felt + pop.side_at_source[s]
     for i in range(pop.number[0]):
         schmid = 0.5 * lattice.sin_2theta[pop.plane[i]]
-        tau[sources + i] = schmid * uniform + pop.felt[i] + pop.side[i]
+        tau[sources + i] = schmid * uniform + pop.felt[i] + pop.drift[i] + pop.side[i]

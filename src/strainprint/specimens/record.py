@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strainprint.errors import BadInputError
-from strainprint.files import read_json, sha256_of_file, write_json, write_whole
+from strainprint.files import read_json, sha256_of_file, write_json
+from strainprint.hdf5_files import write_whole_hdf5
 from strainprint.specimens.crystal import Crystal
 from strainprint.specimens.loading import Curve, History, Leg
 from strainprint.specimens.material import Material
@@ -203,7 +204,7 @@ def write_shard(
     A shard of which every specimen was lost is a valid one without specimens.
     """
     first = [*(s.crystal for s in specimens), *(s.crystal for s in lost)][0]
-    with write_whole(path) as partial, h5py.File(partial, "w") as file:
+    with write_whole_hdf5(path) as file:
         file.attrs["format"] = FORMAT
         file.attrs["version"] = VERSION
         file.attrs["subset"] = subset
@@ -275,7 +276,7 @@ def join_shards(parts: Sequence[str | Path], path: str | Path, manifest: str | P
     contents = [
         read_json(Path(part).with_suffix(".json"), expected_format=FORMAT) for part in parts
     ]
-    with write_whole(path) as partial, h5py.File(partial, "w") as file:
+    with write_whole_hdf5(path) as file:
         for part in parts:
             verify_shard(part, Path(part).with_suffix(".json"))
             with h5py.File(part, "r") as source:
