@@ -83,8 +83,25 @@ def test_every_image_is_drawn(opened: Any) -> None:
     assert min(widths) > 50
 
 
-def test_the_page_is_no_wider_than_its_window(opened: Any) -> None:
-    assert opened.evaluate("document.documentElement.scrollWidth") <= opened.viewport_size["width"]
+def test_the_page_is_no_wider_than_its_window_whatever_is_folded_out(opened: Any) -> None:
+    widths = opened.evaluate(
+        """() => {
+          const folded = [...document.querySelectorAll("details:not([open])")];
+          // What people's data may hold: a choice of a filter with a long name.
+          const longest = [...document.querySelectorAll(".filters select")].map(select => {
+            select.append(new Option("neighbours ".repeat(9)));
+            return select.lastChild;
+          });
+          const width = () => document.documentElement.scrollWidth;
+          const before = width();
+          folded.forEach(one => { one.open = true; });
+          const unfolded = width();
+          folded.forEach(one => { one.open = false; });
+          longest.forEach(option => option.remove());
+          return [before, unfolded];
+        }"""
+    )
+    assert max(widths) <= opened.viewport_size["width"]
 
 
 def test_the_first_screen_has_the_answer(opened: Any) -> None:

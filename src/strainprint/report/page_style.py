@@ -91,9 +91,9 @@ td small, th small { display: block; color: var(--muted); font-size: .78rem; fon
 .sortable [aria-sort=descending] button::after { content: " \\2193"; color: var(--accent); }
 .filters { display: flex; flex-wrap: wrap; gap: .5rem 1.2rem; align-items: center;
   font: .84rem/1.4 var(--plain); margin: 1rem 0 -.4rem; }
-.filters label { display: inline-flex; gap: .4rem; align-items: center; }
-.filters select { font: inherit; color: var(--ink); background: #fff; padding: .25rem .4rem;
-  border: 1px solid #7d8894; border-radius: 3px; }
+.filters label { display: inline-flex; gap: .4rem; align-items: center; max-width: 100%; }
+.filters select { min-width: 0; font: inherit; color: var(--ink); background: #fff;
+  padding: .25rem .4rem; border: 1px solid #7d8894; border-radius: 3px; }
 .filters [role=status] { color: var(--muted); }
 details { margin: .6rem 0; }
 summary { cursor: pointer; font: .92rem/1.4 var(--plain); color: var(--accent); }

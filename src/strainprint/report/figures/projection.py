@@ -132,6 +132,8 @@ def draw_projection(
                 linewidth=0.3,
                 label=class_label(name),
             )
+        # So that no marker is cut by the frame.
+        axes.margins(0.1)
         axes.tick_params(labelbottom=False, labelleft=False, length=0)
         axes.spines[:].set_visible(True)
         label_once(axes, row, column, len(widths), x="", y=width_label(width))

@@ -35,8 +35,10 @@ def _variants(report: Report) -> str:
     best = max(variants, key=lambda row: float(row["accuracy"]))
     rows: list[list[Text]] = [
         [
-            _CLASSIFIERS.get(str(row["classifier"]), str(row["classifier"]))
-            + (" (chosen)" if row["chosen"] == 1 else ""),
+            cell(
+                _CLASSIFIERS.get(str(row["classifier"]), str(row["classifier"])),
+                "chosen, in Table 1" if row["chosen"] == 1 else "",
+            ),
             _INPUTS.get(str(row["input"]), str(row["input"])),
             cell(
                 _WINDOWS.get(str(row["window"]), str(row["window"])),
@@ -72,8 +74,11 @@ def _variants(report: Report) -> str:
                 report.csv("baseline_variants"),
             ),
             label="Variants of the correlation baseline",
+            strong=[number for number, row in enumerate(variants) if row["chosen"] == 1],
+            sortable=True,
+            filters=(0, 1, 2),
         )
-        + paragraph(_reading(chosen, best))
+        + paragraph(_reading(chosen, best, len(variants)))
         + _missing(chosen)
     )
 
@@ -84,15 +89,25 @@ def _setting(text: str) -> str:
     return ", ".join(_SETTINGS.get(name, name + " {}").format(value) for name, value in pairs)
 
 
-def _reading(chosen: Mapping[str, Any], best: Mapping[str, Any]) -> str:
+def _described(variant: Mapping[str, Any]) -> str:
+    names = (
+        _CLASSIFIERS[str(variant["classifier"])],
+        _INPUTS[str(variant["input"])],
+        _WINDOWS[str(variant["window"])],
+    )
+    return ", ".join(names)
+
+
+def _reading(chosen: Mapping[str, Any], best: Mapping[str, Any], count: int) -> str:
     said = (
-        f"Chosen on training maps, the {_CLASSIFIERS[str(chosen['classifier'])]} reaches "
-        f"{percent(chosen['accuracy'])} of the test maps."
+        f"The variant chosen on training maps ({_described(chosen)}) names "
+        f"{percent(chosen['accuracy'])} of the test maps rightly."
     )
     if best["accuracy"] > chosen["accuracy"]:
         return (
             f"{said} The best variant on the test maps, which nobody could have picked beforehand, "
-            f"reaches {percent(best['accuracy'])} ({_CLASSIFIERS[str(best['classifier'])]})."
+            f"reaches {percent(best['accuracy'])} ({_described(best)}): the best of "
+            f"{count} on the same maps is too good by luck."
         )
     return f"{said} No variant does better on the test maps."
 

@@ -38,8 +38,9 @@ def method(drawings_json: str | Path, reports: Sequence[Report]) -> str:
     return (
         paragraph(
             "Specimens are simulated and loaded, measured as strain maps on reload, drawn as grey "
-            "pictures, cropped, and shown to the networks; a forest on two-point correlations and "
-            "one on the mere shape of the picture stand beside them."
+            "pictures, cropped, and shown to the networks; classifiers of two-point correlations, "
+            "tuned on training maps, and a forest on the mere shape of the picture stand beside "
+            "them."
         )
         + f'<div class="figures">{made["flow"]}{made["networks"]}{made["residual_module"]}{crops}'
         + "</div>"

@@ -23,7 +23,8 @@ def size_effect(reports: Sequence[Report]) -> str:
     strict = by_strictness(reports)[0]
     rows: list[list[Text]] = [
         [
-            f"{width_label(row['width_nm'])}, {slip_label(row['slip_systems'])}",
+            width_label(row["width_nm"]),
+            slip_label(row["slip_systems"]),
             str(row["measure"]),
             cell(str(row["n"]), _missing(row)),
             "–"
@@ -66,7 +67,7 @@ def size_effect(reports: Sequence[Report]) -> str:
             ]
         )
         + table(
-            ["Width, slip", "Stress", "n", "Median (MPa)", "Scatter"],
+            ["Width", "Slip", "Stress", "n", "Median (MPa)", "Scatter"],
             rows,
             caption=joined(
                 Markup(
@@ -77,6 +78,8 @@ def size_effect(reports: Sequence[Report]) -> str:
                 strict.csv("strengths"),
             ),
             label="Strength of the specimens",
+            sortable=True,
+            filters=(0, 1, 2),
         )
         + table(
             ["Slip", "Of", "Widths", "n", "Exponent of the width", "Paper"],
@@ -89,6 +92,7 @@ def size_effect(reports: Sequence[Report]) -> str:
                 strict.csv("strength_exponents"),
             ),
             label="Fitted exponents",
+            sortable=True,
         )
         + paragraph(
             prose(

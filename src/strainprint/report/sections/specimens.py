@@ -21,8 +21,9 @@ def specimens(reports: Sequence[Report]) -> str:
         measured = stress.get(_group(row))
         rows.append(
             [
-                f"{width_label(row['width_nm'])}, {slip_label(row['slip_systems'])}, "
-                f"{class_label(row['prior_strain'])}",
+                width_label(row["width_nm"]),
+                slip_label(row["slip_systems"]),
+                class_label(row["prior_strain"]),
                 str(row["specimens"]),
                 str(row["maps"]),
                 f"{row['dislocations_median']:g} "
@@ -44,7 +45,9 @@ def specimens(reports: Sequence[Report]) -> str:
         + _lost(strict)
         + table(
             [
-                "Width, slip, prior strain",
+                "Width",
+                "Slip",
+                "Prior strain",
                 "Specimens",
                 "Maps",
                 "Retained dislocations",
@@ -62,6 +65,8 @@ def specimens(reports: Sequence[Report]) -> str:
                 strict.csv("specimens", "size_effect"),
             ),
             label="Facts of the simulated specimens",
+            sortable=True,
+            filters=(0, 1, 2),
         )
         + f'<div class="figures">{maps}</div><div class="figures">{curves}</div>'
     )
