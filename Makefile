@@ -10,7 +10,7 @@ PROFILE ?= $(if $(filter-out 0,$(GPUS)),gpu,default)
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 PIP_INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c envs/constraints.txt
 
-.PHONY: run status test test-cluster check fuzz fuzz-guided faults config/README.md bench-reading bench-rendering bench-specimens bench-networks bench-networks-memory bench-baseline bench-scale verify
+.PHONY: run status test test-cluster check fuzz fuzz-guided faults config/README.md bench-reading bench-rendering bench-specimens bench-networks bench-networks-memory bench-baseline bench-scale bench-growing verify
 
 run: $(VENV)/.installed
 	snakemake --cores $(CORES) --workflow-profile profiles/$(PROFILE) $(if $(filter gpu,$(PROFILE)),--resources gpu=$(GPUS))
@@ -111,6 +111,10 @@ $(VENV)-pymks/.installed: envs/pymks.txt
 # Jobs, files and seconds of the graph of the paper's data set, and of ten times it.
 bench-scale: $(VENV)/.installed
 	python benchmarks/scale.py
+
+# What 10 % more specimens cost: shards that run, their seconds, and old maps that change sides.
+bench-growing: $(VENV)/.installed
+	OMP_NUM_THREADS=1 python benchmarks/growing.py
 
 # Every check of the simulator against its closed form: writes docs/verification.md.
 verify: $(VENV)/.installed
