@@ -152,7 +152,7 @@ def chain(tmp_path_factory):
             "gather_calibrations",
             input={"calibrations": [at(Paths.calibration)]},
             output=experiment_outputs("calibration"),
-            params={"names": [[STUDY, SPLIT]]},
+            params={"names": [[STUDY, SPLIT]], "seed": 0, "resamples": 100},
         )
         logs["predictor"] = run_script(
             "predictor",

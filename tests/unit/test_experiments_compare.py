@@ -1,5 +1,7 @@
 """Models compared map by map, ensembles against seeds, splits drawn anew: known answers."""
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +13,11 @@ from strainprint.errors import BadInputError
 from strainprint.experiment_record import read_experiment
 from strainprint.experiments.compare import compare_models
 from strainprint.experiments.draws import corrected_mean, draw_split, judge_draws
-from strainprint.experiments.judging import accuracy_columns, difference_columns
+from strainprint.experiments.judging import (
+    accuracy_columns,
+    coverage_of_calibration,
+    difference_columns,
+)
 from strainprint.networks.predictions import write_predictions
 
 
@@ -63,6 +69,17 @@ def test_nothing_is_claimed_without_maps_and_no_interval_of_a_difference_for_two
     few = difference_columns([1, 1, 0, 0], [0, 0, 0, 0], ["a", "a", "b", "b"], **drawn)
     assert few["difference"] == 0.5
     assert np.isnan([few["difference_low"], few["difference_high"]]).all()
+
+
+def test_a_share_held_has_an_interval_over_specimens():
+    drawn = {"seed": 0, "resamples": 4000}
+    of_specimens = {"held_of_specimens": [[4, 4], [0, 4]] * 8, "classes_named": 1.5}
+    found = coverage_of_calibration(of_specimens, **drawn)
+    assert found["coverage"] == 0.5
+    # Whole specimens are held or not: 16 fair coins, whose middle 95 % are 4 to 12 heads.
+    assert (found["coverage_low"], found["coverage_high"]) == (4 / 16, 12 / 16)
+    assert found["classes_named"] == 1.5
+    assert all(math.isnan(value) for value in coverage_of_calibration(None, **drawn).values())
 
 
 def test_models_of_other_maps_are_refused(results, tmp_path):

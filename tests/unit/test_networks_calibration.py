@@ -145,8 +145,14 @@ def test_an_ensemble_is_calibrated_on_validation_and_judged_on_test(tmp_path):
     assert parts["validation"]["after"]["log_loss"] <= parts["validation"]["before"]["log_loss"]
     assert 0.6 < parts["test"]["coverage"] <= 1
     summary = tmp_path / "experiment" / "summary.json"
-    gather_calibrations({("audited", "specimen"): out}, summary.parent / "table.csv", summary)
+    gather_calibrations(
+        {("audited", "specimen"): out}, summary.parent / "table.csv", summary, seed=0, resamples=200
+    )
     (row,) = read_experiment(summary).rows
+    held = np.array(parts["test"]["held_of_specimens"])
+    assert held[:, 1].tolist() == [6] * 10
+    assert held[:, 0].sum() == pytest.approx(60 * parts["test"]["coverage"])
+    assert 0 < row["coverage_low"] < row["coverage"] == parts["test"]["coverage"]
     assert row["temperature"] == pytest.approx(found.temperature)
     out.write_text("{}")
     with pytest.raises(BadInputError):

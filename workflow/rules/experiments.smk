@@ -73,6 +73,8 @@ rule gather_calibrations:
     params:
         code=code("gather_calibrations"),
         names=RUN,
+        seed=config["seed"],
+        resamples=config["report"]["bootstrap_samples"],
     script:
         "../scripts/gather_calibrations.py"
 

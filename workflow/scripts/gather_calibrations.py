@@ -9,4 +9,6 @@ with job_log(snakemake):
         dict(zip(names, snakemake.input.calibrations, strict=True)),
         snakemake.output.table,
         snakemake.output.summary,
+        seed=snakemake.params.seed,
+        resamples=snakemake.params.resamples,
     )

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from strainprint.experiment_record import write_experiment
+from strainprint.experiments.judging import coverage_of_calibration
 from strainprint.files import read_json
 from strainprint.networks.calibration import BINS, FORMAT, reliability_rows
 
@@ -17,6 +18,9 @@ def gather_calibrations(
     calibrations: Mapping[tuple[str, str], str | Path],
     table_csv: str | Path,
     summary_json: str | Path,
+    *,
+    seed: int,
+    resamples: int,
 ) -> None:
     """Write the calibration of every study and split as one experiment.
 
@@ -27,6 +31,8 @@ def gather_calibrations(
     table_csv, summary_json
         Outputs, see :func:`strainprint.experiment_record.write_experiment`; the summary's results
         hold the reliability of the test maps before and after the temperature.
+    seed, resamples
+        Of the bootstrap over specimens.
 
     Raises
     ------
@@ -54,8 +60,7 @@ def gather_calibrations(
                 "log_loss_before": test["before"]["log_loss"],
                 "log_loss_after": test["after"]["log_loss"],
                 "threshold": content["threshold"],
-                "coverage": test["coverage"],
-                "classes_named": test["classes_named"],
+                **coverage_of_calibration(test, seed=seed, resamples=resamples),
             }
         )
         diagrams += reliability_rows(test, study=study, split=split)

@@ -1,7 +1,8 @@
-"""The columns that experiments share: accuracies with intervals, paired differences."""
+"""The columns that experiments share: shares with intervals, paired differences."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,47 @@ def accuracy_columns(
         "ci_low": interval.low,
         "ci_high": interval.high,
         "ci_method": method,
+    }
+
+
+def coverage_columns(
+    held: ArrayLike, specimens: ArrayLike, *, seed: int, resamples: int
+) -> dict[str, float]:
+    """Return the share of maps whose set or interval holds the truth, with its 95 % interval.
+
+    The interval is over the specimens that test; what a few validation specimens leave open about
+    the width of the sets is not in it.
+
+    Parameters
+    ----------
+    held, specimens
+        Whether each map's truth was held, and its specimen; shape (n_maps,).
+    seed, resamples
+        See :func:`accuracy_columns`.
+    """
+    share = accuracy_columns(held, specimens, seed=seed, resamples=resamples)
+    return {
+        "coverage": share["accuracy"],
+        "coverage_low": share["ci_low"],
+        "coverage_high": share["ci_high"],
+    }
+
+
+def coverage_of_calibration(
+    judged: Mapping[str, Any] | None, *, seed: int, resamples: int
+) -> dict[str, float]:
+    """Return :func:`coverage_columns` and mean size of the sets of one part of a calibration.
+
+    ``judged`` is the part as it stands in the JSON that
+    :func:`strainprint.networks.calibration.write_calibration` wrote; None where nothing was judged,
+    which gives NaN.
+    """
+    counts = judged["held_of_specimens"] if judged else []
+    held = [one for right, maps in counts for one in [True] * right + [False] * (maps - right)]
+    specimens = [specimen for specimen, (_, maps) in enumerate(counts) for _ in range(maps)]
+    return {
+        **coverage_columns(held, specimens, seed=seed, resamples=resamples),
+        "classes_named": judged["classes_named"] if judged else float("nan"),
     }
 
 

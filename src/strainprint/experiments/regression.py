@@ -19,6 +19,7 @@ from strainprint.dataset.manifest import read_manifest
 from strainprint.dataset.splits import read_split
 from strainprint.experiment_record import write_experiment
 from strainprint.experiments.beyond import read_channels
+from strainprint.experiments.judging import coverage_columns
 from strainprint.networks.calibration import conformal_threshold
 from strainprint.networks.checkpoints import remove_checkpoint
 from strainprint.networks.examples import Examples, crop_outputs
@@ -212,7 +213,7 @@ def _errors(
 ) -> dict[str, Any]:
     """Return errors in decades; the RMSE with its 95 % interval over whole specimens.
 
-    With fewer than three specimens the interval is NaN.
+    With fewer than three specimens that of the RMSE is NaN.
     """
     error = mean - truth
     n_specimens = len(np.unique(specimens))
@@ -229,6 +230,6 @@ def _errors(
         "rmse_high": float(high),
         "bias_decades": float(error.mean()),
         "rmse_of_constant": float(np.sqrt(((truth - centre) ** 2).mean())),
-        "coverage": float((np.abs(error) <= half_width).mean()),
+        **coverage_columns(np.abs(error) <= half_width, specimens, seed=seed, resamples=resamples),
         "half_width_decades": float(half_width.mean()),
     }

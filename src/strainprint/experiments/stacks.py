@@ -7,7 +7,6 @@ and those that are only predicted test it where their prior strain is known.
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from torch.nn.functional import cross_entropy
 from strainprint.errors import BadInputError
 from strainprint.experiment_record import write_experiment
 from strainprint.experiments.beyond import read_channels
-from strainprint.experiments.judging import comparison_row
+from strainprint.experiments.judging import comparison_row, coverage_of_calibration
 from strainprint.files import read_json, without_formulas, write_csv
 from strainprint.maps.external_maps import ExternalMap, read_external, stacks_of
 from strainprint.networks.calibration import FORMAT as CALIBRATION_FORMAT
@@ -340,8 +339,7 @@ def judge_stacks(
             {
                 **row,
                 "temperature": content["temperature"],
-                "coverage": test["coverage"] if test else math.nan,
-                "classes_named": test["classes_named"] if test else math.nan,
+                **coverage_of_calibration(test, seed=seed, resamples=resamples),
             }
         )
         diagrams += reliability_rows(test, panel=model) if test else []

@@ -211,7 +211,8 @@ def calibrate_ensemble(
 
     Beside what :func:`read_calibration` takes, the JSON holds for validation and test: maps,
     specimens, ECE, log loss and reliability before and after the temperature, and of the conformal
-    sets the share that holds the truth and the mean number of classes.
+    sets the share that holds the truth (and how many of each specimen's maps) and the mean number
+    of classes.
 
     Parameters
     ----------
@@ -347,10 +348,14 @@ def _judged(
 ) -> dict[str, Any]:
     truth = labels[rows]
     named = conformal_set(after[rows], threshold)
+    held = named[np.arange(len(rows)), truth]
+    _, cluster, sizes = np.unique(specimens[rows], return_inverse=True, return_counts=True)
+    held_of_specimens = np.bincount(cluster, held, minlength=len(sizes)).astype(int)
     judged: dict[str, Any] = {
         "maps": len(rows),
-        "specimens": len(np.unique(specimens[rows])),
-        "coverage": float(named[np.arange(len(rows)), truth].mean()),
+        "specimens": len(sizes),
+        "coverage": float(held.mean()),
+        "held_of_specimens": np.column_stack([held_of_specimens, sizes]).tolist(),
         "classes_named": float(named.sum(axis=1).mean()),
     }
     for when, values in (("before", before[rows]), ("after", after[rows])):

@@ -169,6 +169,11 @@ def maps_cell(row: Row) -> Text:
     return cell(str(int(row["maps"])), counted(int(row["specimens"]), "specimen"))
 
 
+def coverage_cell(row: Row) -> Text:
+    """Return the share of maps whose truth was held, with its interval below it."""
+    return cell(percent(row["coverage"]), percent_range(row["coverage_low"], row["coverage_high"]))
+
+
 def difference_cell(row: Row) -> Text:
     """Return a difference of accuracies in points with its interval below it."""
     if row["difference_low"] == row["difference_high"] == 0:
@@ -245,6 +250,17 @@ def _leave_out_reading(record: ExperimentRecord) -> list[str]:
     return said
 
 
+def _held(row: Row) -> str:
+    within = percent_range(row["coverage_low"], row["coverage_high"])
+    return f"{percent(row['coverage'])} ({within})"
+
+
+def _promise(row: Row, level: float) -> str:
+    if row["coverage_high"] < level:
+        return ": fewer than promised"
+    return ": more than they had to" if row["coverage_low"] > level else ""
+
+
 def _calibration_reading(record: ExperimentRecord) -> list[str]:
     level = record.settings["level"]
     said = []
@@ -264,8 +280,8 @@ def _calibration_reading(record: ExperimentRecord) -> list[str]:
         else:
             text += (
                 f" Sets that are to hold the true class of {percent(level, 0)} of the maps of new "
-                f"specimens held it for {percent(row['coverage'])} of the test maps, and named "
-                f"{number(row['classes_named'], 1)} classes each."
+                f"specimens held it for {_held(row)} of the test maps, and named "
+                f"{number(row['classes_named'], 1)} classes each{_promise(row, level)}."
             )
         said.append(text)
     return said
@@ -469,7 +485,8 @@ def _regression_reading(record: ExperimentRecord) -> list[str]:
         if not math.isinf(row["half_width_decades"]):
             text += (
                 f" Intervals that are to hold {percent(record.results['level'], 0)} held "
-                f"{percent(row['coverage'])}, at ±{number(row['half_width_decades'])} decades."
+                f"{_held(row)}, at ±{number(row['half_width_decades'])} decades"
+                f"{_promise(row, record.results['level'])}."
             )
         said.append(text)
     if record.results["factor"] is None:
@@ -528,7 +545,7 @@ SHOWN: dict[str, Shown] = {
             "log loss": lambda row: cell(
                 number(row["log_loss_after"]), f"{number(row['log_loss_before'])} before"
             ),
-            "sets hold the truth": lambda row: percent(row["coverage"]),
+            "sets hold the truth": coverage_cell,
             "classes named": lambda row: number(row["classes_named"]),
         },
         reading=_calibration_reading,
@@ -652,7 +669,7 @@ SHOWN: dict[str, Shown] = {
         columns={
             **_compared("input"),
             "temperature": lambda row: number(row["temperature"]),
-            "sets hold the truth": lambda row: percent(row["coverage"]),
+            "sets hold the truth": coverage_cell,
             "classes named": lambda row: number(row["classes_named"]),
         },
         reading=_stacks_reading,
@@ -687,7 +704,7 @@ SHOWN: dict[str, Shown] = {
             ),
             "bias, decades": lambda row: number(row["bias_decades"]),
             "RMSE of a constant": lambda row: number(row["rmse_of_constant"]),
-            "intervals hold": lambda row: percent(row["coverage"]),
+            "intervals hold": coverage_cell,
             "half width, decades": lambda row: (
                 "unbounded"
                 if math.isinf(row["half_width_decades"])
