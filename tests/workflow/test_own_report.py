@@ -45,3 +45,9 @@ def test_snakemakes_report_has_categories_and_captions(done):
         assert f'"{category}"' in report
         assert caption in report
     assert "audited, specimen" in report
+
+
+def test_the_config_in_their_captions_makes_no_table_anew(done):
+    (done.root / "config/edit.yaml").write_text("studies: {audited: {aspect: '1:3'}}")
+    plan = done.plan("--configfile", "config/smoke.yaml", "config/edit.yaml", config="config")
+    assert (plan["tables"], plan["figures"], plan["page"]) == (1, 2, 1)
