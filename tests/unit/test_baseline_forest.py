@@ -200,7 +200,7 @@ def test_the_baseline_is_the_variant_that_cross_validation_prefers(dataset, clas
         json.loads(path.read_text()) if path.suffix == ".json" else pd.read_csv(path, dtype=str)
         for path in (classified[i] for i in (0, 2, 3, 4, 5))
     )
-    assert len(variants) == 2 * 2 * 3
+    assert len(variants) == 2 * 2 * len(CLASSIFIERS)
     chosen = variants[variants["chosen"] == "1"]
     assert len(chosen) == 1
     best = variants["cross_validation_accuracy"].astype(float)
