@@ -334,7 +334,7 @@ def _predict(options: argparse.Namespace) -> int:
         print(f"strainprint: {file.reason}", file=sys.stderr)
     if refused:
         print(f"strainprint: {len(refused)} files refused", file=sys.stderr)
-    return PARTLY if refused else DONE
+    return DONE if not refused else PARTLY if read else FAILED
 
 
 def _status(options: argparse.Namespace) -> int:

@@ -185,7 +185,7 @@ def test_one_bad_file_does_not_stop_the_rest(folder, capsys):
 
 
 def test_with_no_good_file_nothing_is_written(folder):
-    assert predict(folder, "none.h5") == 1
+    assert predict(folder, "none.h5") == 2
     assert not (folder / "predictions.csv").exists()
 
 

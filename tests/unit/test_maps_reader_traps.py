@@ -237,6 +237,13 @@ def test_strain_that_contradicts_its_displacement_is_refused(tmp_path, change, s
     assert said in refusal(path, {**declaration, **change})
 
 
+def test_a_window_that_no_part_of_the_map_can_fill_is_named(tmp_path):
+    _, path, declaration = written("davis8", tmp_path)
+    said = refusal(path, {**declaration, "recompute_window_points": 99})
+    assert "no window of 99 x 99 points" in said
+    assert "a smaller recompute_window_points" in said
+
+
 def test_an_engineering_shear_is_halved_and_noticed(tmp_path):
     field = true_field()
     doubled = true_field()

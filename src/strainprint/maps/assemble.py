@@ -110,6 +110,12 @@ def assemble(reading: Reading, declared: Declaration, where: object) -> Measured
             measure=facts["strain_measure"],
             configuration=configuration,
         )
+        if np.isnan(strain.exx).all() and np.isfinite(fields["u"]).any():
+            raise BadInputError(
+                f"no window of {window} x {window} points holds enough measured points",
+                where=where,
+                way_out="declare a smaller recompute_window_points",
+            )
         fields |= {"exx": strain.exx, "eyy": strain.eyy, "exy": strain.exy}
         flags |= strain.flags
     else:
@@ -386,7 +392,7 @@ def _contradiction(name: str, file: NDArray[np.floating[Any]], own: Strain) -> s
         return None
     likeness, ratio = float(f @ c) / (size_f * size_c), size_f / size_c
     if name == "exy" and likeness < -_CORRELATED:
-        return "shear has the opposite sign: declare strain_y_axis the other way"
+        return "shear has the opposite sign: check y_axis, or declare strain_y_axis the other way"
     if name == "exy" and likeness > _CORRELATED and 1.5 < ratio < 2.7:
         return "shear is twice as large: declare shear: engineering"
     if name == "exy" and likeness > _CORRELATED and 0.37 < ratio < 0.66:
