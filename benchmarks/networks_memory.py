@@ -33,6 +33,7 @@ def measure(args):
     from strainprint.networks.devices import prepare_device
     from strainprint.networks.examples import Examples, Feed
     from strainprint.networks.inference import predict_crops
+    from strainprint.networks.weight_gradient import helps_on
 
     device = prepare_device("cpu", 1, 16 * 4 * 72 * 224**2)
     libraries_mb = peak_mb()
@@ -51,6 +52,7 @@ def measure(args):
     opened_mb = peak_mb()
     settings = training.TrainingSettings("proposed", 0, 0)
     network = ResidualNetwork(architecture_of("proposed"))
+    network.find_gradients_by_products(helps_on(device, settings.precision))
     optimizer = training.adam(network, settings)
     feed = Feed(Examples([store], torch.arange(MAPS) % 3, parts), device)
     order = training.draw_crops(np.flatnonzero(parts == "train"), 24, settings, 1)
