@@ -578,9 +578,13 @@ def _couple(
     for a in range(n):
         i = moving[a]
         least = weak * root[a] / pillar.mobility
-        for b in range(a):
+        row = pop.push[i]
+        for b in range(n):
             j = moving[b]
-            if max(abs(pop.push[j, i]), abs(pop.push[i, j])) < least * root[b]:
+            if abs(row[j]) < least * root[b] or a == b:
+                continue
+            # along rows only, columns are far apart in memory: from either side, but once
+            if b > a and abs(pop.push[j, i]) >= least * root[b]:
                 continue
             at_a = pillar.mobility * pop.sign[i] * pop.push[j, i]
             at_b = pillar.mobility * pop.sign[j] * pop.push[i, j]
@@ -588,7 +592,7 @@ def _couple(
                 first = np.append(first, first)
                 second = np.append(second, second)
                 strength = np.append(strength, strength)
-            first[count], second[count] = b, a
+            first[count], second[count] = min(a, b), max(a, b)
             strength[count] = -0.5 * (at_b + at_a)
             count += 1
             parent[_find(parent, b)] = _find(parent, a)
