@@ -52,8 +52,8 @@ def test_every_rule_runs_as_often_as_the_config_says(project, preset):
     datasets = run["studies"] * run["splits"]
     trainings = datasets * run["networks"] * run["seeds"]
 
-    # No preset asks for experiments, which each have a test of their own.
-    assert project.plan(config=preset) == {
+    # Experiments each have a test of their own.
+    assert project.plan("--config", "experiments=[]", config=preset) == {
         "simulate": shards,
         "measure": shards * run["studies"],
         **dict.fromkeys(["manifest", "crop", "correlate"], run["studies"]),
@@ -142,7 +142,7 @@ def test_every_experiment_of_the_schema_can_be_asked_for_and_is_shown(project):
 
 
 def test_experiments_train_what_they_need_and_no_more(project):
-    plain = project.plan(config="config")
+    plain = project.plan("--config", "experiments=[]", config="config")
     names = "[noise,leave_out,seeds,ensembles,crop_filter,channels,hybrid,regression]"
     asked = project.plan("--config", f"experiments={names}", config="config")
     # Without each of two widths and two numbers of slip systems; 5 splits, 3 networks, 3 seeds.
@@ -168,7 +168,7 @@ def test_each_instrument_is_a_study_of_its_own_for_the_lead_network(project):
         "experiments: [instrument]\n"
         "maps: {instruments: {coarse: {subset_px: 5, step_px: 2, window_points: 3}}}\n"
     )
-    plain = project.plan(config="config")
+    plain = project.plan("--config", "experiments=[]", config="config")
     asked = project.plan("--configfile", "config/seen.yaml", config="config")
     assert asked - plain == {
         "measure": plain["simulate"],
@@ -177,9 +177,9 @@ def test_each_instrument_is_a_study_of_its_own_for_the_lead_network(project):
 
 
 def test_twins_are_simulated_for_the_first_shards_of_each_subset(project):
-    plain = project.plan(config="config")
-    asked = project.plan("--config", "experiments=[twins]", config="config")
-    # Six of each of four subsets, two in a shard; the strict study alone.
+    plain = project.plan("--config", "experiments=[]", config="config")
+    asked = project.plan(config="config")
+    # The default's one experiment. Six of each of four subsets, two in a shard; the strict study alone.
     assert asked - plain == {"simulate_twin": 12, "measure_twin": 12, "twins": 1}
 
 
