@@ -179,7 +179,8 @@ def test_each_instrument_is_a_study_of_its_own_for_the_lead_network(project):
 def test_twins_are_simulated_for_the_first_shards_of_each_subset(project):
     plain = project.plan("--config", "experiments=[]", config="config")
     asked = project.plan(config="config")
-    # The default's one experiment. Six of each of four subsets, two in a shard; the strict study alone.
+    # The default's one experiment: six of each of four subsets, two in a shard; the strict study
+    # alone.
     assert asked - plain == {"simulate_twin": 12, "measure_twin": 12, "twins": 1}
 
 
