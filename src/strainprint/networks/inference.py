@@ -147,7 +147,7 @@ def predict_crops(
     step, start = _MAPS_PER_BATCH[device.type], 0
     with (
         torch.inference_mode(),
-        tqdm(desc="classify", total=n_maps, unit="map", disable=None) as bar,
+        tqdm(desc="classify", total=n_maps, unit="map", disable=n_maps == 1 or None) as bar,
     ):
         while start < n_maps:
             rows = np.arange(start, min(start + step, n_maps))
