@@ -333,7 +333,7 @@ def _predict(options: argparse.Namespace) -> int:
     for file in refused:
         print(f"strainprint: {file.reason}", file=sys.stderr)
     if refused:
-        print(f"strainprint: {len(refused)} files refused", file=sys.stderr)
+        print(f"strainprint: {len(refused)} file{'s' * (len(refused) != 1)} refused", file=sys.stderr)
     return DONE if not refused else PARTLY if read else FAILED
 
 
