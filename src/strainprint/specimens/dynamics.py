@@ -848,30 +848,24 @@ def _announce(lattice: Lattice, pillar: Pillar, pop: Population, stale: _Stalene
     # second derivatives of a stress C / r reach 6 C / r^3: error = 3 C lead^2 / r^3
     bend = stale.bend_mpa / (6.0 * pillar.strength)
     for i in range(pop.number[0]):
-        outdated = outdated_shells(pop, i, bend)
-        lead = pop.position[i] - pop.placed[i]
-        crossed = lead != 0.0 and crosses_middle(lattice, pop, i)
-        if crossed:
-            # its image changes sides: all learn of it at once, or a jump stays
-            outdated = len(SHELL_NM)
-            pop.source_gap[i] = 0.0
-        if (
-            outdated > 0
-            or (pop.position[i] - pop.sourced[i]) ** 2 > bend * pop.source_gap[i] ** 3
-            or abs(pop.position[i] - pop.moded[i]) > modes
-        ):
+        # its image changes sides: all learn of it at once, or a jump stays
+        crossed = crosses_middle(lattice, pop, i)
+        outdated = len(SHELL_NM) if crossed else outdated_shells(pop, i, bend)
+        to_sources = (pop.position[i] - pop.sourced[i]) ** 2 > bend * pop.source_gap[i] ** 3
+        if outdated > 0 or to_sources or abs(pop.position[i] - pop.moded[i]) > modes:
             # the second loop needs every partner at its new place
             pop.outdated[i] = outdated
+            lead = pop.position[i] - pop.placed[i]
             place(lattice, pillar, pop, i, 0.0 if crossed else modes)
             if lead != 0.0:
                 shift(pop, i, lead)
+            if crossed or to_sources:
+                exert_on_sources(lattice, pillar, pop, i)
             any_moved = True
     for i in range(pop.number[0]):
         if pop.outdated[i] > 0:
             exert(lattice, pillar, pop, i, pop.outdated[i])
             pop.outdated[i] = 0
-        if (pop.position[i] - pop.sourced[i]) ** 2 > bend * pop.source_gap[i] ** 3:
-            exert_on_sources(lattice, pillar, pop, i)
     return any_moved
 
 

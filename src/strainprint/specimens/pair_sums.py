@@ -238,127 +238,12 @@ def direct_stress(
 
 
 @partial(compiled, fastmath=_SUMS, error_model="numpy")
-def stress_at(
-    wave: float,
-    half_width: float,
-    core: float,
-    targets: Array,
-    i: int,
-    sources: Array,
-    n: int,
-    out: Array,
-) -> None:
-    """Fill out[:n] with the resolved shear stress (MPa) of each of n dislocations at target i.
-
-    Target and dislocation at the same place: only the images act. ``core`` is the core radius
-    (nm); uniform and Fourier parts are not included.
-    """
-    x, y = targets[X, i], targets[Y, i]
-    growth, decay = 0.5 * targets[GROWTH, i], 0.5 * targets[DECAY, i]
-    cosine, sine = targets[COSINE, i], targets[SINE, i]
-    c, s = 2.0 * wave * targets[COS_2THETA, i], 2.0 * wave * targets[SIN_2THETA, i]
-    right, core = wave * half_width, wave * core
-    box = 6.0 * core
-    squeeze = np.exp(-2.0 * right)
-    stretch = 1.0 / squeeze
-    x0, y0, growth0, decay0 = sources[X], sources[Y], sources[GROWTH], sources[DECAY]
-    cosine0, sine0 = sources[COSINE], sources[SINE]
-    gamma_real, gamma_imag = sources[GAMMA_REAL], sources[GAMMA_IMAG]
-    near = 0.0
-    for j in range(n):
-        side = right if x0[j] > 0.0 else -right
-        growth_image = growth0[j] * (squeeze if x0[j] > 0.0 else stretch)
-        decay_image = decay0[j] * (stretch if x0[j] > 0.0 else squeeze)
-        shape = _shape(
-            x,
-            y,
-            growth,
-            decay,
-            cosine,
-            sine,
-            x0[j],
-            y0[j],
-            growth0[j],
-            decay0[j],
-            growth_image,
-            decay_image,
-            cosine0[j],
-            sine0[j],
-            box,
-        )
-        real, imag = _stress(
-            *_poles(*shape), shape[8], x, x0[j], side, gamma_real[j], gamma_imag[j]
-        )
-        out[j] = c * imag + s * real
-        near += 1.0 - shape[8]
-    if near > 0.0:
-        for j in range(n):
-            if abs(x - x0[j]) <= box and abs(y - y0[j]) <= box:
-                out[j] += direct_stress(wave, core, targets, i, sources, j)
-
-
-@partial(compiled, fastmath=_SUMS, error_model="numpy")
-def stress_of(
-    wave: float,
-    half_width: float,
-    core: float,
-    sources: Array,
-    i: int,
-    targets: Array,
-    n: int,
-    out: Array,
-) -> None:
-    """Fill out[:n] with the resolved shear stress (MPa) of dislocation i at each of n targets.
-
-    The transpose of :func:`stress_at`, to the same rules.
-    """
-    x0, y0 = sources[X, i], sources[Y, i]
-    growth0, decay0 = 0.5 * sources[GROWTH, i], 0.5 * sources[DECAY, i]
-    cosine0, sine0 = sources[COSINE, i], sources[SINE, i]
-    gamma_real, gamma_imag = sources[GAMMA_REAL, i], sources[GAMMA_IMAG, i]
-    side = wave * half_width if x0 > 0.0 else -wave * half_width
-    growth_image = growth0 * np.exp(-2.0 * side)
-    decay_image = decay0 * np.exp(2.0 * side)
-    core *= wave
-    box = 6.0 * core
-    x, y, growth, decay = targets[X], targets[Y], targets[GROWTH], targets[DECAY]
-    cosine, sine = targets[COSINE], targets[SINE]
-    c, s = targets[COS_2THETA], targets[SIN_2THETA]
-    near = 0.0
-    for j in range(n):
-        shape = _shape(
-            x[j],
-            y[j],
-            growth[j],
-            decay[j],
-            cosine[j],
-            sine[j],
-            x0,
-            y0,
-            growth0,
-            decay0,
-            growth_image,
-            decay_image,
-            cosine0,
-            sine0,
-            box,
-        )
-        real, imag = _stress(*_poles(*shape), shape[8], x[j], x0, side, gamma_real, gamma_imag)
-        out[j] = 2.0 * wave * (c[j] * imag + s[j] * real)
-        near += 1.0 - shape[8]
-    if near > 0.0:
-        for j in range(n):
-            if abs(x[j] - x0) <= box and abs(y[j] - y0) <= box:
-                out[j] += direct_stress(wave, core, targets, j, sources, i)
-
-
-@partial(compiled, fastmath=_SUMS, error_model="numpy")
 def sum_stress(
     wave: float, half_width: float, core: float, targets: Array, sources: Array, out: Array
 ) -> None:
     """Fill ``out`` with the resolved shear stress (MPa) of all dislocations at all targets.
 
-    What :func:`stress_at` sums to, without storing the pairs.
+    What row 0 of :func:`slopes_at` sums to, without storing the pairs.
     """
     points, n = targets.shape[1], sources.shape[1]
     right, core = wave * half_width, wave * core
@@ -620,10 +505,12 @@ def slopes_at(
     n: int,
     out: Array,
 ) -> None:
-    """Fill out[:, :n] with what :func:`stress_at` gives and its derivatives (MPa/nm).
+    """Fill out[:, :n] with the stress of each of n dislocations at target i and its derivatives.
 
-    Row 0 is the stress, row 1 its derivative as the target glides along its plane, row 2 that as
-    the dislocation does. Direct terms of close pairs are differentiated in an infinite medium.
+    Row 0 is the resolved shear stress (MPa), row 1 its derivative (MPa/nm) as the target glides
+    along its plane, row 2 that as the dislocation does. Target and dislocation at the same place:
+    only the images act. ``core`` is the core radius (nm); uniform and Fourier parts are not
+    included. Direct terms of close pairs are differentiated in an infinite medium.
     """
     x, y = targets[X, i], targets[Y, i]
     growth, decay = 0.5 * targets[GROWTH, i], 0.5 * targets[DECAY, i]
@@ -698,7 +585,7 @@ def slopes_of(
     n: int,
     out: Array,
 ) -> None:
-    """Fill out[:, :n] with what :func:`stress_of` gives and its derivatives (MPa/nm).
+    """Fill out[:, :n] with the stress of dislocation i at each of n targets and its derivatives.
 
     The transpose of :func:`slopes_at`, to the same rules: row 1 as each target glides, row 2 as the
     dislocation does.

@@ -321,8 +321,14 @@ def crosses_middle(lattice: Lattice, pop: Population, i: int) -> bool:
 
     Its closed field holds the image in the nearer side only, the side correction that in the other.
     """
-    step = (pop.position[i] - pop.placed[i]) * lattice.cos_theta[pop.plane[i]]
-    return bool((pop.x[i] > 0.0) != (pop.x[i] + step > 0.0))
+    return bool((pop.x[i] > 0.0) != (_present_x(lattice, pop, i) > 0.0))
+
+
+@inner
+def _present_x(lattice: Lattice, pop: Population, i: int) -> float:
+    """Return x (nm) of dislocation i where it is, not where it was placed."""
+    x: float = pop.x[i] + (pop.position[i] - pop.placed[i]) * lattice.cos_theta[pop.plane[i]]
+    return x
 
 
 @inner
@@ -566,8 +572,7 @@ def macroscopic(lattice: Lattice, pillar: Pillar, pop: Population) -> tuple[floa
         strain += 0.5 * lattice.sin_2theta[p] * pop.slip[p] * lattice.length
     for i in range(pop.number[0]):
         strain += 0.5 * lattice.sin_2theta[pop.plane[i]] * pop.sign[i] * pop.position[i]
-        x = pop.x[i] + (pop.position[i] - pop.placed[i]) * lattice.cos_theta[pop.plane[i]]
-        carried += mean_axial_stress(pillar, x, pop.gamma[i])
+        carried += mean_axial_stress(pillar, _present_x(lattice, pop, i), pop.gamma[i])
     strain *= pillar.burgers / (2.0 * pillar.half_width * pillar.height)
     return strain, carried
 
