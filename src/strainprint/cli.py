@@ -318,6 +318,7 @@ def _read(options: argparse.Namespace) -> int:
 
 def _predict(options: argparse.Namespace) -> int:
     from strainprint.prediction.classify import Judge, classify_files
+    from strainprint.report.wording import counted
 
     refused = classify_files(
         options.maps,
@@ -333,7 +334,7 @@ def _predict(options: argparse.Namespace) -> int:
     for file in refused:
         print(f"strainprint: {file.reason}", file=sys.stderr)
     if refused:
-        print(f"strainprint: {len(refused)} file{'s' * (len(refused) != 1)} refused", file=sys.stderr)
+        print(f"strainprint: {counted(len(refused), 'file')} refused", file=sys.stderr)
     return DONE if not refused else PARTLY if read else FAILED
 
 
