@@ -18,7 +18,7 @@ except ModuleNotFoundError:
 
 sys.path.insert(0, str(Path(__file__).parent))
 with atheris.instrument_imports(include=["strainprint.maps"]):
-    from reader_oracle import check_memory, peak_memory, usable, write_samples
+    from reader_oracle import usable, write_samples
 
 FOLDER = Path(".fuzz").absolute()  # corpus and findings; git ignores it
 
@@ -30,7 +30,6 @@ def main(arguments):
     for number, (path, content, _, _) in enumerate(samples):
         seed = FOLDER / "corpus" / f"{number:02d}-{path.name}"
         seed.write_bytes(bytes([number]) + content)
-    before = peak_memory()
 
     def read_one(data):
         if not data:
@@ -38,7 +37,6 @@ def main(arguments):
         path, _, _, declaration = samples[data[0] % len(samples)]
         path.write_bytes(data[1:])
         usable(path, declaration)
-        check_memory(before)
 
     options = [
         # Memory and time are the oracle's; this one ends a hang, in seconds of the clock.

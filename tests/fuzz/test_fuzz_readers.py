@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
-from reader_oracle import check_memory, peak_memory, usable, write_samples
+from reader_oracle import usable, write_samples
 
 from strainprint.errors import BadInputError
 from strainprint.maps.declaration import KEYS, read_declaration
@@ -67,11 +67,9 @@ def explore(check, seconds):
         suppress_health_check=list(HealthCheck),
     )
     end, number = time.monotonic() + seconds, 0
-    before = peak_memory()
     while number == 0 or time.monotonic() < end:
         seed(number)(quiet(given(st.data())(check)))()
         number += 1
-    check_memory(before)
 
 
 def test_damaged_files_of_every_tool_give_a_map_or_one_error(samples, tmp_path):

@@ -120,9 +120,9 @@ def test_an_npy_of_an_unknown_version_is_refused_by_it(tmp_path):
         read(path)
 
 
-def tiff_with_its_directory_at_the_end(values):
+def tiff_with_its_directory_at_the_end(values, shape=None):
     """One strip of float32, as most programs write it; the kind of number comes last."""
-    rows, columns = values.shape
+    rows, columns = shape or values.shape
     tags = [
         (256, columns), (257, rows), (258, 32), (259, 1), (262, 1), (273, 8), (277, 1),
         (278, rows), (279, values.nbytes), (339, 3),
@@ -143,3 +143,13 @@ def test_a_tiff_without_the_end_of_its_directory_gives_no_other_numbers(tmp_path
         assert cut and str(path) in str(error)
         return
     np.testing.assert_array_equal(found, picture() + 1)
+
+
+def test_a_tiff_that_claims_more_numbers_than_it_has_takes_no_memory_for_them(tmp_path):
+    path = tmp_path / "a.tif"
+    values = np.ones((2, 8), dtype=np.float32)
+    path.write_bytes(tiff_with_its_directory_at_the_end(values, shape=(2_000_000, 8)))
+    size = path.stat().st_size
+    # Not what Pillow says once it has taken memory and come to the end.
+    with pytest.raises(BadInputError, match=f"ends after {size} bytes; .* need 64000000"):
+        read(path)

@@ -149,6 +149,7 @@ def _image(source: Source) -> _Plain | NDArray[np.generic]:
                         allowed="one",
                         way_out="save the one picture on its own",
                     )
+                _check_length(source, image)
                 return _uncompressed_tiff(source, image) or np.asarray(image)
     except BadInputError:
         raise
@@ -164,6 +165,20 @@ def _image(source: Source) -> _Plain | NDArray[np.generic]:
             allowed="one whole grey picture",
             way_out=_COPY_AGAIN,
         ) from error
+
+
+def _check_length(source: Source, image: Image.Image) -> None:
+    """Refuse an uncompressed TIFF that is shorter than its numbers before they take memory."""
+    tags = getattr(image, "tag_v2", {})
+    columns, rows = image.size
+    needed = rows * columns * tags.get(258, (1,))[0] // 8
+    if image.format == "TIFF" and tags.get(259, 1) == 1 and needed > source.size:
+        raise BadInputError(
+            f"ends after {source.size} bytes; {rows} rows of {columns} need {needed}",
+            where=source.path,
+            allowed="one whole grey picture",
+            way_out=_COPY_AGAIN,
+        )
 
 
 def _uncompressed_tiff(source: Source, image: Image.Image) -> _Plain | None:
