@@ -350,7 +350,8 @@ def as_strain_map(measured: MeasuredMap, where: object, *, in_place: bool = Fals
             if turned and target in ("ux_nm", "exy"):
                 np.negative(values, out=values)
             if target in ("ux_nm", "uy_nm"):
-                np.multiply(values, np.float32(1e9), out=values)
+                with np.errstate(over="ignore"):  # what is not finite then is refused below
+                    np.multiply(values, np.float32(1e9), out=values)
         else:
             values = np.full(valid.shape, np.nan, dtype=np.float32)
         values[~valid] = np.nan

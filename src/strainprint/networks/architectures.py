@@ -99,6 +99,19 @@ class NormalizedConvolution(nn.Sequential):
         self.normalization: nn.Module = nn.BatchNorm2d(c_out, eps=_EPS, momentum=1 - momentum)
 
 
+class Activation(nn.ReLU):
+    """ReLU that takes the place of its input in training, where nothing else needs that.
+
+    Elsewhere (saliency, filters) hooks find what came in. With glibc, which keeps the memory of
+    freed activations but does not fit the next ones in without loss, a training at paper scale
+    needs a tenth less.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the positive part, of the shape of ``x``."""
+        return F.relu(x, inplace=self.training)
+
+
 class SamePool(nn.Module):
     """Max over 3×3 with stride 2 and TensorFlow's 'same' padding: (h, w) → (⌈h/2⌉, ⌈w/2⌉).
 
@@ -121,12 +134,12 @@ class ResidualModule(nn.Module):
         layers: list[nn.Module] = []
         for index in range(convolutions):
             layers.append(NormalizedConvolution(c_out if index else c_in, c_out, 3, momentum))
-            layers.append(nn.ReLU())
+            layers.append(Activation())
         self.body = nn.Sequential(*layers[:-1])  # the last ReLU comes after the sum
         self.shortcut = (
             NormalizedConvolution(c_in, c_out, 1, momentum) if c_in != c_out else nn.Identity()
         )
-        self.relu = nn.ReLU()
+        self.relu = Activation()
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (n, c_in, h, w) to (n, c_out, h, w)."""
@@ -160,7 +173,7 @@ class ResidualNetwork(nn.Module):
         momentum = batch_norm_momentum
         layers: list[nn.Module] = [
             NormalizedConvolution(n_inputs, FIRST_CHANNELS, 3, momentum),
-            nn.ReLU(),
+            Activation(),
             SamePool(),
         ]
         c_in = FIRST_CHANNELS
