@@ -102,9 +102,8 @@ class NormalizedConvolution(nn.Sequential):
 class Activation(nn.ReLU):
     """ReLU that takes the place of its input in training, where nothing else needs that.
 
-    Elsewhere (saliency, filters) hooks find what came in. With glibc, which keeps the memory of
-    freed activations but does not fit the next ones in without loss, a training at paper scale
-    needs a tenth less.
+    Elsewhere (saliency, filters) hooks find what came in. It matters most where freed memory is
+    kept: glibc does not fit the next activation into the place of the last without loss.
     """
 
     def forward(self, x: Tensor) -> Tensor:
