@@ -108,6 +108,35 @@ def test_obstacles_leave_the_sources_room_and_are_sorted_along_their_planes():
         assert np.all(gap > crystal.source_length_nm[s] / 2)
 
 
+@pytest.mark.parametrize("width_nm", [62.5, 250.0])
+def test_every_source_has_its_own_obstacles_where_they_leave_it_room(width_nm):
+    own = dict(obstacle_density_per_um2=0.0, obstacles_per_source=8)
+    crystal = draw(width_nm, **own)
+    plane, sources = np.unique(crystal.source_plane, return_counts=True)
+    found = [np.sum(crystal.obstacle_plane == p) for p in plane]
+    np.testing.assert_array_equal(found, 8 * sources)
+    assert len(crystal.obstacle_plane) == 8 * len(crystal.source_plane)
+    for s in np.flatnonzero(crystal.source_kind == BULK):
+        near = crystal.obstacle_position_nm[crystal.obstacle_plane == crystal.source_plane[s]]
+        gap = np.abs(near - crystal.source_position_nm[s])
+        assert np.all(gap >= crystal.source_length_nm[s] / 2 + 2.5)
+
+
+def test_own_obstacles_come_on_top_of_those_anywhere():
+    anywhere = draw(250.0)
+    both = draw(250.0, obstacles_per_source=1)
+    kept = np.isin(both.obstacle_position_nm, anywhere.obstacle_position_nm)
+    assert kept.sum() == len(anywhere.obstacle_position_nm)
+    assert len(kept) - kept.sum() == len(both.source_plane)
+
+
+def test_a_plane_without_room_takes_no_obstacle():
+    # 25 nm off either end, of 50 nm
+    crystal = draw(25.0, bulk_source_strength_mpa=100.0, surface_source_depth_nm=12.5,
+        obstacle_density_per_um2=0.0, obstacles_per_source=8)  # fmt: skip
+    assert len(crystal.obstacle_plane) == 0
+
+
 def test_even_the_narrowest_pillar_has_a_bulk_source():
     for seed in range(20):
         crystal = draw(62.5, 1, seed, bulk_source_density_per_um2=1.0)

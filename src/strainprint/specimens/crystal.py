@@ -24,6 +24,9 @@ SLIP_ANGLE_DEG = 30.0
 
 BULK, SURFACE = 0, 1
 
+_DRAWS = 200
+"""Of a source's own obstacle, before its plane counts as full."""
+
 
 @dataclass(frozen=True)
 class CrystalSettings:
@@ -44,7 +47,10 @@ class CrystalSettings:
     surface_source_depth_nm
         Distance along the plane at which a surface source places its dislocation.
     obstacle_density_per_um2, obstacle_strength_mpa, obstacle_scatter
-        Point obstacles on the slip planes.
+        Point obstacles anywhere on the slip planes.
+    obstacles_per_source
+        Number of obstacles that every source has on its own plane besides those. Where nucleation
+        intervals leave no room there are fewer.
     """
 
     aspect: float = 4.0
@@ -54,12 +60,13 @@ class CrystalSettings:
     bulk_source_scatter: float = 0.1
     fewest_bulk_sources: int = 1
     surface_source_density_per_um: float = 40.0
-    surface_source_strength_mpa: float = 150.0
+    surface_source_strength_mpa: float = 200.0
     surface_source_scatter: float = 0.2
     surface_source_depth_nm: float = 10.0
-    obstacle_density_per_um2: float = 4000.0
-    obstacle_strength_mpa: float = 150.0
+    obstacle_density_per_um2: float = 0.0
+    obstacle_strength_mpa: float = 300.0
     obstacle_scatter: float = 0.2
+    obstacles_per_source: int = 2
 
     def __post_init__(self) -> None:
         """Refuse what no crystal can have."""
@@ -80,6 +87,7 @@ class CrystalSettings:
                 "obstacle_density_per_um2": NOT_NEGATIVE,
                 "obstacle_strength_mpa": POSITIVE,
                 "obstacle_scatter": SCATTER,
+                "obstacles_per_source": Bounds(0, whole=True),
             },
         )
 
@@ -223,13 +231,30 @@ def place_crystal(
     source_position = np.concatenate([bulk_position, surface_position])
     source_length = np.concatenate([nucleation_length, np.zeros(ends)])
 
+    def takes_obstacle(plane: NDArray[np.int64], at: NDArray[np.float64]) -> NDArray[np.bool_]:
+        takes = (at > 2 * depth) & (at < length - 2 * depth)
+        for p, r, reach in zip(bulk_plane, bulk_position, nucleation_length, strict=True):
+            takes &= (plane != p) | (np.abs(at - r) >= reach / 2 + settings.plane_spacing_nm)
+        return takes
+
     total = _count(rng, settings.obstacle_density_per_um2 * area_um2)
     plane = rng.integers(0, len(origin), total)
     position = rng.random(total) * length
     strength = _scattered(rng, settings.obstacle_strength_mpa, settings.obstacle_scatter, total)
-    keep = np.isin(plane, source_plane) & (position > 2 * depth) & (position < length - 2 * depth)
-    for p, r, reach in zip(bulk_plane, bulk_position, nucleation_length, strict=True):
-        keep &= ~((plane == p) & (np.abs(position - r) < reach / 2 + settings.plane_spacing_nm))
+    own_plane = np.repeat(source_plane, settings.obstacles_per_source)
+    own = rng.random(len(own_plane)) * length
+    for _ in range(_DRAWS):
+        again = np.flatnonzero(~takes_obstacle(own_plane, own))
+        if len(again) == 0:
+            break
+        own[again] = rng.random(len(again)) * length
+    own_strength = _scattered(
+        rng, settings.obstacle_strength_mpa, settings.obstacle_scatter, len(own)
+    )
+    plane = np.concatenate([plane, own_plane])
+    position = np.concatenate([position, own])
+    strength = np.concatenate([strength, own_strength])
+    keep = np.isin(plane, source_plane) & takes_obstacle(plane, position)
     order = np.lexsort((position[keep], plane[keep]))
 
     return Crystal(

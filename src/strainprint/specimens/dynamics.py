@@ -161,7 +161,7 @@ class DynamicsSettings:
     exit_distance_nm: float = 0.5
     hold_time_ns: float = 1e6
     hold_steps: int = 5000
-    source_hardening: float = 0.001
+    source_hardening: float = 0.002
     density_limit_per_um2: float = 4e4
 
     def __post_init__(self) -> None:
