@@ -89,7 +89,9 @@ def between_locks(distance_nm: float, strength_mpa: float, shear_mpa: float):  #
         [(0, MIDDLE, strength_mpa, BULK)],
         [(0, MIDDLE + at, LOCK_MPA) for at in (-distance_nm / 2, distance_nm / 2)],
     )
-    specimen = press(crystal, shear_mpa=shear_mpa, hold_time_ns=1e6, hold_steps=10**6)
+    specimen = press(
+        crystal, shear_mpa=shear_mpa, source_hardening=0.0, hold_time_ns=1e6, hold_steps=10**6
+    )
     if not specimen.settle():
         raise RuntimeError(f"a source between locks {distance_nm} nm apart did not come to rest")
     return specimen, np.sort(positions(specimen) - MIDDLE)

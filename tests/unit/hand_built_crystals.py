@@ -21,10 +21,13 @@ WIDE_NM = 1e6
 
 OBSTRUCTED = {
     "surface_source_density_per_um": 20.0,
+    "surface_source_strength_mpa": 150.0,
     "surface_source_scatter": 0.1,
     "obstacle_density_per_um2": 6000.0,
+    "obstacle_strength_mpa": 150.0,
+    "obstacles_per_source": 0,
 }
-"""Crystal settings with which even a few narrow specimens keep dislocations."""
+"""Crystal settings with which even a few narrow specimens keep dislocations, obstacles anywhere."""
 
 
 def lay_crystal(width_nm, planes, sources=(), obstacles=(), height_nm=None):

@@ -58,9 +58,11 @@ def test_a_simulated_specimen_gives_six_maps(specimens_h5, tmp_path, frame):
         # both platens are prescribed: the mean axial increment is the reload strain
         shortening = np.nanmean(strain_map.uy_nm[:, -3:]) - np.nanmean(strain_map.uy_nm[:, :3])
         assert shortening == pytest.approx(-record.reload_strain * 250, rel=0.05)
-    # before anything moves both reloads are elastic, E' = 78.55 GPa
+    # before anything moves both reloads are elastic, E' = 78.55 GPa; what is retained bows out
     assert shard.curve_strain[1] == pytest.approx(1e-4)
-    np.testing.assert_allclose(shard.curve_stress_mpa[:, 1], 7.855, rtol=0.01)
+    first = shard.curve_stress_mpa[:, 1]
+    np.testing.assert_allclose(first[:2], 7.855, rtol=0.01)
+    assert np.all((first > 0.9 * 7.855) & (first < 1.001 * 7.855))
     if frame == "reference":
         assert set(zip(shard.rows.tolist(), shard.columns.tolist(), strict=True)) == {(31, 125)}
     else:

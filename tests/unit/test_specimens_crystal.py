@@ -123,8 +123,10 @@ def test_every_source_has_its_own_obstacles_where_they_leave_it_room(width_nm):
 
 
 def test_own_obstacles_come_on_top_of_those_anywhere():
-    anywhere = draw(250.0)
-    both = draw(250.0, obstacles_per_source=1)
+    density = {"obstacle_density_per_um2": 2000.0}
+    anywhere = draw(250.0, obstacles_per_source=0, **density)
+    both = draw(250.0, obstacles_per_source=1, **density)
+    assert len(anywhere.obstacle_plane) > 20
     kept = np.isin(both.obstacle_position_nm, anywhere.obstacle_position_nm)
     assert kept.sum() == len(anywhere.obstacle_position_nm)
     assert len(kept) - kept.sum() == len(both.source_plane)

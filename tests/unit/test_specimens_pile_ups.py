@@ -33,7 +33,9 @@ def between_locks(distance_nm, strength_mpa, shear_mpa):
         [(0, MIDDLE, strength_mpa, BULK)],
         [(0, MIDDLE + at, UNBREAKABLE_MPA) for at in (-half, half)],
     )
-    specimen = press(crystal, shear_mpa=shear_mpa, hold_time_ns=1e5, hold_steps=10**6)
+    specimen = press(
+        crystal, shear_mpa=shear_mpa, source_hardening=0.0, hold_time_ns=1e5, hold_steps=10**6
+    )
     assert specimen.settle()
     found = positions(specimen) - MIDDLE
     order = np.argsort(found)
