@@ -62,8 +62,8 @@ def test_the_projects_sweep_can_be_used_and_its_base_spells_out_every_key():
 def test_sets_that_say_nothing_of_hardening_have_none_and_the_defaults_are_one_of_the_sets():
     sets = read_sweep(FILE, SCHEMA, CONFIG_SCHEMA)["sets"]
     assert sets["start"]["dynamics"]["source_hardening"] == 0.0
-    assert sets["two-own-obstacles"]["dynamics"] == asdict(DynamicsSettings())
-    assert sets["two-own-obstacles"]["crystal"] == asdict(CrystalSettings())
+    assert sets["two-own-sparse"]["dynamics"] == asdict(DynamicsSettings())
+    assert sets["two-own-sparse"]["crystal"] == asdict(CrystalSettings())
 
 
 def test_a_set_is_the_base_with_what_it_changes(tmp_path):

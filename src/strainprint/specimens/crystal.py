@@ -55,7 +55,7 @@ class CrystalSettings:
 
     aspect: float = 4.0
     plane_spacing_nm: float = 2.5
-    bulk_source_density_per_um2: float = 120.0
+    bulk_source_density_per_um2: float = 60.0
     bulk_source_strength_mpa: float = 50.0
     bulk_source_scatter: float = 0.1
     fewest_bulk_sources: int = 1
