@@ -20,6 +20,7 @@ WIDE_NM = 1e6
 
 
 OBSTRUCTED = {
+    "bulk_source_density_per_um2": 120.0,
     "surface_source_density_per_um": 20.0,
     "surface_source_strength_mpa": 150.0,
     "surface_source_scatter": 0.1,

@@ -94,8 +94,9 @@ def test_halving_every_step_leaves_a_pile_up_where_it_rests():
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_halving_every_step_leaves_the_curve_of_a_narrow_specimen(seed):
+    # further on an event may tip over, and the specimen goes a way of its own
     curve, finer = (
-        specimen_of(draw(seed), **settings).load(0.006, sense=-1) for settings in ({}, halved())
+        specimen_of(draw(seed), **settings).load(0.0045, sense=-1) for settings in ({}, halved())
     )
     assert curve.plastic_strain[-1] > 0
     np.testing.assert_allclose(finer.stress_mpa, curve.stress_mpa, rtol=0.01, atol=0.1)
