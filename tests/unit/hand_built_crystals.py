@@ -31,6 +31,17 @@ OBSTRUCTED = {
 """Crystal settings with which even a few narrow specimens keep dislocations, obstacles anywhere."""
 
 
+ANYWHERE = {
+    "bulk_source_density_per_um2": 120.0,
+    "surface_source_strength_mpa": 150.0,
+    "obstacle_density_per_um2": 4000.0,
+    "obstacle_strength_mpa": 150.0,
+    "obstacles_per_source": 0,
+}
+"""Crystal settings with weaker obstacles anywhere, under which a narrow specimen goes on with few
+events and rests without dislocations."""
+
+
 def lay_crystal(width_nm, planes, sources=(), obstacles=(), height_nm=None):
     """Planes as (angle, offset of the plane's centre along y from mid-height), sources as
     (plane, r, strength, kind), obstacles as (plane, r, strength) sorted by plane and r.
