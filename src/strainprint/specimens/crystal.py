@@ -243,8 +243,9 @@ def place_crystal(
     strength = _scattered(rng, settings.obstacle_strength_mpa, settings.obstacle_scatter, total)
     own_plane = np.repeat(source_plane, settings.obstacles_per_source)
     own = rng.random(len(own_plane)) * length
+    again = np.arange(len(own))
     for _ in range(_DRAWS):
-        again = np.flatnonzero(~takes_obstacle(own_plane, own))
+        again = again[~takes_obstacle(own_plane[again], own[again])]
         if len(again) == 0:
             break
         own[again] = rng.random(len(again)) * length
