@@ -97,7 +97,9 @@ def put(specimen, *dislocations):
 
 def press(crystal, *dislocations, shear_mpa=0.0, **settings):
     """A specimen with these dislocations, its platen where the applied resolved shear would be
-    ``shear_mpa`` on planes at UP if nothing slipped."""
+    ``shear_mpa`` on planes at UP if nothing slipped. At rest to a tenth of the default stress, so
+    that places of rest can be held against closed forms."""
+    settings = {"rest_velocity_nm_per_ns": 0.05} | settings
     specimen = Specimen(
         crystal, ALUMINIUM, dynamics.DynamicsSettings(**settings), LoadingSettings()
     )

@@ -85,7 +85,7 @@ def test_sums_and_single_pairs_agree_with_the_plain_formula(population):
     table = population.table
     largest = np.abs(plain).max()
     at, of = np.empty((2, NUMBER, NUMBER))
-    found = np.empty((3, NUMBER))
+    found = np.empty((6, NUMBER))
     for i in range(NUMBER):
         pair_sums.slopes_at(*body_arguments(population), table, i, table, NUMBER, found)
         at[i] = found[0]
@@ -176,7 +176,7 @@ def _plain_pair(population, i, j, point_nm=0.0, dislocation_nm=0.0):
 @pytest.mark.parametrize("i", [0, 3, 77, 149])
 def test_slopes_are_the_derivatives_of_the_stress_with_its_images(population, i):
     arguments = (*body_arguments(population), population.table, i, population.table, NUMBER)
-    at, of = np.empty((3, NUMBER)), np.empty((3, NUMBER))
+    at, of = np.empty((6, NUMBER)), np.empty((3, NUMBER))
     pair_sums.slopes_at(*arguments, at)
     pair_sums.slopes_of(*arguments, of)
     step = 1e-5
@@ -202,7 +202,7 @@ def test_slopes_are_the_derivatives_of_the_stress_with_its_images(population, i)
 def test_what_a_dislocation_exerts_on_itself_glides_with_it(population):
     # only its images do: point and dislocation move together
     i, step = 77, 1e-4
-    at = np.empty((3, NUMBER))
+    at = np.empty((6, NUMBER))
     table = population.table
     pair_sums.slopes_at(*body_arguments(population), table, i, table, NUMBER, at)
     ahead, behind = (

@@ -101,6 +101,22 @@ def inner(function: Kernel) -> Kernel:
     return compiled(function, no_cpython_wrapper=True)
 
 
+def uncounted(function: Kernel, **options: Any) -> Kernel:
+    """Compile an inner kernel that makes no arrays and therefore counts no references to any.
+
+    Its caller holds them. Numba counts up and down, by atomic operations, for each of dozens of
+    arrays around calls and choices, which takes longer than many a kernel itself.
+
+    ASSUME: Numba's option ``_nrt`` stays; it is not documented, but all of 0.60 to 0.68 have it.
+    """
+    return compiled(function, no_cpython_wrapper=True, _nrt=False, **options)
+
+
+def folded(function: Kernel) -> Kernel:
+    """Compile a small uncounted kernel into every kernel that calls it."""
+    return uncounted(function, forceinline=True)
+
+
 def inlined(function: Kernel) -> Kernel:
     """Compile a kernel as a part of the one that calls it.
 

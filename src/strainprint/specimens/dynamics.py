@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strainprint.specimens.bounds import NOT_NEGATIVE, POSITIVE, Bounds, check_bounds
-from strainprint.specimens.compilation import compiled, inlined, inner
+from strainprint.specimens.compilation import compiled, folded, inlined, inner, uncounted
 from strainprint.specimens.crystal import SURFACE, Crystal
 from strainprint.specimens.lattice import Lattice, make_lattice
 from strainprint.specimens.material import Material
@@ -27,10 +27,10 @@ from strainprint.specimens.population import (
     add,
     crosses_middle,
     exert,
-    exert_on_sources,
     macroscopic,
     outdated_shells,
     place,
+    place_modes,
     remove,
     resolved_stresses,
     shift,
@@ -48,25 +48,21 @@ SETTLED, OUT_OF_TIME, OUT_OF_ROOM = 0, 1, 2
 _PINNED_TOLERANCE = 1e-9
 
 
-class _Staleness(NamedTuple):
-    """What may be left undone while others learn of a movement."""
+_STALE_MPA = 0.1
+"""Stress that a partner or a source may lack of what a dislocation exerts, while fast ones limit
+the step. The smallest thresholds are about 50 MPa."""
 
-    bend_mpa: float
-    """Error of the stress on the nearest partner of a shell, or on the nearest source, followed to
-    first order, before they are recomputed."""
-    modes: float
-    """Glide, in half widths, after which the modes of the side correction are computed anew."""
-    side_mpa: float
-    """Bound on the change of the side correction anywhere before it is evaluated anew."""
+_STALE_IN_REST = 0.1
+"""The same while all come to rest, as a share of the stress at which a dislocation counts as at
+rest. What lags behind makes a force that depends on the way: it must stay below that stress, or the
+crowd swings for ever between what it knows and what is. Half of it before all counts as settled."""
 
+_STALE_MODES = 0.02
+"""Glide, in half widths per MPa that may lack, after which the modes of the side correction are
+computed anew."""
 
-_WHILE_FAST = _Staleness(0.1, 3e-3, 0.1)
-_WHILE_CALM = _Staleness(2e-3, 2e-5, 2e-3)
-_AT_REST = _Staleness(1e-3, 1e-5, 1e-3)
-"""While fast ones limit the step; while all come to rest; before all counts as settled. The
-smallest thresholds are about 50 MPa. What lags behind makes a force that depends on the way: while
-all come to rest it must stay below the force of ``rest_velocity_nm_per_ns`` (0.02 MPa), or the
-crowd swings for ever between what it knows and what is."""
+_BLOCK = 16
+"""Columns of the pair matrices that are compared at once."""
 
 _STANDS_NM = 0.01
 """What would glide less in one step stands still while fast ones limit it."""
@@ -75,9 +71,8 @@ _UNMOVED = 0.1
 """Share of ``rest_glide_nm`` below which a dislocation and those coupled to it stand still while
 others come to rest."""
 
-_UNFELT_NM = 0.1
-"""While nothing glides further, the stress on a charging source counts as constant: at 30 nm it
-changes by C 0.1 nm / (30 nm)^2 = 0.2 MPa."""
+_UNFELT_MPA = 0.2
+"""While no glide changes it by more, the stress on a charging source counts as constant."""
 
 _LONGEST_CALM = 256.0
 """Steps grow up to this many times the rest step while all come to rest: soft clusters creep
@@ -90,6 +85,9 @@ flow ever more closely, which cannot."""
 
 _GLIDE_PER_DISTANCE = 0.2
 """A dislocation may glide this share of the distance to the nearest other one in one step."""
+
+_DRAWN_ALONG = 0.3
+"""Couplings above this share draw partners along while others come to rest."""
 
 _WEAK_COUPLING = 0.02
 """Couplings below this share of both partners' own stiffness are left out of the implicit step."""
@@ -123,7 +121,7 @@ class DynamicsSettings:
     nucleation_time_ns
         Time a source must stay above its strength before it emits.
     time_step_ns
-        Largest step while a source charges, unless nothing glides further than 0.1 nm meanwhile.
+        Largest step while a source charges and feels a glide by 0.2 MPa or more.
     rest_time_step_ns
         Step while none does: the implicit step then only finds the rest position. It grows while
         nothing limits it.
@@ -155,7 +153,7 @@ class DynamicsSettings:
     largest_glide_nm: float = 1.25
     free_glide_nm: float = 10.0
     velocity_cutoff_nm_per_ns: float = 0.0
-    rest_velocity_nm_per_ns: float = 0.05
+    rest_velocity_nm_per_ns: float = 0.5
     rest_glide_nm: float = 1e-3
     annihilation_distance_nm: float = 1.5
     exit_distance_nm: float = 0.5
@@ -225,21 +223,21 @@ def make_rules(settings: DynamicsSettings) -> Rules:
     )
 
 
-@inner
+@folded
 def hardened_threshold(lattice: Lattice, pop: Population, s: int) -> float:
     """Return the strength (MPa) of source s, hardened by its emissions so far."""
     threshold: float = lattice.source_threshold[s] + pop.hardening[s]
     return threshold
 
 
-@inner
+@folded
 def needed_stress(lattice: Lattice, pop: Population, s: int) -> float:
     """Return the stress (MPa) that source s has to reach now: its strength or its hindrance."""
     needed: float = max(hardened_threshold(lattice, pop, s), pop.hindrance[s])
     return needed
 
 
-@inner
+@uncounted
 def forget_hindrance(lattice: Lattice, pop: Population, tau: Array) -> None:
     """Let sources whose stress fell below their strength emit again as soon as it is reached."""
     for s in range(len(pop.charge)):
@@ -247,7 +245,7 @@ def forget_hindrance(lattice: Lattice, pop: Population, tau: Array) -> None:
             pop.hindrance[s] = 0.0
 
 
-@inner
+@uncounted
 def blocked(lattice: Lattice, rules: Rules, pop: Population, s: int) -> bool:
     """Return whether a dislocation occupies the place where source s would put its own.
 
@@ -284,7 +282,7 @@ def _emit(lattice: Lattice, pillar: Pillar, pop: Population, s: int, sense: int)
     add(lattice, pillar, pop, plane, r - half, -sense, serial, -1)
 
 
-@inner
+@uncounted
 def _obstacle_ahead(lattice: Lattice, pop: Population, i: int, glide: float) -> int:
     """Return the first obstacle that dislocation i meets on its way, -1 for none."""
     obstacles = lattice.obstacle_position
@@ -302,7 +300,7 @@ def _obstacle_ahead(lattice: Lattice, pop: Population, i: int, glide: float) -> 
     return best
 
 
-@inner
+@uncounted
 def _keep_order(lattice: Lattice, pop: Population, glide: Array, ahead: Integers) -> None:
     """Shorten the glides of same-sign neighbours so that none passes the one ahead.
 
@@ -336,7 +334,7 @@ def _keep_order(lattice: Lattice, pop: Population, glide: Array, ahead: Integers
             glide[j] = max(glide[j], min(0.0, glide[i]) - room)
 
 
-@inner
+@uncounted
 def _glide(lattice: Lattice, pop: Population, i: int, glide: float, ahead: int) -> None:
     """Move dislocation i along its plane, up to the obstacle ahead."""
     if ahead >= 0 and abs(lattice.obstacle_position[ahead] - pop.position[i]) <= abs(glide):
@@ -348,7 +346,7 @@ def _glide(lattice: Lattice, pop: Population, i: int, glide: float, ahead: int) 
         pop.position[i] += glide
 
 
-@inner
+@uncounted
 def _hinder(lattice: Lattice, pop: Population, emission: int) -> None:
     """Let the source of an emission that was undone wait for more stress.
 
@@ -384,7 +382,7 @@ def _annihilate(lattice: Lattice, rules: Rules, pop: Population) -> None:
             k += 1
 
 
-@inner
+@uncounted
 def _reach(rules: Rules, pop: Population, i: int) -> float:
     """Return how far dislocation i may glide in one step, given its distance to the nearest."""
     nearest = np.inf
@@ -397,7 +395,7 @@ def _reach(rules: Rules, pop: Population, i: int) -> float:
     return reach
 
 
-@inner
+@uncounted
 def _release_and_measure(
     lattice: Lattice,
     pillar: Pillar,
@@ -436,13 +434,13 @@ def _release_and_measure(
     return fastest
 
 
-@inner
+@folded
 def _would_glide(velocity: float, restoring: float, step: float, glide: float) -> bool:
     """Return whether a step of this length would move a dislocation by more than ``glide``."""
     return abs(velocity) * step > glide * (1.0 + restoring * step)
 
 
-@inner
+@uncounted
 def _charging(lattice: Lattice, rules: Rules, pop: Population, tau: Array) -> tuple[bool, float]:
     """Return whether any source charges and the time (ns) until the first is ready.
 
@@ -460,7 +458,7 @@ def _charging(lattice: Lattice, rules: Rules, pop: Population, tau: Array) -> tu
     return charging, ready
 
 
-@inner
+@uncounted
 def _longest_step(
     rules: Rules,
     pop: Population,
@@ -489,14 +487,51 @@ def _longest_step(
     return step
 
 
-@inner
-def _unfelt_step(pop: Population, velocity: Array, restoring: Array, step: float) -> float:
-    """Return the step (ns) in which no dislocation glides so far that a source feels it."""
-    for i in range(pop.number[0]):
-        excess = abs(velocity[i]) - restoring[i] * _UNFELT_NM
-        if excess > 0.0:
-            step = min(step, _UNFELT_NM / excess)
+@uncounted
+def _unfelt_step(
+    pop: Population,
+    platen_mpa: float,
+    velocity: Array,
+    restoring: Array,
+    step: float,
+) -> float:
+    """Return the step (ns) in which no glide changes the stress on a charging source noticeably.
+
+    ``platen_mpa`` is how much a held platen changes the mean shear stress, per nm of glide.
+    """
+    for s in range(len(pop.charge)):
+        if pop.charge[s] < 0.0:
+            # does not charge, says _charging
+            continue
+        for i in range(pop.number[0]):
+            if velocity[i] != 0.0:
+                unfelt = _UNFELT_MPA / (abs(pop.push_at_source[i, s]) + platen_mpa)
+                excess = abs(velocity[i]) - restoring[i] * unfelt
+                if excess > 0.0:
+                    step = min(step, unfelt / excess)
     return step
+
+
+@uncounted
+def _next_strong(row: Array, least: float, bound: Array, first: int) -> int:
+    """Return the first column from ``first`` on where |row| exceeds least * bound, their number for
+    none.
+
+    Block by block: what is in one is compared at once.
+    """
+    n = len(bound)
+    while first < n:
+        bounds = bound[first : first + _BLOCK]
+        block = row[first : first + len(bounds)]
+        strong = 0
+        for k in range(len(block)):
+            strong += abs(block[k]) > least * bounds[k]
+        if strong > 0:
+            for k in range(len(block)):
+                if abs(block[k]) > least * bounds[k]:
+                    return first + k
+        first += _BLOCK
+    return n
 
 
 @inner
@@ -517,33 +552,35 @@ def _choose_moving(
     """
     n = pop.number[0]
     count = 0
-    chosen = np.zeros(n, np.bool_)
+    least = _UNMOVED * rules.rest_glide if calm else _STANDS_NM
+    slowest = _UNMOVED * rules.rest_velocity if calm else 0.0
+    # of those that may be drawn along: infinite for all others
+    bound = np.full(n, np.inf)
     for i in range(n):
-        least = _STANDS_NM
-        if calm:
-            least = _UNMOVED * rules.rest_glide
-        if pop.pinned_at[i] < 0 and _would_glide(velocity[i], restoring[i], step, least):
-            chosen[i] = True
+        if pop.pinned_at[i] >= 0:
+            continue
+        if abs(velocity[i]) >= slowest and _would_glide(velocity[i], restoring[i], step, least):
             moving[count] = i
             count += 1
-    if calm:
-        root = np.sqrt(restoring[:n])
-        done = 0
-        while done < count:
-            i = moving[done]
-            least = _WEAK_COUPLING * root[i] / pillar.mobility
-            done += 1
-            for j in range(n):
-                if abs(pop.push[i, j]) <= least * root[j] or chosen[j] or pop.pinned_at[j] >= 0:
-                    continue
-                if pop.push[i, j] != 0.0:
-                    chosen[j] = True
-                    moving[count] = j
-                    count += 1
+        else:
+            bound[i] = np.sqrt(restoring[i])
+    if not calm:
+        return count
+    done = 0
+    while done < count and count < n:
+        i = moving[done]
+        done += 1
+        weak = _DRAWN_ALONG * np.sqrt(restoring[i]) / pillar.mobility
+        j = _next_strong(pop.push[i], weak, bound, 0)
+        while j < n:
+            bound[j] = np.inf
+            moving[count] = j
+            count += 1
+            j = _next_strong(pop.push[i], weak, bound, j + 1)
     return count
 
 
-@inner
+@folded
 def _find(parent: Integers, a: int) -> int:
     """Return the root of a's cluster."""
     while parent[a] != a:
@@ -554,52 +591,77 @@ def _find(parent: Integers, a: int) -> int:
 
 @inner
 def _couple(
-    lattice: Lattice,
-    pillar: Pillar,
-    pop: Population,
-    moving: Integers,
-    rate: Array,
-    weak: float,
-    parent: Integers,
-) -> tuple[int, Integers, Integers, Array]:
-    """Join what moves into clusters by the couplings that count.
+    pillar: Pillar, pop: Population, moving: Integers, rate: Array
+) -> tuple[int, Integers, Integers, Array, Array]:
+    """Find the couplings that count among what moves.
 
-    Returns their number, the partners a < b of each, and the mean of the negative derivatives of
-    the velocity of a as b glides and of b as a does. ``rate`` holds the diagonal. Fills ``parent``.
+    Returns their number, the partners a < b of each, the mean of the negative derivatives of the
+    velocity of a as b glides and of b as a does, and the larger of these as a share of both
+    partners' own stiffness. ``rate`` holds the diagonal.
     """
     n = len(moving)
     first = np.empty(n * 8, np.int64)
     second = np.empty(n * 8, np.int64)
     strength = np.empty(n * 8)
+    share = np.empty(n * 8)
     count = 0
+    slots = pop.number[0]
+    root = np.full(slots, np.inf)
+    place_in = np.empty(slots, np.int64)
     for a in range(n):
-        parent[a] = a
-    root = np.sqrt(np.abs(rate))
+        place_in[moving[a]] = a
+        root[moving[a]] = np.sqrt(np.abs(rate[a]))
     for a in range(n):
         i = moving[a]
-        least = weak * root[a] / pillar.mobility
-        row = pop.push[i]
-        for b in range(n):
-            j = moving[b]
-            if abs(row[j]) < least * root[b] or a == b:
-                continue
+        least = _WEAK_COUPLING * root[i] / pillar.mobility
+        j = -1
+        while True:
+            j = _next_strong(pop.push[i], least, root, j + 1)
+            if j == slots:
+                break
             # along rows only, columns are far apart in memory: from either side, but once
-            if b > a and abs(pop.push[j, i]) >= least * root[b]:
+            ahead, back = pop.push[i, j], pop.push[j, i]
+            if j > i and abs(back) > least * root[j]:
                 continue
-            at_a = pillar.mobility * pop.sign[i] * pop.push[j, i]
-            at_b = pillar.mobility * pop.sign[j] * pop.push[i, j]
             if count == len(first):
                 first = np.append(first, first)
                 second = np.append(second, second)
                 strength = np.append(strength, strength)
+                share = np.append(share, share)
+            b = place_in[j]
             first[count], second[count] = min(a, b), max(a, b)
-            strength[count] = -0.5 * (at_b + at_a)
+            strength[count] = -0.5 * pillar.mobility * (pop.sign[j] * ahead + pop.sign[i] * back)
+            larger = pillar.mobility * max(abs(ahead), abs(back))
+            share[count] = larger / (root[i] * root[j])
             count += 1
-            parent[_find(parent, b)] = _find(parent, a)
-    return count, first, second, strength
+    return count, first, second, strength, share
 
 
 @inner
+def _cluster(first: Integers, second: Integers, share: Array, root: Integers) -> float:
+    """Fill ``root`` with the cluster of each that the couplings join; returns the weakest share
+    that still does, so that no cluster becomes too large."""
+    n = len(root)
+    size = np.empty(n, np.int64)
+    weak = _WEAK_COUPLING
+    while True:
+        for a in range(n):
+            root[a] = a
+        for k in range(len(first)):
+            if share[k] >= weak:
+                root[_find(root, second[k])] = _find(root, first[k])
+        size[:] = 0
+        for a in range(n):
+            size[_find(root, a)] += 1
+        if np.max(size) <= _LARGEST_CLUSTER:
+            break
+        weak *= 2.0
+    for a in range(n):
+        root[a] = _find(root, a)
+    return weak
+
+
+@uncounted
 def _factorise(matrix: Array, inertia: float, upper: Array) -> int:
     """Fill ``upper`` with U of U^T U = matrix (Cholesky), a symmetric one with ``inertia`` = 1/dt
     on its diagonal.
@@ -623,7 +685,7 @@ def _factorise(matrix: Array, inertia: float, upper: Array) -> int:
     return -1
 
 
-@inner
+@uncounted
 def _hold(matrix: Array, inertia: float, i: int) -> bool:
     """Hold row i by as much as all others pull at it; returns whether it was held by less."""
     pulled = inertia
@@ -676,7 +738,7 @@ def _factorise_stable(matrix: Array, inertia: float, upper: Array) -> None:
     _factorise(matrix, inertia, upper)
 
 
-@inner
+@uncounted
 def _solve(upper: Array, right: Array) -> None:
     """Replace both columns of ``right`` by the solution of U^T U x = right."""
     m = len(upper)
@@ -726,32 +788,25 @@ def _implicit_glide(
         # what keeps turning back is held the tighter, so that the others come to rest around it
         rate[a] += (1.0 / pop.relaxation[i] - 1.0) * max(abs(own), 1.0 / step)
         turn[a] = pop.sign[i] * np.sign(lattice.sin_2theta[pop.plane[i]])
-    parent = np.empty(n, np.int64)
+    count, first, second, strength, share = _couple(pillar, pop, moving, rate)
     root = np.empty(n, np.int64)
-    size = np.empty(n, np.int64)
-    weak = _WEAK_COUPLING
-    while True:
-        count, first, second, strength = _couple(lattice, pillar, pop, moving, rate, weak, parent)
-        size[:] = 0
-        for a in range(n):
-            root[a] = _find(parent, a)
-            size[root[a]] += 1
-        if np.max(size) <= _LARGEST_CLUSTER:
-            break
-        weak *= 2.0
+    weak = _cluster(first[:count], second[:count], share[:count], root)
 
     # members and couplings of every cluster, as linked lists
     member = np.full(n, -1, np.int64)
     next_member = np.empty(n, np.int64)
     coupling = np.full(n, -1, np.int64)
     next_coupling = np.empty(count, np.int64)
+    size = np.zeros(n, np.int64)
     for a in range(n):
         next_member[a] = member[root[a]]
         member[root[a]] = a
+        size[root[a]] += 1
     for k in range(count):
-        cluster = root[first[k]]
-        next_coupling[k] = coupling[cluster]
-        coupling[cluster] = k
+        if share[k] >= weak:
+            cluster = root[first[k]]
+            next_coupling[k] = coupling[cluster]
+            coupling[cluster] = k
 
     # glide without the platen, and what a unit of its answer changes
     alone = np.empty(n)
@@ -785,11 +840,11 @@ def _implicit_glide(
             a, k = next_member[a], k + 1
 
     # the platen answers what glides at last: thrice, since that depends on its answer
-    share = np.ones(n)
+    part = np.ones(n)
     worst = np.ones(n)
     for _ in range(3):
-        platen = machine * np.sum(share * turn * alone)
-        platen /= 1.0 + machine * max(0.0, np.sum(share * turn * answer))
+        platen = machine * np.sum(part * turn * alone)
+        platen /= 1.0 + machine * max(0.0, np.sum(part * turn * answer))
         worst[:] = 1.0
         for a in range(n):
             i = moving[a]
@@ -802,7 +857,7 @@ def _implicit_glide(
         if not calm:
             break
         for a in range(n):
-            share[a] = 1.0 / worst[root[a]]
+            part[a] = 1.0 / worst[root[a]]
     for a in range(n):
         whole = worst[root[a]] if calm else worst[0]
         glide[moving[a]] = (alone[a] - platen * answer[a]) / whole
@@ -828,40 +883,28 @@ def _leave(lattice: Lattice, rules: Rules, pop: Population, glide: Array) -> Non
         remove(pop, i)
 
 
-@inner
-def _eased(unrest: float) -> _Staleness:
-    """Return what may be left undone while all come to rest, the fastest at ``unrest`` rest
-    velocities."""
-    ease = max(1.0, unrest)
-    return _Staleness(
-        min(_WHILE_FAST.bend_mpa, ease * _WHILE_CALM.bend_mpa),
-        min(_WHILE_FAST.modes, ease * _WHILE_CALM.modes),
-        min(_WHILE_FAST.side_mpa, ease * _WHILE_CALM.side_mpa),
-    )
-
-
 @inlined
-def _announce(lattice: Lattice, pillar: Pillar, pop: Population, stale: _Staleness) -> bool:
-    """Let the partners of all that glided learn of it; returns whether anybody had."""
+def _announce(lattice: Lattice, pillar: Pillar, pop: Population, stale: float) -> bool:
+    """Let partners and sources of all that glided learn of it, but for ``stale`` (MPa); returns
+    whether anybody had."""
     any_moved = False
-    modes = stale.modes * pillar.half_width
+    modes = stale * _STALE_MODES * pillar.half_width
     # second derivatives of a stress C / r reach 6 C / r^3: error = 3 C lead^2 / r^3
-    bend = stale.bend_mpa / (6.0 * pillar.strength)
+    bend = stale / (6.0 * pillar.strength)
     for i in range(pop.number[0]):
         # its image changes sides: all learn of it at once, or a jump stays
         crossed = crosses_middle(lattice, pop, i)
         outdated = len(SHELL_NM) if crossed else outdated_shells(pop, i, bend)
-        to_sources = (pop.position[i] - pop.sourced[i]) ** 2 > bend * pop.source_gap[i] ** 3
-        if outdated > 0 or to_sources or abs(pop.position[i] - pop.moded[i]) > modes:
+        lead = pop.position[i] - pop.placed[i]
+        felt = abs(lead) * max(pop.strongest_push[i], abs(pop.stiffness[i]))
+        if outdated > 0 or felt > stale:
             # the second loop needs every partner at its new place
             pop.outdated[i] = outdated
-            lead = pop.position[i] - pop.placed[i]
-            place(lattice, pillar, pop, i, 0.0 if crossed else modes)
-            if lead != 0.0:
-                shift(pop, i, lead)
-            if crossed or to_sources:
-                exert_on_sources(lattice, pillar, pop, i)
+            place(lattice, pillar, pop, i)
+            shift(pop, i, lead)
             any_moved = True
+        if crossed or abs(pop.position[i] - pop.moded[i]) > modes:
+            place_modes(lattice, pillar, pop, i)
     for i in range(pop.number[0]):
         if pop.outdated[i] > 0:
             exert(lattice, pillar, pop, i, pop.outdated[i])
@@ -921,20 +964,21 @@ def settle(
     moving = np.zeros(room, np.int64)
     ahead = np.full(room, -1, np.int64)
     # a held platen answers glide with stress: its share of the stiffness, per dislocation
-    machine = 0.0
+    platen_mpa = 0.0
     if not hold_stress:
-        machine = (
-            pillar.mobility
-            * pillar.modulus
+        platen_mpa = (
+            pillar.modulus
             * pillar.burgers
             * (0.5 * lattice.sin_2theta[0]) ** 2
             / (2.0 * pillar.half_width * pillar.height)
         )
+    machine = pillar.mobility * platen_mpa
+    rest_mpa = rules.rest_velocity / pillar.mobility
     sum_up(pop)
     pop.last_glide[:] = 0.0
     calm_step = rules.rest_time_step
     calm = False
-    stale = _WHILE_FAST
+    stale = _STALE_MPA
     calm_steps = 0
     crowd = pop.number[0]
     before = np.inf
@@ -950,15 +994,16 @@ def settle(
         if not np.isfinite(stress):
             # a position is no number and never settles: the caller sees it in the population
             return OUT_OF_TIME, time, steps
-        update_side(lattice, pop, stale.side_mpa)
+        update_side(lattice, pop, stale)
         resolved_stresses(lattice, pillar, pop, stress, carried, tau)
         fastest = _release_and_measure(
             lattice, pillar, rules, pop, machine, tau, velocity, restoring
         )
         charging, ready = _charging(lattice, rules, pop, tau)
         if not charging and fastest < rules.rest_velocity:
-            any_moved = _announce(lattice, pillar, pop, _AT_REST)
-            if update_side(lattice, pop, _AT_REST.side_mpa) or any_moved:
+            stale = 0.5 * _STALE_IN_REST * rest_mpa
+            any_moved = _announce(lattice, pillar, pop, stale)
+            if update_side(lattice, pop, stale) or any_moved:
                 continue
             return SETTLED, time, steps
         if time >= rules.hold_time or steps >= rules.hold_steps:
@@ -966,7 +1011,7 @@ def settle(
 
         longest = calm_step
         if charging:
-            longest = _unfelt_step(pop, velocity, restoring, ready)
+            longest = _unfelt_step(pop, platen_mpa, velocity, restoring, ready)
             longest = min(max(longest, rules.time_step), ready)
         reach[:] = -1.0
         step = _longest_step(rules, pop, velocity, restoring, longest, reach)
@@ -1019,7 +1064,10 @@ def settle(
             if glide[i] != 0.0:
                 _glide(lattice, pop, i, glide[i], ahead[i])
         _leave(lattice, rules, pop, glide)
-        stale = _eased(fastest / rules.rest_velocity) if calm else _WHILE_FAST
+        stale = _STALE_MPA
+        if calm:
+            eased = max(1.0, fastest / rules.rest_velocity)
+            stale = min(stale, eased * _STALE_IN_REST * rest_mpa)
         _announce(lattice, pillar, pop, stale)
         sort_by_plane(pop)
         _annihilate(lattice, rules, pop)

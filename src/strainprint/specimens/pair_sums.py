@@ -505,12 +505,13 @@ def slopes_at(
     n: int,
     out: Array,
 ) -> None:
-    """Fill out[:, :n] with the stress of each of n dislocations at target i and its derivatives.
+    """Fill out[:3, :n] with the stress of each of n dislocations at target i and its derivatives.
 
     Row 0 is the resolved shear stress (MPa), row 1 its derivative (MPa/nm) as the target glides
     along its plane, row 2 that as the dislocation does. Target and dislocation at the same place:
     only the images act. ``core`` is the core radius (nm); uniform and Fourier parts are not
-    included. Direct terms of close pairs are differentiated in an infinite medium.
+    included. Direct terms of close pairs are differentiated in an infinite medium. Rows 3 to 5 of
+    ``out`` are scratch.
     """
     x, y = targets[X, i], targets[Y, i]
     growth, decay = 0.5 * targets[GROWTH, i], 0.5 * targets[DECAY, i]
@@ -527,7 +528,7 @@ def slopes_at(
     gamma_real, gamma_imag = sources[GAMMA_REAL], sources[GAMMA_IMAG]
     stress, own, other = out[0], out[1], out[2]
     # compilers vectorise the long loop only without a choice in it
-    side, growth_image, decay_image = np.empty(n), np.empty(n), np.empty(n)
+    side, growth_image, decay_image = out[3], out[4], out[5]
     for j in range(n):
         side[j] = right if x0[j] > 0.0 else -right
         growth_image[j] = growth0[j] * (squeeze if x0[j] > 0.0 else stretch)
@@ -585,7 +586,7 @@ def slopes_of(
     n: int,
     out: Array,
 ) -> None:
-    """Fill out[:, :n] with the stress of dislocation i at each of n targets and its derivatives.
+    """Fill out[:3, :n] with the stress of dislocation i at each of n targets and its derivatives.
 
     The transpose of :func:`slopes_at`, to the same rules: row 1 as each target glides, row 2 as the
     dislocation does.

@@ -1,10 +1,11 @@
 """The dislocations of one specimen, and the stress that each exerts on each.
 
-Pair stresses are kept in a matrix of which only rows and columns of moved dislocations are
-recomputed, and their sums follow the changes, so pinned populations cost nothing. All partners
-follow small glides to first order (:func:`follow`, :func:`shift`); what is left falls with the
-third power of the distance, so that each shell of partners is recomputed (:func:`exert`) only when
-enough glide for it has added up.
+Pair stresses are kept in matrices of which only rows and columns of moved dislocations are
+recomputed, and their sums follow the changes, so pinned populations cost nothing. A glide waits
+until some partner would feel it; then all sums follow it to first order (:func:`shift`), which
+reads one row. What is left falls with the third power of the distance, so that each shell of
+partners is recomputed (:func:`exert`) only when enough glide for it has added up: neighbours often,
+far partners hardly ever.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from strainprint.specimens.compilation import compiled, inner
+from strainprint.specimens.compilation import compiled, folded, uncounted
 from strainprint.specimens.crystal import Crystal
 from strainprint.specimens.lattice import Lattice
 from strainprint.specimens.pair_sums import (
@@ -37,17 +38,24 @@ Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 _ROOM_AXES = {
-    "table": (1,),
-    **dict.fromkeys(("pair", "slope", "push"), (0, 1)),
+    **dict.fromkeys(("table", "near", "at", "of", "before"), (1,)),
+    **dict.fromkeys(("pair", "slope", "push", "known"), (0, 1)),
     **dict.fromkeys(("number", "slip", "charge", "hindrance", "hardening", "emissions"), ()),
-    **dict.fromkeys(("emitted_under", "felt_at_source", "drift_at_source", "side_at_source"), ()),
+    **dict.fromkeys(("emitted_under", "felt_at_source", "side_at_source"), ()),
     **dict.fromkeys(("mode_total", "mode_seen", "exertions"), ()),
 }
 """Axes of the fields of :class:`Population` that count dislocations, where not the first alone."""
 
-SHELL_NM = (20.0, 60.0, 180.0, np.inf)
-"""Outer radii of the shells of partners around a dislocation that learn exactly where it is: each
-when it has glided three times as far as the shell within bears."""
+SHELL_NM = (20.0, 60.0, 180.0, 540.0, np.inf)
+"""Outer radii of the shells of partners and sources around a dislocation that learn exactly where
+it is: each when it has glided three times as far as the shell within bears."""
+
+_NEAR_NM = 60.0
+"""Up to this distance a partner bears the error of a single one; farther ones are more in number,
+and the sum of what they lack grows with their distance."""
+
+_BLOCK = 16
+"""Columns that are looked at together for any within a shell."""
 
 _PAD = 8
 """Unused columns of the pair matrices: columns whose numbers are a power of two apart in memory
@@ -66,12 +74,12 @@ class Population(NamedTuple):
     """Dislocations in slots 0 … number-1 of arrays with room for more, and what they exert.
 
     ``pair[i, j]`` and ``at_source[j, s]`` are the resolved shear stresses (MPa) that the closed
-    field of dislocation j exerts on dislocation i and on source s, with the dislocations where they
-    were placed; ``slope[i, j]`` and ``push[j, i]`` are the derivatives (MPa/nm) of the former as i
-    and as j glide, ``push_at_source[j, s]`` that of ``at_source``. Sums over j are ``felt``,
-    ``felt_at_source`` and ``stiffness``; ``drift`` and ``drift_at_source`` are what these changed,
-    to first order, as all glided from where partners and sources know them to where they are.
-    ``side`` and ``side_at_source`` are the stresses of the side correction.
+    field of dislocation j exerts on dislocation i and on source s, as last computed: with i at
+    ``known[i, j]``, j at ``known[j, i]`` or ``known_at_source[j, s]`` on their planes. ``slope[i,
+    j]`` and ``push[j, i]`` are the derivatives (MPa/nm) of the former as i and as j glide,
+    ``push_at_source[j, s]`` that of ``at_source``. Sums over j, to first order where the
+    dislocations were placed since, are ``felt`` and ``felt_at_source``; that of ``slope`` is
+    ``stiffness``. ``side`` and ``side_at_source`` are the stresses of the side correction.
     """
 
     number: Integers
@@ -94,16 +102,14 @@ class Population(NamedTuple):
     table: Array
     """The dislocations as columns for :mod:`pair_sums`, (rows, room)."""
     placed: Array
-    """Position at which it was last placed, which all partners know at least to first order."""
+    """Position at which it was last placed: all know it at least to first order."""
     announced: Array
-    """Position that the partners in each shell know exactly, (room, shells)."""
-    sourced: Array
-    """Position that the sources know exactly."""
+    """Position that each shell knows exactly, (room, shells)."""
     gap: Array
-    """Distance (nm) to the nearest other one in the first shell or to its image, when last
+    """Distance (nm) to the nearest partner or source in the first shell or to its image, when last
     recomputed."""
-    source_gap: Array
-    """Distance (nm) to the nearest source, when the sources learnt of it."""
+    strongest_push: Array
+    """Bound (MPa/nm) on what a partner or a source feels of its glide, at most twice that."""
     moded: Array
     """Position at which its modes and weights were computed."""
     modes: Array
@@ -111,20 +117,29 @@ class Population(NamedTuple):
     pair: Array
     slope: Array
     push: Array
+    known: Array
     at_source: Array
     push_at_source: Array
+    known_at_source: Array
     felt: Array
-    drift: Array
     stiffness: Array
     side: Array
     felt_at_source: Array
-    drift_at_source: Array
     side_at_source: Array
     mode_total: Array
     mode_seen: Array
     """The total that ``side`` and ``side_at_source`` were evaluated with."""
     outdated: Integers
     """Number of its shells that wait to learn exactly where it was placed."""
+    near: Array
+    """Scratch: columns of the table, (rows, room)."""
+    which: Integers
+    """Scratch: their numbers."""
+    at: Array
+    of: Array
+    """Scratch: what :func:`slopes_at` and :func:`slopes_of` find, (6, room) and (3, room)."""
+    before: Array
+    """Scratch: what was known before, (3, room)."""
     order: Integers
     """Slots sorted by plane, then position."""
     slip: Integers
@@ -164,27 +179,31 @@ def make_population(crystal: Crystal, pillar: Pillar, room: int = 64) -> Populat
         table=np.zeros((ROWS, room)),
         placed=np.zeros(room),
         announced=np.zeros((room, len(SHELL_NM))),
-        sourced=np.zeros(room),
         gap=np.zeros(room),
-        source_gap=np.zeros(room),
+        strongest_push=np.zeros(room),
         moded=np.zeros(room),
         modes=np.zeros((room, modes)),
         weights=np.zeros((room, modes)),
         pair=np.zeros((room, room + _PAD)),
         slope=np.zeros((room, room + _PAD)),
         push=np.zeros((room, room + _PAD)),
+        known=np.zeros((room, room + _PAD)),
         at_source=np.zeros((room, sources)),
         push_at_source=np.zeros((room, sources)),
+        known_at_source=np.zeros((room, sources)),
         felt=np.zeros(room),
-        drift=np.zeros(room),
         stiffness=np.zeros(room),
         side=np.zeros(room),
         felt_at_source=np.zeros(sources),
-        drift_at_source=np.zeros(sources),
         side_at_source=np.zeros(sources),
         mode_total=np.zeros(modes),
         mode_seen=np.zeros(modes),
         outdated=np.zeros(room, np.int64),
+        near=np.zeros((ROWS, room + sources)),
+        which=np.zeros(room + sources, np.int64),
+        at=np.zeros((6, room)),
+        of=np.zeros((3, room + sources)),
+        before=np.zeros((3, room)),
         order=np.zeros(room, np.int64),
         slip=np.zeros(len(crystal.plane_angle), np.int64),
         charge=np.zeros(sources),
@@ -222,13 +241,9 @@ def observe(population: Population, platen_displacement_nm: float) -> State:
     )
 
 
-@inner
-def place(lattice: Lattice, pillar: Pillar, pop: Population, i: int, stale: float) -> None:
-    """Recompute what depends on the position of dislocation i alone.
-
-    The modes, which vary over the distance to the farther side, only where it moved by more than
-    ``stale`` (nm) since they were computed last.
-    """
+@uncounted
+def place(lattice: Lattice, pillar: Pillar, pop: Population, i: int) -> None:
+    """Recompute what depends on the position of dislocation i alone, but for its modes."""
     plane = pop.plane[i]
     c = lattice.cos_theta[plane]
     s = lattice.sin_theta[plane]
@@ -238,29 +253,29 @@ def place(lattice: Lattice, pillar: Pillar, pop: Population, i: int, stale: floa
     # -i |gamma| sign exp(i theta)
     pop.gamma[i] = complex(s, -c) * (pillar.strength * pop.sign[i])
     tabulate(pillar.wave, pop.x[i], pop.y[i], c, s, pop.gamma[i], plane, pop.table, i)
-    if abs(pop.position[i] - pop.moded[i]) > stale:
-        _place_modes(lattice, pillar, pop, i)
 
 
-@inner
-def _place_modes(lattice: Lattice, pillar: Pillar, pop: Population, i: int) -> None:
-    """Recompute the traction modes of dislocation i and the weights of all modes at it."""
+@uncounted
+def place_modes(lattice: Lattice, pillar: Pillar, pop: Population, i: int) -> None:
+    """Recompute the traction modes of dislocation i where it is and the weights of all modes at it.
+
+    They vary over the distance to the farther side.
+    """
     plane = pop.plane[i]
+    x = _present_x(lattice, pop, i)
+    y = lattice.origin_y[plane] + pop.position[i] * lattice.sin_theta[plane]
     pop.moded[i] = pop.position[i]
     for m in range(len(pop.mode_total)):
         pop.mode_total[m] -= pop.modes[i, m]
-    side_traction_modes(pillar, pop.x[i], pop.y[i], pop.gamma[i], pop.modes[i])
+    side_traction_modes(pillar, x, y, pop.gamma[i], pop.modes[i])
     for m in range(len(pop.mode_total)):
         pop.mode_total[m] += pop.modes[i, m]
-    shear_weights(
-        pillar,
-        pop.x[i],
-        pop.y[i],
-        lattice.sin_2theta[plane],
-        lattice.cos_2theta[plane],
-        pop.weights[i],
-    )
-    pop.side[i] = np.dot(pop.weights[i], pop.mode_seen)
+    sin_2theta, cos_2theta = lattice.sin_2theta[plane], lattice.cos_2theta[plane]
+    shear_weights(pillar, x, y, sin_2theta, cos_2theta, pop.weights[i])
+    side = 0.0
+    for m in range(len(pop.mode_total)):
+        side += pop.weights[i, m] * pop.mode_seen[m]
+    pop.side[i] = side
 
 
 @compiled
@@ -281,41 +296,50 @@ def update_side(lattice: Lattice, pop: Population, tolerance: float) -> bool:
     return True
 
 
-@inner
+@uncounted
 def shift(pop: Population, i: int, glide: float) -> None:
-    """Let all partners of dislocation i know to first order that it was placed ``glide`` nm on.
+    """Let all sums know to first order that dislocation i was placed ``glide`` nm on.
 
     To be called for all that were placed before :func:`exert` replaces what is known better.
     """
-    n = pop.number[0]
-    pop.felt[i] += glide * pop.stiffness[i]
-    for j in range(n):
-        pop.pair[i, j] += glide * pop.slope[i, j]
-    for j in range(n):
-        pop.felt[j] += glide * pop.push[i, j]
-    for j in range(n):
-        pop.pair[j, i] += glide * pop.push[i, j]
+    felt, push = pop.felt, pop.push[i]
+    felt[i] += glide * pop.stiffness[i]
+    for j in range(pop.number[0]):
+        felt[j] += glide * push[j]
+    felt, push = pop.felt_at_source, pop.push_at_source[i]
+    for s in range(len(felt)):
+        felt[s] += glide * push[s]
 
 
-@inner
+@folded
+def _followed(pop: Population, i: int, j: int) -> float:
+    """Return the stress (MPa) of dislocation j on i that ``felt`` holds."""
+    stress: float = (
+        pop.pair[i, j]
+        + pop.slope[i, j] * (pop.placed[i] - pop.known[i, j])
+        + pop.push[j, i] * (pop.placed[j] - pop.known[j, i])
+    )
+    return stress
+
+
+@folded
 def outdated_shells(pop: Population, i: int, bend: float) -> int:
     """Return how many shells around dislocation i know too little of where it is.
 
     To first order they know; ``bend`` (1/nm) is the square of the glide over the third power of the
-    distance beyond which that is too little for a single partner. Partners of a shell grow in
-    number with the square of its radius, the sum of their errors with its radius.
+    distance beyond which that is too little for a single partner.
     """
     outdated = 0
     inner_radius = pop.gap[i]
     for shell in range(len(SHELL_NM)):
         lead = pop.position[i] - pop.announced[i, shell]
-        if lead * lead > bend * inner_radius**2 * min(inner_radius, SHELL_NM[0]):
+        if lead * lead > bend * inner_radius**2 * min(inner_radius, _NEAR_NM):
             outdated = shell + 1
         inner_radius = SHELL_NM[shell]
     return outdated
 
 
-@inner
+@folded
 def crosses_middle(lattice: Lattice, pop: Population, i: int) -> bool:
     """Return whether dislocation i is on the other side of the middle than where it was placed.
 
@@ -324,132 +348,185 @@ def crosses_middle(lattice: Lattice, pop: Population, i: int) -> bool:
     return bool((pop.x[i] > 0.0) != (_present_x(lattice, pop, i) > 0.0))
 
 
-@inner
+@folded
 def _present_x(lattice: Lattice, pop: Population, i: int) -> float:
     """Return x (nm) of dislocation i where it is, not where it was placed."""
     x: float = pop.x[i] + (pop.position[i] - pop.placed[i]) * lattice.cos_theta[pop.plane[i]]
     return x
 
 
-@inner
+@uncounted
 def exert(lattice: Lattice, pillar: Pillar, pop: Population, i: int, shells: int) -> None:
-    """Recompute rows and columns of dislocation i in the pair matrices, and the sums, for the
-    partners in its first ``shells`` shells."""
-    wave, half_width, core = pillar.wave, pillar.half_width, CORE_RADIUS_NM
-    n = pop.number[0]
+    """Recompute the pairs of dislocation i with the partners in its first ``shells`` shells, what
+    it exerts on the sources there, and the sums."""
     pop.exertions[0] += 1
-    which = np.empty(n, np.int64)
-    near = np.empty((ROWS, n))
-    count = _gather(pop.table, n, i, wave * SHELL_NM[shells - 1], which, near)
-    at = np.empty((3, count))
-    of = np.empty((3, count))
-    slopes_at(wave, half_width, core, pop.table, i, near, count, at)
-    slopes_of(wave, half_width, core, pop.table, i, near, count, of)
-    felt = stiffness = 0.0
-    for k in range(count):
-        j = which[k]
-        if j == i:
-            # on itself act only its images, which glide with it
-            at[1, k] += at[2, k]
-            at[2, k] = 0.0
-        felt += at[0, k] - pop.pair[i, j]
-        stiffness += at[1, k] - pop.slope[i, j]
-        pop.pair[i, j] = at[0, k]
-        pop.slope[i, j] = at[1, k]
-        pop.push[j, i] = at[2, k]
-    gap = min(SHELL_NM[0], 2.0 * (pillar.half_width - abs(pop.x[i])))
-    gap2 = gap * gap
-    for k in range(count):
-        j = which[k]
-        if j == i:
-            continue
-        pop.felt[j] += of[0, k] - pop.pair[j, i]
-        pop.stiffness[j] += of[1, k] - pop.slope[j, i]
-        pop.pair[j, i] = of[0, k]
-        pop.slope[j, i] = of[1, k]
-        pop.push[i, j] = of[2, k]
-        r2 = (pop.x[j] - pop.x[i]) ** 2 + (pop.y[j] - pop.y[i]) ** 2
-        gap2 = min(gap2, r2)
-        if r2 < pop.gap[j] * pop.gap[j]:
-            pop.gap[j] = np.sqrt(r2)
-    pop.gap[i] = np.sqrt(gap2)
-    pop.felt[i] += felt
-    pop.stiffness[i] += stiffness
     for shell in range(shells):
-        pop.announced[i, shell] = pop.position[i]
+        pop.announced[i, shell] = pop.placed[i]
+    gap = min(SHELL_NM[0], 2.0 * (pillar.half_width - abs(pop.x[i])))
+    pop.gap[i] = gap
+    radius = pillar.wave * SHELL_NM[shells - 1]
+    x, y = pop.table[X, i], pop.table[Y, i]
+    count = _within(pop.table[X], pop.table[Y], pop.number[0], x, y, radius, pop.which)
+    _exert_on_partners(pillar, pop, i, count)
+    xs, ys = lattice.source_table[X], lattice.source_table[Y]
+    count = _within(xs, ys, len(pop.charge), x, y, radius, pop.which)
+    if count > 0:
+        _exert_on_sources(lattice, pillar, pop, i, count)
 
 
-@inner
-def exert_on_sources(lattice: Lattice, pillar: Pillar, pop: Population, i: int) -> None:
-    """Recompute what dislocation i exerts on the sources."""
-    sources = len(pop.charge)
-    found = np.empty((3, sources))
-    pop.sourced[i] = pop.position[i]
-    slopes_of(
-        pillar.wave,
-        pillar.half_width,
-        CORE_RADIUS_NM,
-        pop.table,
-        i,
-        lattice.source_table,
-        sources,
-        found,
-    )
-    gap2 = np.inf
-    for s in range(sources):
-        dx = lattice.source_table[X, s] - pop.table[X, i]
-        dy = lattice.source_table[Y, s] - pop.table[Y, i]
-        gap2 = min(gap2, dx * dx + dy * dy)
-        pop.felt_at_source[s] += found[0, s] - pop.at_source[i, s]
-        pop.at_source[i, s] = found[0, s]
-        pop.push_at_source[i, s] = found[2, s]
-    pop.source_gap[i] = np.sqrt(gap2) / pillar.wave
-
-
-@inner
-def _gather(table: Array, n: int, i: int, radius: float, which: Integers, near: Array) -> int:
-    """Copy the first n columns of a table as far as they lie within ``radius`` of column i.
-
-    Fills ``which`` with their numbers; returns how many there are.
-    """
+@uncounted
+def _within(
+    xs: Array, ys: Array, n: int, x: float, y: float, radius: float, which: Integers
+) -> int:
+    """Fill ``which`` with the numbers of the first n points within a radius; returns how many."""
+    radius2 = radius * radius
     count = 0
-    x, y = table[X, i], table[Y, i]
-    within = radius * radius
-    for j in range(n):
-        if (table[X, j] - x) ** 2 + (table[Y, j] - y) ** 2 <= within:
-            which[count] = j
-            count += 1
-    for row in range(ROWS):
-        for k in range(count):
-            near[row, k] = table[row, which[k]]
+    for first in range(0, n, _BLOCK):
+        end = min(n, first + _BLOCK)
+        within = 0
+        for j in range(first, end):
+            dx, dy = xs[j] - x, ys[j] - y
+            within += dx * dx + dy * dy <= radius2
+        if within > 0:
+            for j in range(first, end):
+                dx, dy = xs[j] - x, ys[j] - y
+                if dx * dx + dy * dy <= radius2:
+                    which[count] = j
+                    count += 1
     return count
 
 
-@inner
+@uncounted
+def _gather(table: Array, which: Integers, count: int, near: Array) -> None:
+    """Copy ``count`` columns of a table."""
+    for row in range(ROWS):
+        for k in range(count):
+            near[row, k] = table[row, which[k]]
+
+
+@uncounted
+def _exert_on_partners(pillar: Pillar, pop: Population, i: int, count: int) -> None:
+    """Recompute the first ``count`` pairs of ``which``, and the sums."""
+    wave, half_width, core = pillar.wave, pillar.half_width, CORE_RADIUS_NM
+    at, of, before, which = pop.at, pop.of, pop.before, pop.which
+    _gather(pop.table, which, count, pop.near)
+    slopes_at(wave, half_width, core, pop.table, i, pop.near, count, at)
+    slopes_of(wave, half_width, core, pop.table, i, pop.near, count, of)
+    for k in range(count):
+        if which[k] == i:
+            # on itself act only its images, which glide with it
+            at[1, k] += at[2, k]
+            at[2, k] = 0.0
+            of[0, k], of[1, k], of[2, k] = at[0, k], at[1, k], 0.0
+    # two short loops without a choice, so that a processor can wait for many cache lines at once
+    row, column, stiffness = 0.0, 0.0, 0.0
+    for k in range(count):
+        j = which[k]
+        lead = pop.placed[i] - pop.known[i, j]
+        row += at[0, k] - (pop.pair[i, j] + lead * pop.slope[i, j])
+        stiffness += at[1, k] - pop.slope[i, j]
+        before[0, k] = lead * pop.push[i, j]
+        before[1, k] = pop.push[i, j]
+        pop.pair[i, j] = at[0, k]
+        pop.slope[i, j] = at[1, k]
+        pop.push[i, j] = of[2, k]
+        pop.known[i, j] = pop.placed[i]
+    for k in range(count):
+        j = which[k]
+        lead = pop.placed[j] - pop.known[j, i]
+        column += lead * pop.push[j, i]
+        pop.felt[j] += of[0, k] - (pop.pair[j, i] + lead * pop.slope[j, i] + before[0, k])
+        pop.stiffness[j] += of[1, k] - pop.slope[j, i]
+        before[2, k] = pop.push[j, i]
+        pop.pair[j, i] = of[0, k]
+        pop.slope[j, i] = of[1, k]
+        pop.push[j, i] = at[2, k]
+        pop.known[j, i] = pop.placed[j]
+    pop.felt[i] += row - column
+    pop.stiffness[i] += stiffness
+    for k in range(count):
+        j = which[k]
+        _bound_push(pop, i, before[1, k], of[2, k])
+        _bound_push(pop, j, before[2, k], at[2, k])
+        if j != i:
+            gap2 = (pop.x[j] - pop.x[i]) ** 2 + (pop.y[j] - pop.y[i]) ** 2
+            if gap2 < pop.gap[i] ** 2:
+                pop.gap[i] = np.sqrt(gap2)
+            if gap2 < pop.gap[j] ** 2:
+                pop.gap[j] = np.sqrt(gap2)
+
+
+@folded
+def _bound_push(pop: Population, i: int, before: float, push: float) -> None:
+    """Bound what is felt of a glide of dislocation i (MPa/nm) after a partner's share changed."""
+    bound = pop.strongest_push[i]
+    if abs(push) > bound:
+        pop.strongest_push[i] = abs(push)
+    elif abs(before) > 0.5 * bound >= abs(push):
+        _find_strongest_push(pop, i)
+
+
+@uncounted
+def _find_strongest_push(pop: Population, i: int) -> None:
+    """Bound anew what partners and sources feel of a glide of dislocation i."""
+    strongest = 0.0
+    for push in pop.push[i, : pop.number[0]]:
+        strongest = max(strongest, abs(push))
+    for push in pop.push_at_source[i]:
+        strongest = max(strongest, abs(push))
+    pop.strongest_push[i] = strongest
+
+
+@uncounted
+def _exert_on_sources(
+    lattice: Lattice, pillar: Pillar, pop: Population, i: int, count: int
+) -> None:
+    """Recompute what dislocation i exerts on the first ``count`` sources of ``which``."""
+    _gather(lattice.source_table, pop.which, count, pop.near)
+    slopes_of(pillar.wave, pillar.half_width, CORE_RADIUS_NM, pop.table, i, pop.near, count, pop.of)
+    for k in range(count):
+        s = pop.which[k]
+        lead = pop.placed[i] - pop.known_at_source[i, s]
+        followed = pop.at_source[i, s] + lead * pop.push_at_source[i, s]
+        pop.felt_at_source[s] += pop.of[0, k] - followed
+        pop.at_source[i, s] = pop.of[0, k]
+        pop.push_at_source[i, s] = pop.of[2, k]
+        pop.known_at_source[i, s] = pop.placed[i]
+        pop.strongest_push[i] = max(pop.strongest_push[i], abs(pop.of[2, k]))
+        gap2 = (pop.near[X, k] - pop.table[X, i]) ** 2 + (pop.near[Y, k] - pop.table[Y, i]) ** 2
+        if gap2 < (pillar.wave * pop.gap[i]) ** 2:
+            pop.gap[i] = np.sqrt(gap2) / pillar.wave
+
+
+@uncounted
 def sum_up(pop: Population) -> None:
     """Sum the pair matrices anew from time to time, lest rounding of the running sums builds up."""
     n = pop.number[0]
     if pop.exertions[0] < _ANEW_AFTER * n:
         return
     pop.exertions[0] = 0
+    pop.felt[:n] = 0.0
     pop.felt_at_source[:] = 0.0
     for i in range(n):
-        felt = 0.0
-        stiffness = 0.0
+        felt = stiffness = 0.0
         for j in range(n):
-            felt += pop.pair[i, j]
+            lead = pop.placed[i] - pop.known[i, j]
+            felt += pop.pair[i, j] + lead * pop.slope[i, j]
             stiffness += pop.slope[i, j]
-        pop.felt[i] = felt
+            pop.felt[j] += lead * pop.push[i, j]
+        pop.felt[i] += felt
         pop.stiffness[i] = stiffness
+        _find_strongest_push(pop, i)
         for s in range(len(pop.charge)):
-            pop.felt_at_source[s] += pop.at_source[i, s]
+            lead = pop.placed[i] - pop.known_at_source[i, s]
+            pop.felt_at_source[s] += pop.at_source[i, s] + lead * pop.push_at_source[i, s]
     pop.mode_total[:] = 0.0
     for i in range(n):
         for m in range(len(pop.mode_total)):
             pop.mode_total[m] += pop.modes[i, m]
 
 
-@inner
+@uncounted
 def sort_by_plane(pop: Population) -> None:
     """Insertion sort of the order by plane and position: nearly sorted, so linear."""
     order = pop.order
@@ -493,16 +570,17 @@ def add(
     pop.modes[i] = 0.0
     pop.felt[i] = 0.0
     pop.stiffness[i] = 0.0
+    pop.strongest_push[i] = 0.0
     pop.at_source[i] = 0.0
+    pop.push_at_source[i] = 0.0
     for j in range(i + 1):
         pop.pair[i, j] = pop.pair[j, i] = 0.0
         pop.slope[i, j] = pop.slope[j, i] = 0.0
         pop.push[i, j] = pop.push[j, i] = 0.0
     pop.number[0] += 1
-    place(lattice, pillar, pop, i, np.inf)
-    _place_modes(lattice, pillar, pop, i)
+    place(lattice, pillar, pop, i)
+    place_modes(lattice, pillar, pop, i)
     exert(lattice, pillar, pop, i, len(SHELL_NM))
-    exert_on_sources(lattice, pillar, pop, i)
     sort_by_plane(pop)
 
 
@@ -511,10 +589,11 @@ def remove(pop: Population, i: int) -> None:
     """Take dislocation i and what it exerts out; the last slot moves into its place."""
     last = pop.number[0] - 1
     for j in range(last + 1):
-        pop.felt[j] -= pop.pair[j, i]
+        pop.felt[j] -= _followed(pop, j, i)
         pop.stiffness[j] -= pop.slope[j, i]
     for s in range(len(pop.charge)):
-        pop.felt_at_source[s] -= pop.at_source[i, s]
+        lead = pop.placed[i] - pop.known_at_source[i, s]
+        pop.felt_at_source[s] -= pop.at_source[i, s] + lead * pop.push_at_source[i, s]
     for m in range(len(pop.mode_total)):
         pop.mode_total[m] -= pop.modes[i, m]
     if i != last:
@@ -533,9 +612,8 @@ def remove(pop: Population, i: int) -> None:
         pop.table[:, i] = pop.table[:, last]
         pop.placed[i] = pop.placed[last]
         pop.announced[i] = pop.announced[last]
-        pop.sourced[i] = pop.sourced[last]
         pop.gap[i] = pop.gap[last]
-        pop.source_gap[i] = pop.source_gap[last]
+        pop.strongest_push[i] = pop.strongest_push[last]
         pop.moded[i] = pop.moded[last]
         pop.modes[i] = pop.modes[last]
         pop.weights[i] = pop.weights[last]
@@ -544,13 +622,16 @@ def remove(pop: Population, i: int) -> None:
         pop.side[i] = pop.side[last]
         pop.at_source[i] = pop.at_source[last]
         pop.push_at_source[i] = pop.push_at_source[last]
+        pop.known_at_source[i] = pop.known_at_source[last]
         # row first, then column, so that [i, i] ends as the last one's own image stress
         for j in range(last + 1):
             pop.pair[i, j] = pop.pair[last, j]
+            pop.known[i, j] = pop.known[last, j]
             pop.slope[i, j] = pop.slope[last, j]
             pop.push[i, j] = pop.push[last, j]
         for t in range(last + 1):
             pop.pair[t, i] = pop.pair[t, last]
+            pop.known[t, i] = pop.known[t, last]
             pop.slope[t, i] = pop.slope[t, last]
             pop.push[t, i] = pop.push[t, last]
     write = 0
@@ -578,28 +659,6 @@ def macroscopic(lattice: Lattice, pillar: Pillar, pop: Population) -> tuple[floa
 
 
 @compiled
-def follow(pop: Population) -> None:
-    """Fill ``drift`` and ``drift_at_source``: what all feel more, to first order, since each was
-    placed and sources learnt of it."""
-    n = pop.number[0]
-    drift, at_source = pop.drift, pop.drift_at_source
-    drift[:n] = 0.0
-    at_source[:] = 0.0
-    for i in range(n):
-        lead = pop.position[i] - pop.placed[i]
-        if lead != 0.0:
-            push = pop.push[i]
-            for j in range(n):
-                drift[j] += lead * push[j]
-            drift[i] += lead * pop.stiffness[i]
-        lead = pop.position[i] - pop.sourced[i]
-        if lead != 0.0:
-            push = pop.push_at_source[i]
-            for t in range(len(at_source)):
-                at_source[t] += lead * push[t]
-
-
-@compiled
 def resolved_stresses(
     lattice: Lattice,
     pillar: Pillar,
@@ -609,13 +668,11 @@ def resolved_stresses(
     tau: Array,
 ) -> None:
     """Fill ``tau`` with the resolved shear stress (MPa) on every source and dislocation."""
-    follow(pop)
     sources = len(pop.charge)
     uniform = axial_stress - carried
     for s in range(sources):
         schmid = 0.5 * lattice.sin_2theta[lattice.source_plane[s]]
-        felt = pop.felt_at_source[s] + pop.drift_at_source[s]
-        tau[s] = schmid * uniform + felt + pop.side_at_source[s]
+        tau[s] = schmid * uniform + pop.felt_at_source[s] + pop.side_at_source[s]
     for i in range(pop.number[0]):
         schmid = 0.5 * lattice.sin_2theta[pop.plane[i]]
-        tau[sources + i] = schmid * uniform + pop.felt[i] + pop.drift[i] + pop.side[i]
+        tau[sources + i] = schmid * uniform + pop.felt[i] + pop.side[i]
