@@ -32,7 +32,13 @@ from verification.record import Check, panels, plain_ticks
 WIDTH_NM = 125.0
 CROWDED_NM, CROWDED_STRAIN = 250.0, 0.005
 """Wide enough for dozens of dislocations at once, where an avalanche has ways to choose from."""
-STEPS = ("time_step_ns", "rest_time_step_ns", "largest_glide_nm", "free_glide_nm")
+STEPS = (
+    "time_step_ns",
+    "rest_time_step_ns",
+    "largest_glide_nm",
+    "free_glide_nm",
+    "rest_velocity_nm_per_ns",
+)
 
 
 def _strengths(task: Loading) -> tuple[float, float]:
@@ -79,7 +85,7 @@ def time_steps(effort: Effort) -> Check:
         rows = found[1 + k * len(factors) : 1 + (k + 1) * len(factors), :, 1]
         shift = np.array([mean_and_error(row / reference - 1) for row in rows])
         right.errorbar(np.array(factors) * 1.04 ** (k - 1), 100 * shift[:, 0], 100 * shift[:, 1],
-                       fmt="osD^"[k], ms=3, lw=0.8, color=colour, label=name)  # fmt: skip
+                       fmt="osD^v"[k], ms=3, lw=0.8, color=colour, label=name)  # fmt: skip
         halved.append(shift[1])
     right.axhline(0, color=INK, lw=0.6)
     right.set_xscale("log")

@@ -40,7 +40,6 @@ from strainprint.specimens.population import (
 )
 from strainprint.specimens.population import shift as shift_sums
 
-
 MIDDLE = WIDE_NM  # of a plane of the wide pillar, 2 w long
 ONE_PLANE = lay_crystal(WIDE_NM, [(UP, 0.0)])
 GAP = 20.0

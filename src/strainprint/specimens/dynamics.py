@@ -40,6 +40,7 @@ from strainprint.specimens.population import (
 )
 
 Array = NDArray[np.float64]
+Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
 
 SETTLED, OUT_OF_TIME, OUT_OF_ROOM = 0, 1, 2
@@ -513,22 +514,23 @@ def _unfelt_step(
 
 
 @uncounted
-def _next_strong(row: Array, least: float, bound: Array, first: int) -> int:
+def _next_strong(row: Floats, least: float, bound: Floats, first: int) -> int:
     """Return the first column from ``first`` on where |row| exceeds least * bound, their number for
     none.
 
     Block by block: what is in one is compared at once.
     """
     n = len(bound)
+    factor = np.float32(least)
     while first < n:
         bounds = bound[first : first + _BLOCK]
         block = row[first : first + len(bounds)]
         strong = 0
         for k in range(len(block)):
-            strong += abs(block[k]) > least * bounds[k]
+            strong += abs(block[k]) > factor * bounds[k]
         if strong > 0:
             for k in range(len(block)):
-                if abs(block[k]) > least * bounds[k]:
+                if abs(block[k]) > factor * bounds[k]:
                     return first + k
         first += _BLOCK
     return n
@@ -555,7 +557,7 @@ def _choose_moving(
     least = _UNMOVED * rules.rest_glide if calm else _STANDS_NM
     slowest = _UNMOVED * rules.rest_velocity if calm else 0.0
     # of those that may be drawn along: infinite for all others
-    bound = np.full(n, np.inf)
+    bound = np.full(n, np.inf, np.float32)
     for i in range(n):
         if pop.pinned_at[i] >= 0:
             continue
@@ -606,7 +608,7 @@ def _couple(
     share = np.empty(n * 8)
     count = 0
     slots = pop.number[0]
-    root = np.full(slots, np.inf)
+    root = np.full(slots, np.inf, np.float32)
     place_in = np.empty(slots, np.int64)
     for a in range(n):
         place_in[moving[a]] = a

@@ -116,10 +116,11 @@ class Population(NamedTuple):
     weights: Array
     pair: Array
     slope: Array
-    push: Array
+    push: NDArray[np.float32]
+    """Seven digits: it tells small changes, and whole rows of it are read in every step."""
     known: Array
     at_source: Array
-    push_at_source: Array
+    push_at_source: NDArray[np.float32]
     known_at_source: Array
     felt: Array
     stiffness: Array
@@ -186,10 +187,10 @@ def make_population(crystal: Crystal, pillar: Pillar, room: int = 64) -> Populat
         weights=np.zeros((room, modes)),
         pair=np.zeros((room, room + _PAD)),
         slope=np.zeros((room, room + _PAD)),
-        push=np.zeros((room, room + _PAD)),
+        push=np.zeros((room, room + _PAD), np.float32),
         known=np.zeros((room, room + _PAD)),
         at_source=np.zeros((room, sources)),
-        push_at_source=np.zeros((room, sources)),
+        push_at_source=np.zeros((room, sources), np.float32),
         known_at_source=np.zeros((room, sources)),
         felt=np.zeros(room),
         stiffness=np.zeros(room),
