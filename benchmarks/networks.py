@@ -7,7 +7,8 @@ hardly counts; else and on a GPU they are those of the clock. Contestants:
 
 ours          strainprint's own training epoch and prediction
 no malloc     ours, glibc left alone
-no layout     ours, kernels not channels last
+no fusion     ours, normalisation, sum and ReLU left to torch one after the other
+no layout     ours without fusion, kernels not channels last
 no products   ours, gradients of kernels left to torch
 fp32          ours in fp32, where `auto` is bf16
 eager         a plain torch loop: DataLoader, stock layout, stock memory, fp32
@@ -54,7 +55,7 @@ class Ours:
         import torch
 
         from strainprint.dataset.store import CropStore
-        from strainprint.networks import devices, training, weight_gradient
+        from strainprint.networks import devices, fused_convolution, training
         from strainprint.networks.architectures import ResidualNetwork, architecture_of
         from strainprint.networks.examples import Examples, Feed
 
@@ -75,8 +76,12 @@ class Ours:
         self.settings = training.TrainingSettings(
             "proposed", 0, 0, batch_size=args.batch, precision=self.precision
         )
-        by_products = weight_gradient.helps_on(self.device, self.precision)
-        self.network.find_gradients_by_products(by_products and args.serve != "no products")
+        training.choose_kernels(self.network, self.device, self.precision)
+        if args.serve == "no products":
+            self.network.find_gradients_by_products(False)
+        if args.serve in ("no fusion", "no layout"):
+            self.network.fuse_normalization(False)
+            fused_convolution.helps_on = lambda _: False
         self.optimizer = training.adam(self.network, self.settings)
         parts = np.full(len(self.labels), "train")
         examples = Examples([self.store], torch.from_numpy(self.labels), parts)
@@ -122,7 +127,7 @@ class Ours:
             "by_products": weight_gradient.helps_on(self.device, self.precision),
             "device": torch.cuda.get_device_name() if on_gpu else cpu_name(),
             "torch": torch.__version__,
-            "capability": torch.backends.cpu.get_cpu_capability(),
+            "arithmetic": "" if on_gpu else cpu_arithmetic(torch.backends.cpu.get_cpu_capability()),
         }
 
 
@@ -312,6 +317,13 @@ def cpu_name():
     return next((line.split(":")[1].strip() for line in lines if "model name" in line), "CPU")
 
 
+def cpu_arithmetic(capability):
+    """Vectors that torch uses and what multiplies bf16: a name in a cloud says little."""
+    from strainprint.networks.devices import cpu_flags
+
+    return " ".join([capability, *sorted(cpu_flags() & {"avx512_bf16", "amx_bf16"})])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=1)
@@ -327,7 +339,7 @@ def main():
 
     with Contestant("ours", args) as ours:
         facts = ours.ask("facts")
-    names = ["ours", "eager", "no malloc", "no layout"]
+    names = ["ours", "eager", "no malloc", "no fusion", "no layout"]
     on_gpu = facts["device"] != cpu_name()
     if on_gpu:
         names.remove("no malloc")
@@ -340,7 +352,7 @@ def main():
     clock = "clock_s" if on_gpu or args.threads > 1 else "computed_s"
     said = []
     said.append(
-        f"{facts['device']} ({facts['capability']}), {args.threads} thread(s), torch "
+        f"{facts['device']} ({facts['arithmetic']}), {args.threads} thread(s), torch "
         f"{facts['torch']}, ours in {facts['precision']}; {args.batch} crops of {CROP_PX} px, "
         f"{'computing' if clock == 'computed_s' else 'clock'} seconds, best of {args.rounds}"
     )
@@ -384,13 +396,15 @@ def main():
                 "threads": args.threads,
                 "batch": args.batch,
                 "device": facts["device"],
+                "arithmetic": facts["arithmetic"],
             }
         )
     )
     text = "\n".join(said) + "\n"
     sys.stdout.write(text)
     if args.log:
-        name = "-".join(re.findall(r"[a-z0-9]+", f"networks {facts['device']}".lower()))
+        title = f"networks {facts['device']} {facts['arithmetic']}"
+        name = "-".join(re.findall(r"[a-z0-9]+", title.lower()))
         folder = Path(args.log)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{name}-{args.threads}-threads.log").write_text(text)
@@ -401,7 +415,8 @@ def levers(best, names):
     """Say how many times faster each lever alone makes the training and the prediction."""
     said = {
         "no malloc": "malloc",
-        "no layout": "channels last",
+        "no fusion": "fusion",
+        "no layout": "channels last and fusion",
         "no products": "products",
         "fp32": "bf16",
     }
