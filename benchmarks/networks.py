@@ -17,7 +17,8 @@ keras         the same layers in Keras on TensorFlow (pip install strainprint[be
 The peak is that of a product of matrices in the arithmetic of ours, measured in the same process;
 operations are those of the convolutions, three times the forward pass for a step. On a GPU the
 bytes that the convolutions and normalisations of a step must move at least once are compared with
-the bandwidth of a copy. The last line is one JSON object.
+the bandwidth of a copy. The last line is one JSON object. --profile says instead where a step of
+ours spends its time.
 """
 
 from __future__ import annotations
@@ -37,6 +38,12 @@ import numpy as np
 
 CROP_PX, N_CROPS = 224, 24
 PAPER_CROPS = 54_072
+
+KINDS_OF_OPERATIONS = {
+    "convolution": "^aten::(mkldnn_)?convolution",
+    "normalisation, sum, ReLU": "^_?Normalized|batch_norm|clamp_min|threshold|^aten::add$",
+    "pooling": "max_pool",
+}
 
 
 def data(args):
@@ -100,6 +107,19 @@ class Ours:
 
         predict_crops(self.network, self.store)
         return len(self.labels) * N_CROPS
+
+    def profile(self):
+        """Seconds of one training step by kind of operation."""
+        from torch.profiler import ProfilerActivity
+        from torch.profiler import profile as profiled
+
+        with profiled(activities=[ProfilerActivity.CPU]) as recorded:
+            self.train()
+        found = dict.fromkeys([*KINDS_OF_OPERATIONS, "rest"], 0.0)
+        for one in recorded.key_averages():
+            kinds = [k for k, part in KINDS_OF_OPERATIONS.items() if re.search(part, one.key)]
+            found[kinds[0] if kinds else "rest"] += one.self_cpu_time_total / 1e6
+        return found
 
     def facts(self):
         """Peak in GFLOP/s, GFLOP and GB of a crop, bandwidth in GB/s, and what the device is."""
@@ -263,6 +283,8 @@ def serve(args):
     for line in sys.stdin:
         if line.strip() == "facts":
             answer = contestant.facts()
+        elif line.strip() == "profile":
+            answer = contestant.profile()
         else:
             start, computed = time.perf_counter(), time.process_time()
             crops = getattr(contestant, line.strip())()
@@ -317,6 +339,38 @@ def cpu_name():
     return next((line.split(":")[1].strip() for line in lines if "model name" in line), "CPU")
 
 
+def profile(args):
+    """Say where a step of ours spends its time, and how fast the convolutions by themselves are."""
+    with Contestant("ours", args) as ours:
+        for _ in range(3):
+            ours.ask("train")
+        steps = [ours.ask("profile") for _ in range(args.rounds)]
+        facts = ours.ask("facts")
+    step = min(steps, key=lambda found: sum(found.values()))
+    whole = sum(step.values())
+    speed = 3 * facts["forward_gflop"] * args.batch * args.batches / step["convolution"]
+    said = [
+        f"{facts['device']} ({facts['arithmetic']}), {args.threads} thread(s), torch "
+        f"{facts['torch']}, {facts['precision']}; a step of {args.batch} crops of {CROP_PX} px",
+        *(f"{kind:28}{s:8.3f} s{s / whole:8.1%}" for kind, s in step.items()),
+        f"convolutions by themselves {speed:.0f} GFLOP/s, {speed / facts['peak_gflops']:.0%} of a "
+        f"product of matrices ({facts['peak_gflops']:.0f})",
+    ]
+    publish(said, facts, args, "profile")
+
+
+def publish(said, facts, args, what):
+    """Print the lines and keep a copy under a name that says which machine it was."""
+    text = "\n".join(said) + "\n"
+    sys.stdout.write(text)
+    if args.log:
+        title = f"networks {facts['device']} {facts['arithmetic']} {args.threads} {what}".lower()
+        name = "-".join(re.findall(r"[a-z0-9]+", re.sub(r"\((r|tm)\)", "", title)))
+        folder = Path(args.log)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.log").write_text(text)
+
+
 def cpu_arithmetic(capability):
     """Vectors that torch uses and what multiplies bf16: a name in a cloud says little."""
     from strainprint.networks.devices import cpu_flags
@@ -331,11 +385,14 @@ def main():
     parser.add_argument("--batch", type=int, default=72, help="crops of a step, a multiple of 24")
     parser.add_argument("--batches", type=int, default=1, help="steps in each burst")
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--profile", action="store_true", help="where a step of ours spends time")
     parser.add_argument("--log", help="folder to keep a copy of what is printed in")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.serve:
         return serve(args)
+    if args.profile:
+        return profile(args)
 
     with Contestant("ours", args) as ours:
         facts = ours.ask("facts")
@@ -400,14 +457,7 @@ def main():
             }
         )
     )
-    text = "\n".join(said) + "\n"
-    sys.stdout.write(text)
-    if args.log:
-        title = f"networks {facts['device']} {facts['arithmetic']}"
-        name = "-".join(re.findall(r"[a-z0-9]+", title.lower()))
-        folder = Path(args.log)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{name}-{args.threads}-threads.log").write_text(text)
+    publish(said, facts, args, "threads")
     return None
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import itertools
 import json
 import math
 import signal
@@ -356,6 +357,27 @@ def test_low_precision_trains_and_keeps_weights_and_validation_in_fp32(crops, un
         result.history["train_loss"][0], uninterrupted.history["train_loss"][0], rtol=0.02
     )
     assert weights_of(run(crops, precision="bf16")) == weights_of(result)
+
+
+def test_low_precision_goes_on_after_a_kill_with_the_same_bytes(crops, tmp_path, monkeypatch):
+    uninterrupted = run(crops, precision="bf16")
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "_validate", killed_at_call(2))
+        with pytest.raises(KeyboardInterrupt):
+            run(crops, tmp_path, precision="bf16")
+    assert epochs_kept(tmp_path) == 1
+    assert weights_of(run(crops, tmp_path, precision="bf16")) == weights_of(uninterrupted)
+
+
+def killed_at_call(number, validate=training._validate):
+    calls = itertools.count(1)
+
+    def killed(*arguments):
+        if next(calls) == number:
+            raise KeyboardInterrupt
+        return validate(*arguments)
+
+    return killed
 
 
 @pytest.mark.parametrize(
