@@ -7,7 +7,8 @@ hardly counts; else and on a GPU they are those of the clock. Contestants:
 
 ours          strainprint's own training epoch and prediction
 no malloc     ours, glibc left alone
-no layout     ours, kernels not channels last
+no fusion     ours, normalisation, sum and ReLU left to torch one after the other
+no layout     ours without fusion, kernels not channels last
 no products   ours, gradients of kernels left to torch
 fp32          ours in fp32, where `auto` is bf16
 eager         a plain torch loop: DataLoader, stock layout, stock memory, fp32
@@ -16,7 +17,8 @@ keras         the same layers in Keras on TensorFlow (pip install strainprint[be
 The peak is that of a product of matrices in the arithmetic of ours, measured in the same process;
 operations are those of the convolutions, three times the forward pass for a step. On a GPU the
 bytes that the convolutions and normalisations of a step must move at least once are compared with
-the bandwidth of a copy. The last line is one JSON object.
+the bandwidth of a copy. The last line is one JSON object. --profile says instead where a step of
+ours spends its time.
 """
 
 from __future__ import annotations
@@ -37,6 +39,12 @@ import numpy as np
 CROP_PX, N_CROPS = 224, 24
 PAPER_CROPS = 54_072
 
+KINDS_OF_OPERATIONS = {
+    "convolution": "^aten::(mkldnn_)?convolution",
+    "normalisation, sum, ReLU": "^_?Normalized|batch_norm|clamp_min|threshold|^aten::add$",
+    "pooling": "max_pool",
+}
+
 
 def data(args):
     """Crops (n, 1, px, px) like those of maps, mostly black, and their classes."""
@@ -54,7 +62,7 @@ class Ours:
         import torch
 
         from strainprint.dataset.store import CropStore
-        from strainprint.networks import devices, training, weight_gradient
+        from strainprint.networks import devices, fused_convolution, training
         from strainprint.networks.architectures import ResidualNetwork, architecture_of
         from strainprint.networks.examples import Examples, Feed
 
@@ -75,8 +83,12 @@ class Ours:
         self.settings = training.TrainingSettings(
             "proposed", 0, 0, batch_size=args.batch, precision=self.precision
         )
-        by_products = weight_gradient.helps_on(self.device, self.precision)
-        self.network.find_gradients_by_products(by_products and args.serve != "no products")
+        training.choose_kernels(self.network, self.device, self.precision)
+        if args.serve == "no products":
+            self.network.find_gradients_by_products(False)
+        if args.serve in ("no fusion", "no layout"):
+            self.network.fuse_normalization(False)
+            fused_convolution.helps_on = lambda _: False
         self.optimizer = training.adam(self.network, self.settings)
         parts = np.full(len(self.labels), "train")
         examples = Examples([self.store], torch.from_numpy(self.labels), parts)
@@ -95,6 +107,19 @@ class Ours:
 
         predict_crops(self.network, self.store)
         return len(self.labels) * N_CROPS
+
+    def profile(self):
+        """Seconds of one training step by kind of operation."""
+        from torch.profiler import ProfilerActivity
+        from torch.profiler import profile as profiled
+
+        with profiled(activities=[ProfilerActivity.CPU]) as recorded:
+            self.train()
+        found = dict.fromkeys([*KINDS_OF_OPERATIONS, "rest"], 0.0)
+        for one in recorded.key_averages():
+            kinds = [k for k, part in KINDS_OF_OPERATIONS.items() if re.search(part, one.key)]
+            found[kinds[0] if kinds else "rest"] += one.self_cpu_time_total / 1e6
+        return found
 
     def facts(self):
         """Peak in GFLOP/s, GFLOP and GB of a crop, bandwidth in GB/s, and what the device is."""
@@ -122,7 +147,7 @@ class Ours:
             "by_products": weight_gradient.helps_on(self.device, self.precision),
             "device": torch.cuda.get_device_name() if on_gpu else cpu_name(),
             "torch": torch.__version__,
-            "capability": torch.backends.cpu.get_cpu_capability(),
+            "arithmetic": "" if on_gpu else cpu_arithmetic(torch.backends.cpu.get_cpu_capability()),
         }
 
 
@@ -258,6 +283,8 @@ def serve(args):
     for line in sys.stdin:
         if line.strip() == "facts":
             answer = contestant.facts()
+        elif line.strip() == "profile":
+            answer = contestant.profile()
         else:
             start, computed = time.perf_counter(), time.process_time()
             crops = getattr(contestant, line.strip())()
@@ -312,6 +339,45 @@ def cpu_name():
     return next((line.split(":")[1].strip() for line in lines if "model name" in line), "CPU")
 
 
+def profile(args):
+    """Say where a step of ours spends its time, and how fast the convolutions by themselves are."""
+    with Contestant("ours", args) as ours:
+        for _ in range(3):
+            ours.ask("train")
+        steps = [ours.ask("profile") for _ in range(args.rounds)]
+        facts = ours.ask("facts")
+    step = min(steps, key=lambda found: sum(found.values()))
+    whole = sum(step.values())
+    speed = 3 * facts["forward_gflop"] * args.batch * args.batches / step["convolution"]
+    said = [
+        f"{facts['device']} ({facts['arithmetic']}), {args.threads} thread(s), torch "
+        f"{facts['torch']}, {facts['precision']}; a step of {args.batch} crops of {CROP_PX} px",
+        *(f"{kind:28}{s:8.3f} s{s / whole:8.1%}" for kind, s in step.items()),
+        f"convolutions by themselves {speed:.0f} GFLOP/s, {speed / facts['peak_gflops']:.0%} of a "
+        f"product of matrices ({facts['peak_gflops']:.0f})",
+    ]
+    publish(said, facts, args, "profile")
+
+
+def publish(said, facts, args, what):
+    """Print the lines and keep a copy under a name that says which machine it was."""
+    text = "\n".join(said) + "\n"
+    sys.stdout.write(text)
+    if args.log:
+        title = f"networks {facts['device']} {facts['arithmetic']} {args.threads} {what}".lower()
+        name = "-".join(re.findall(r"[a-z0-9]+", re.sub(r"\((r|tm)\)", "", title)))
+        folder = Path(args.log)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.log").write_text(text)
+
+
+def cpu_arithmetic(capability):
+    """Vectors that torch uses and what multiplies bf16: a name in a cloud says little."""
+    from strainprint.networks.devices import cpu_flags
+
+    return " ".join([capability, *sorted(cpu_flags() & {"avx512_bf16", "amx_bf16"})])
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=1)
@@ -319,15 +385,18 @@ def main():
     parser.add_argument("--batch", type=int, default=72, help="crops of a step, a multiple of 24")
     parser.add_argument("--batches", type=int, default=1, help="steps in each burst")
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--profile", action="store_true", help="where a step of ours spends time")
     parser.add_argument("--log", help="folder to keep a copy of what is printed in")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.serve:
         return serve(args)
+    if args.profile:
+        return profile(args)
 
     with Contestant("ours", args) as ours:
         facts = ours.ask("facts")
-    names = ["ours", "eager", "no malloc", "no layout"]
+    names = ["ours", "eager", "no malloc", "no fusion", "no layout"]
     on_gpu = facts["device"] != cpu_name()
     if on_gpu:
         names.remove("no malloc")
@@ -340,7 +409,7 @@ def main():
     clock = "clock_s" if on_gpu or args.threads > 1 else "computed_s"
     said = []
     said.append(
-        f"{facts['device']} ({facts['capability']}), {args.threads} thread(s), torch "
+        f"{facts['device']} ({facts['arithmetic']}), {args.threads} thread(s), torch "
         f"{facts['torch']}, ours in {facts['precision']}; {args.batch} crops of {CROP_PX} px, "
         f"{'computing' if clock == 'computed_s' else 'clock'} seconds, best of {args.rounds}"
     )
@@ -384,16 +453,11 @@ def main():
                 "threads": args.threads,
                 "batch": args.batch,
                 "device": facts["device"],
+                "arithmetic": facts["arithmetic"],
             }
         )
     )
-    text = "\n".join(said) + "\n"
-    sys.stdout.write(text)
-    if args.log:
-        name = "-".join(re.findall(r"[a-z0-9]+", f"networks {facts['device']}".lower()))
-        folder = Path(args.log)
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{name}-{args.threads}-threads.log").write_text(text)
+    publish(said, facts, args, "threads")
     return None
 
 
@@ -401,7 +465,8 @@ def levers(best, names):
     """Say how many times faster each lever alone makes the training and the prediction."""
     said = {
         "no malloc": "malloc",
-        "no layout": "channels last",
+        "no fusion": "fusion",
+        "no layout": "channels last and fusion",
         "no products": "products",
         "fp32": "bf16",
     }

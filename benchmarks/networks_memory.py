@@ -30,10 +30,9 @@ def measure(args):
     from strainprint.dataset.store import read_crops
     from strainprint.networks import training
     from strainprint.networks.architectures import ResidualNetwork, architecture_of
-    from strainprint.networks.devices import prepare_device
+    from strainprint.networks.devices import chosen_precision, prepare_device
     from strainprint.networks.examples import Examples, Feed
     from strainprint.networks.inference import predict_crops
-    from strainprint.networks.weight_gradient import helps_on
 
     device = prepare_device("cpu", 1, 16 * 4 * 72 * 224**2)
     libraries_mb = peak_mb()
@@ -50,9 +49,10 @@ def measure(args):
     )
     opened_s = time.perf_counter() - start
     opened_mb = peak_mb()
-    settings = training.TrainingSettings("proposed", 0, 0)
+    precision = chosen_precision(args.precision, device)
+    settings = training.TrainingSettings("proposed", 0, 0, precision=precision)
     network = ResidualNetwork(architecture_of("proposed"))
-    network.find_gradients_by_products(helps_on(device, settings.precision))
+    training.choose_kernels(network, device, precision)
     optimizer = training.adam(network, settings)
     feed = Feed(Examples([store], torch.arange(MAPS) % 3, parts), device)
     order = training.draw_crops(np.flatnonzero(parts == "train"), 24, settings, 1)
@@ -70,6 +70,7 @@ def measure(args):
     trained_mb = peak_mb()
     predict_crops(network, store.maps(np.arange(4)))
     return {
+        "precision": precision,
         "training_crops": len(order),
         "crops_memory_gb": args.crops_memory_gb,
         "crops_kept_gb": round(store.kept.nbytes / 1e9, 2),
@@ -94,6 +95,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--crops-memory-gb", type=float, default=1.0)
     parser.add_argument("--steps", type=int, default=2)
+    parser.add_argument("--precision", default="auto")
     parser.add_argument("--folder", help="holds a store already; else a temporary one is made")
     args = parser.parse_args()
     if args.folder:
@@ -102,6 +104,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         write_synthetic_crops(folder, MAPS)
         command = [sys.executable, __file__, "--folder", folder, "--steps", str(args.steps)]
+        command += ["--precision", args.precision]
         for memory_gb in (args.crops_memory_gb, 4.0):
             subprocess.run([*command, "--crops-memory-gb", str(memory_gb)], check=True)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from strainprint.errors import BadInputError
+from strainprint.networks import fused_convolution, fused_normalization
 from strainprint.networks.weight_gradient import LEAST_PIXELS, ConvolutionByProducts
 
 FIRST_CHANNELS = 16
@@ -90,13 +92,41 @@ class NormalizedConvolution(nn.Sequential):
     """'Same' convolution with bias, then batch normalisation: (n, c_in, h, w) → (n, c_out, h, w).
 
     ``momentum`` is in Keras' sense: the share of the running mean that each batch keeps.
+    ``fused`` is set by the training where normalisation and what follows it are faster as one.
     """
+
+    fused = False
 
     def __init__(self, c_in: int, c_out: int, size: int, momentum: float) -> None:
         """Set the layers up with torch's initial weights."""
         super().__init__()
         self.convolution = Convolution(c_in, c_out, size, padding="same")
         self.normalization: nn.Module = nn.BatchNorm2d(c_out, eps=_EPS, momentum=1 - momentum)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (n, c_in, h, w) to (n, c_out, h, w)."""
+        if self.fused and self.training:
+            return self._normalized(x, None, -math.inf)
+        out: Tensor = self.normalization(self.convolution(x))
+        return out
+
+    def is_one_with_relu(self, x: Tensor) -> bool:
+        """Say whether :meth:`activated` is to take the place of what follows for such an input."""
+        if self.training:
+            return self.fused
+        is_folded = isinstance(self.normalization, nn.Identity)
+        return is_folded and fused_convolution.helps_on(x)
+
+    def activated(self, x: Tensor, shortcut: Tensor | None = None) -> Tensor:
+        """Return the ReLU of the output, or of its sum with a shortcut (n, c_out, h, w)."""
+        if self.training:
+            return self._normalized(x, shortcut, 0.0)
+        return fused_convolution.convolved(self.convolution, x, shortcut)
+
+    def _normalized(self, x: Tensor, shortcut: Tensor | None, floor: float) -> Tensor:
+        assert isinstance(self.normalization, nn.BatchNorm2d)
+        out = self.convolution(x)
+        return fused_normalization.normalized(out, self.normalization, shortcut, floor)
 
 
 class Activation(nn.ReLU):
@@ -142,8 +172,28 @@ class ResidualModule(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (n, c_in, h, w) to (n, c_out, h, w)."""
-        out: Tensor = self.relu(self.body(x) + self.shortcut(x))
+        *before, last = self.body
+        assert isinstance(last, NormalizedConvolution)
+        inner = _in_turn(before, x)
+        if last.is_one_with_relu(inner):
+            return last.activated(inner, self.shortcut(x))
+        out: Tensor = self.relu(last(inner) + self.shortcut(x))
         return out
+
+
+def _in_turn(layers: Iterable[nn.Module], x: Tensor) -> Tensor:
+    """Return the output of the last layer; after every convolution comes its ReLU.
+
+    The two are taken as one where that is faster. Elsewhere each is called, and hooks find it.
+    """
+    following = iter(layers)
+    for layer in following:
+        if isinstance(layer, NormalizedConvolution) and layer.is_one_with_relu(x):
+            x = layer.activated(x)
+            next(following)
+        else:
+            x = layer(x)
+    return x
 
 
 class ResidualNetwork(nn.Module):
@@ -203,8 +253,7 @@ class ResidualNetwork(nn.Module):
 
     def features(self, crops: Tensor) -> Tensor:
         """Return the 64 globally averaged channels: (n, 1, h, w), grey 0…255 → (n, 64)."""
-        out: Tensor = self.layers(crops).mean(dim=(2, 3))
-        return out
+        return _in_turn(self.layers, crops).mean(dim=(2, 3))
 
     def forward(self, crops: Tensor) -> Tensor:
         """Return class scores (before softmax): (n, 1, h, w), grey 0…255 → (n, n_classes)."""
@@ -220,6 +269,15 @@ class ResidualNetwork(nn.Module):
         for module in self.modules():
             if isinstance(module, Convolution) and module.kernel_size == (3, 3):
                 module.by_products = chosen and module.in_channels >= FIRST_CHANNELS
+
+    def fuse_normalization(self, chosen: bool) -> None:
+        """Let the training normalise, add shortcuts and clip as one, or leave it to torch.
+
+        Where it acts activations are rounded to bf16 less often.
+        """
+        for module in self.modules():
+            if isinstance(module, NormalizedConvolution):
+                module.fused = chosen
 
     def kernels(self) -> list[Tensor]:
         """Return the kernels of all convolutions, which are what L2 acts on."""
@@ -282,7 +340,7 @@ def folded(network: ResidualNetwork) -> ResidualNetwork:
     """Return a copy for inference whose batch normalisations are folded into the convolutions.
 
     Scores and features stay the same up to rounding (about 1e-5); three times fewer passes over
-    memory. The copy cannot be trained.
+    memory. The copy has no gradients.
     """
     copied = copy.deepcopy(network).eval()
     for module in copied.modules():

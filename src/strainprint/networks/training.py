@@ -32,6 +32,7 @@ from strainprint.dataset.store import FORMAT as CROPS_FORMAT
 from strainprint.dataset.store import CropStore, read_crops
 from strainprint.errors import BadInputError
 from strainprint.files import read_json, sha256_of_arrays, write_csv
+from strainprint.networks import fused_normalization, weight_gradient
 from strainprint.networks.architectures import (
     FIRST_CHANNELS,
     ResidualNetwork,
@@ -51,7 +52,6 @@ from strainprint.networks.external import external_crops
 from strainprint.networks.informative import informative_of_store
 from strainprint.networks.noise import with_noise
 from strainprint.networks.storage import save_network
-from strainprint.networks.weight_gradient import helps_on
 from strainprint.seeds import derive_seed, generator
 
 _CROPS_PER_VALIDATION_BATCH = 96
@@ -450,7 +450,7 @@ def fit(
     _check(examples, settings, classes)
     n_crops, parts = examples.n_crops, examples.parts
     network.to(device)
-    network.find_gradients_by_products(helps_on(device, settings.precision))
+    choose_kernels(network, device, settings.precision)
     optimizer = adam(network, settings)
     fingerprint = ""
     progress = Progress()
@@ -540,6 +540,15 @@ def fit(
     )
 
 
+def choose_kernels(network: ResidualNetwork, device: torch.device, precision: str) -> None:
+    """Let a network train by the fastest ways known for a device and precision.
+
+    They round differently, so the choice follows from these two alone.
+    """
+    network.find_gradients_by_products(weight_gradient.helps_on(device, precision))
+    network.fuse_normalization(fused_normalization.helps_on(device, precision))
+
+
 def adam(network: ResidualNetwork, settings: TrainingSettings) -> torch.optim.Adam:
     """Return Keras' Adam with the network's L2 penalty.
 
@@ -614,7 +623,7 @@ def training_fingerprint(
         },
         "loss": getattr(loss, "__name__", ""),
         "device": device.type,
-        "by_products": helps_on(device, settings.precision),
+        "by_products": weight_gradient.helps_on(device, settings.precision),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "code": code,
