@@ -62,7 +62,7 @@ _STALE_MODES = 0.02
 """Glide, in half widths per MPa that may lack, after which the modes of the side correction are
 computed anew."""
 
-_BLOCK = 16
+_BLOCK = 64
 """Columns of the pair matrices that are compared at once."""
 
 _STANDS_NM = 0.01
@@ -597,9 +597,10 @@ def _couple(
 ) -> tuple[int, Integers, Integers, Array, Array]:
     """Find the couplings that count among what moves.
 
-    Returns their number, the partners a < b of each, the mean of the negative derivatives of the
-    velocity of a as b glides and of b as a does, and the larger of these as a share of both
-    partners' own stiffness. ``rate`` holds the diagonal.
+    Returns their number, the partners of each, the negative derivative of the velocity of either as
+    the other glides, and this as a share of both partners' own stiffness. ``rate`` holds the
+    diagonal. Forces have a potential (to 1e-3, see the tests), so one side of a pair tells the
+    other's: rows alone are read.
     """
     n = len(moving)
     first = np.empty(n * 8, np.int64)
@@ -616,26 +617,19 @@ def _couple(
     for a in range(n):
         i = moving[a]
         least = _WEAK_COUPLING * root[i] / pillar.mobility
-        j = -1
-        while True:
-            j = _next_strong(pop.push[i], least, root, j + 1)
-            if j == slots:
-                break
-            # along rows only, columns are far apart in memory: from either side, but once
-            ahead, back = pop.push[i, j], pop.push[j, i]
-            if j > i and abs(back) > least * root[j]:
-                continue
+        push = pop.push[i]
+        j = _next_strong(push, least, root, i + 1)
+        while j < slots:
             if count == len(first):
                 first = np.append(first, first)
                 second = np.append(second, second)
                 strength = np.append(strength, strength)
                 share = np.append(share, share)
-            b = place_in[j]
-            first[count], second[count] = min(a, b), max(a, b)
-            strength[count] = -0.5 * pillar.mobility * (pop.sign[j] * ahead + pop.sign[i] * back)
-            larger = pillar.mobility * max(abs(ahead), abs(back))
-            share[count] = larger / (root[i] * root[j])
+            first[count], second[count] = a, place_in[j]
+            strength[count] = -pillar.mobility * pop.sign[j] * push[j]
+            share[count] = pillar.mobility * abs(push[j]) / (root[i] * root[j])
             count += 1
+            j = _next_strong(push, least, root, j + 1)
     return count, first, second, strength, share
 
 

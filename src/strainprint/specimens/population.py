@@ -54,7 +54,7 @@ _NEAR_NM = 60.0
 """Up to this distance a partner bears the error of a single one; farther ones are more in number,
 and the sum of what they lack grows with their distance."""
 
-_BLOCK = 16
+_BLOCK = 64
 """Columns that are looked at together for any within a shell."""
 
 _PAD = 8
