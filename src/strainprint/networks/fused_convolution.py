@@ -16,6 +16,9 @@ def helps_on(x: Tensor) -> bool:
     """Say whether :func:`convolved` may take an input; nothing is gained or known elsewhere.
 
     torch convolves a single small image by other means, with other bits.
+
+    ASSUME: oneDNN's fused convolution keeps its name in torch, where it is private; a torch without
+    it takes the three one after the other.
     """
     return (
         x.device.type == "cpu"
@@ -24,6 +27,7 @@ def helps_on(x: Tensor) -> bool:
         and not torch.is_grad_enabled()
         and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
         and platform.machine() in ("x86_64", "AMD64")
+        and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
     )
 
 

@@ -27,6 +27,7 @@ from strainprint.specimens.population import (
     add,
     crosses_middle,
     exert,
+    exert_what_lacks,
     macroscopic,
     outdated_shells,
     place,
@@ -879,14 +880,24 @@ def _leave(lattice: Lattice, rules: Rules, pop: Population, glide: Array) -> Non
         remove(pop, i)
 
 
+@folded
+def _bend(pillar: Pillar, stale: float) -> float:
+    """Return the square of a glide over the third power of a distance (1/nm) at which what is known
+    to first order lacks ``stale`` (MPa).
+
+    Second derivatives of a stress C / r reach 6 C / r^3: error = 3 C lead^2 / r^3.
+    """
+    bend: float = stale / (6.0 * pillar.strength)
+    return bend
+
+
 @inlined
 def _announce(lattice: Lattice, pillar: Pillar, pop: Population, stale: float) -> bool:
     """Let partners and sources of all that glided learn of it, but for ``stale`` (MPa); returns
     whether anybody had."""
     any_moved = False
     modes = stale * _STALE_MODES * pillar.half_width
-    # second derivatives of a stress C / r reach 6 C / r^3: error = 3 C lead^2 / r^3
-    bend = stale / (6.0 * pillar.strength)
+    bend = _bend(pillar, stale)
     for i in range(pop.number[0]):
         # its image changes sides: all learn of it at once, or a jump stays
         crossed = crosses_middle(lattice, pop, i)
@@ -999,6 +1010,8 @@ def settle(
         if not charging and fastest < rules.rest_velocity:
             stale = 0.5 * _STALE_IN_REST * rest_mpa
             any_moved = _announce(lattice, pillar, pop, stale)
+            for i in range(pop.number[0]):
+                any_moved |= exert_what_lacks(lattice, pillar, pop, i, _bend(pillar, stale))
             if update_side(lattice, pop, stale) or any_moved:
                 continue
             return SETTLED, time, steps

@@ -363,8 +363,7 @@ def exert(lattice: Lattice, pillar: Pillar, pop: Population, i: int, shells: int
     pop.exertions[0] += 1
     for shell in range(shells):
         pop.announced[i, shell] = pop.placed[i]
-    gap = min(SHELL_NM[0], 2.0 * (pillar.half_width - abs(pop.x[i])))
-    pop.gap[i] = gap
+    pop.gap[i] = min(SHELL_NM[0], 2.0 * (pillar.half_width - abs(pop.x[i])))
     radius = pillar.wave * SHELL_NM[shells - 1]
     x, y = pop.table[X, i], pop.table[Y, i]
     count = _within(pop.table[X], pop.table[Y], pop.number[0], x, y, radius, pop.which)
@@ -373,6 +372,66 @@ def exert(lattice: Lattice, pillar: Pillar, pop: Population, i: int, shells: int
     count = _within(xs, ys, len(pop.charge), x, y, radius, pop.which)
     if count > 0:
         _exert_on_sources(lattice, pillar, pop, i, count)
+
+
+@uncounted
+def exert_what_lacks(
+    lattice: Lattice, pillar: Pillar, pop: Population, i: int, bend: float
+) -> bool:
+    """Recompute each pair of dislocation i that knows too little of where it was placed, and what
+    it exerts on such sources; returns whether there were any.
+
+    Shells answer for the partners that they hold now: one that went from shell to shell may know
+    less. ``bend`` is that of :func:`outdated_shells`.
+    """
+    wave, placed = pillar.wave, pop.placed[i]
+    x, y = pop.table[X, i], pop.table[Y, i]
+    xs, ys = pop.table[X], pop.table[Y]
+    count = _lacking(wave, xs, ys, pop.known[i], pop.number[0], x, y, placed, bend, pop.which)
+    any_lacks = count > 0
+    if any_lacks:
+        _exert_on_partners(pillar, pop, i, count)
+    xs, ys, known = lattice.source_table[X], lattice.source_table[Y], pop.known_at_source[i]
+    count = _lacking(wave, xs, ys, known, len(pop.charge), x, y, placed, bend, pop.which)
+    if count > 0:
+        _exert_on_sources(lattice, pillar, pop, i, count)
+    return any_lacks or count > 0
+
+
+@uncounted
+def _lacking(
+    wave: float,
+    xs: Array,
+    ys: Array,
+    known: Array,
+    n: int,
+    x: float,
+    y: float,
+    placed: float,
+    bend: float,
+    which: Integers,
+) -> int:
+    """Fill ``which`` with the first n points that know too little of a dislocation at (x, y), of
+    which they know that it was at ``known``; returns how many."""
+    # squared distance and squared glide, both squared: compilers vectorise what has no root
+    nm2 = 1.0 / wave**2
+    least, near2 = (bend * nm2) ** 2 * nm2, _NEAR_NM**2 / nm2
+    count = 0
+    for first in range(0, n, _BLOCK):
+        end = min(n, first + _BLOCK)
+        lacking = 0
+        for j in range(first, end):
+            dx, dy, lead = xs[j] - x, ys[j] - y, placed - known[j]
+            r2, lead2 = dx * dx + dy * dy, lead * lead
+            lacking += lead2 * lead2 > least * r2 * r2 * min(r2, near2)
+        if lacking > 0:
+            for j in range(first, end):
+                dx, dy, lead = xs[j] - x, ys[j] - y, placed - known[j]
+                r2, lead2 = dx * dx + dy * dy, lead * lead
+                if lead2 * lead2 > least * r2 * r2 * min(r2, near2):
+                    which[count] = j
+                    count += 1
+    return count
 
 
 @uncounted
