@@ -10,7 +10,7 @@ PROFILE ?= $(if $(filter-out 0,$(GPUS)),gpu,default)
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 PIP_INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c envs/constraints.txt
 
-.PHONY: run status test test-cluster check fuzz fuzz-guided faults config/README.md bench-reading bench-rendering bench-specimens bench-networks bench-networks-memory bench-baseline bench-scale bench-growing verify
+.PHONY: run status test test-cluster check fuzz fuzz-guided faults config/README.md bench-reading bench-rendering bench-specimens bench-against-plain bench-networks bench-networks-memory bench-baseline bench-scale bench-growing verify
 
 run: $(VENV)/.installed
 	snakemake --cores $(CORES) --workflow-profile profiles/$(PROFILE) $(if $(filter gpu,$(PROFILE)),--resources gpu=$(GPUS))
@@ -77,6 +77,10 @@ bench-reading: $(VENV)/.installed
 # version. pylabdd's compiled forces need gfortran. BENCH_OPTIONS="--quick" for a few minutes.
 bench-specimens: $(VENV)/.installed-bench
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/specimens.py $(BENCH_OPTIONS)
+
+# Mean strengths of the simulator's specimens against those of the plain version.
+bench-against-plain: $(VENV)/.installed-bench
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/against_plain.py $(BENCH_OPTIONS)
 
 $(VENV)/.installed-bench: $(VENV)/.installed
 	$(PIP_INSTALL) -e ".[bench]"

@@ -70,8 +70,8 @@ _STANDS_NM = 0.01
 """What would glide less in one step stands still while fast ones limit it."""
 
 _UNMOVED = 0.1
-"""Share of ``rest_glide_nm`` below which a dislocation and those coupled to it stand still while
-others come to rest."""
+"""Share of ``rest_velocity_nm_per_ns`` or of ``rest_glide_nm`` below which a dislocation stands
+still while others come to rest, unless one draws it along."""
 
 _UNFELT_MPA = 0.2
 """While no glide changes it by more, the stress on a charging source counts as constant."""
