@@ -535,6 +535,17 @@ def simulate_minutes(config: Mapping[str, Any], subset: str) -> int:
     return min(14 * 24 * 60, max(30, round(minutes)))
 
 
+def simulate_mb(subset: str) -> int:
+    """Return the memory in MB that one shard of specimens asks for.
+
+    Pairs of dislocations, four copies of a specimen at once. ASSUME: as many dislocations at 10 %
+    as the benchmark found, some 2,000 at 1 um (docs/benchmarks/specimens.log) and four times as
+    many at 2 um.
+    """
+    width_nm = parse_subset(subset)[0]
+    return 1500 + round(2500 * (width_nm / 1000) ** 4)
+
+
 def crop_store_mb(config: Mapping[str, Any]) -> int:
     """Return the size of all crops of a study in MB, unpacked."""
     specimens, dataset = config["specimens"], config["dataset"]

@@ -42,6 +42,7 @@ from strainprint.workflow import (
     rule_flow,
     shard_names,
     shard_size,
+    simulate_mb,
     simulate_minutes,
     split_of_variant,
     stack_variants,

@@ -18,7 +18,7 @@ rule simulate:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=1500,
+        mem_mb=lambda wildcards: simulate_mb(wildcards.subset),
         runtime=lambda wildcards: simulate_minutes(config, wildcards.subset),
     params:
         code=code("simulate"),
