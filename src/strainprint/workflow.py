@@ -538,9 +538,9 @@ def simulate_minutes(config: Mapping[str, Any], subset: str) -> int:
 def simulate_mb(subset: str) -> int:
     """Return the memory in MB that one shard of specimens asks for.
 
-    Pairs of dislocations, four copies of a specimen at once. ASSUME: as many dislocations at 10 %
-    as the benchmark found, some 2,000 at 1 um (docs/benchmarks/specimens.log) and four times as
-    many at 2 um.
+    Pairs of dislocations, four copies of a specimen at once. ASSUME: at most 4,096 dislocations at
+    1 um, where the benchmark's specimen has 1,570 on average (docs/benchmarks/specimens.log), and
+    four times as many at 2 um; the memory itself was not measured.
     """
     width_nm = parse_subset(subset)[0]
     return 1500 + round(2500 * (width_nm / 1000) ** 4)

@@ -25,6 +25,8 @@ from strainprint.networks.examples import Examples, class_probabilities, crop_ou
 from strainprint.networks.inference import predict_crops
 from strainprint.networks.training import TrainingSettings, fit, initial_seed, train
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 CPU = torch.device("cpu")
 CLASSES = ["a", "b", "c"]
 N_MAPS, N_CROPS = 24, 2
@@ -33,14 +35,6 @@ PARTS = np.array(["train"] * 12 + ["validation"] * 6 + ["test"] * 6)
 SETTINGS = TrainingSettings(
     "res4", 1, 0, batch_size=6, max_epochs=3, batch_norm_momentum=0.5, crops_per_map_per_epoch=2
 )
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def noise(seed, high=60):

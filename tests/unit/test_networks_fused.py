@@ -11,13 +11,7 @@ from strainprint.networks import fused_convolution, fused_normalization
 from strainprint.networks.architectures import ARCHITECTURES, ResidualNetwork, folded
 from strainprint.networks.fused_normalization import normalized
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def drawn(*shape, seed=0, mean=0.0):

@@ -31,6 +31,8 @@ from strainprint.networks.training import (
     train,
 )
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 CPU = torch.device("cpu")
 CLASSES = ["0.001", "0.01", "0.1"]
 N_CROPS = 3
@@ -53,14 +55,6 @@ def crops():
     rng = np.random.default_rng(0)
     grey = rng.integers(0, 60, (len(LABELS), N_CROPS, 16, 16), dtype=np.uint8)
     return grey + (70 * LABELS)[:, None, None, None].astype(np.uint8)
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def run(crops, checkpoint_dir=None, code="", **changes):

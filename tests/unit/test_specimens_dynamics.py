@@ -29,6 +29,7 @@ from strainprint.specimens.pair_sums import shear_slope
 from strainprint.specimens.pillar import image_stress, make_pillar, wave_factor
 from strainprint.specimens.population import (
     CORE_RADIUS_NM,
+    SHELL_NM,
     add,
     exert,
     macroscopic,
@@ -562,10 +563,10 @@ def test_what_was_followed_is_replaced_by_what_is_computed_anew():
         used.position[:count] += glide_nm
         follow(specimen, glide_nm)
         # the pairs of some with all others, of others with their neighbours only
-        for i, shells in ((1, 5), (3, 2), (4, 5)):
+        for i, shells in ((1, len(SHELL_NM)), (3, 2), (4, len(SHELL_NM))):
             exert_one(specimen.lattice, specimen.pillar, used, i, shells)
     for i in range(count):
-        exert_one(specimen.lattice, specimen.pillar, used, i, 5)
+        exert_one(specimen.lattice, specimen.pillar, used, i, len(SHELL_NM))
     fresh = _afresh(specimen)
     for name in ("felt", "stiffness", "felt_at_source"):
         found = getattr(used, name)[:count]

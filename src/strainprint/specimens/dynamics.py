@@ -21,6 +21,7 @@ from strainprint.specimens.lattice import Lattice, make_lattice
 from strainprint.specimens.material import Material
 from strainprint.specimens.pillar import MODES, Pillar, make_pillar
 from strainprint.specimens.population import (
+    BLOCK,
     CORE_RADIUS_NM,
     SHELL_NM,
     Population,
@@ -62,9 +63,6 @@ crowd swings for ever between what it knows and what is. Half of it before all c
 _STALE_MODES = 0.02
 """Glide, in half widths per MPa that may lack, after which the modes of the side correction are
 computed anew."""
-
-_BLOCK = 64
-"""Columns of the pair matrices that are compared at once."""
 
 _STANDS_NM = 0.01
 """What would glide less in one step stands still while fast ones limit it."""
@@ -524,7 +522,7 @@ def _next_strong(row: Floats, least: float, bound: Floats, first: int) -> int:
     n = len(bound)
     factor = np.float32(least)
     while first < n:
-        bounds = bound[first : first + _BLOCK]
+        bounds = bound[first : first + BLOCK]
         block = row[first : first + len(bounds)]
         strong = 0
         for k in range(len(block)):
@@ -533,7 +531,7 @@ def _next_strong(row: Floats, least: float, bound: Floats, first: int) -> int:
             for k in range(len(block)):
                 if abs(block[k]) > factor * bounds[k]:
                     return first + k
-        first += _BLOCK
+        first += BLOCK
     return n
 
 

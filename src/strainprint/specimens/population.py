@@ -54,8 +54,8 @@ _NEAR_NM = 60.0
 """Up to this distance a partner bears the error of a single one; farther ones are more in number,
 and the sum of what they lack grows with their distance."""
 
-_BLOCK = 64
-"""Columns that are looked at together for any within a shell."""
+BLOCK = 64
+"""Columns that are compared at once, before any is looked at by itself."""
 
 _PAD = 8
 """Unused columns of the pair matrices: columns whose numbers are a power of two apart in memory
@@ -133,12 +133,12 @@ class Population(NamedTuple):
     outdated: Integers
     """Number of its shells that wait to learn exactly where it was placed."""
     near: Array
-    """Scratch: columns of the table, (rows, room)."""
+    """Scratch: columns of a table, of as many partners or sources as there may be."""
     which: Integers
     """Scratch: their numbers."""
     at: Array
     of: Array
-    """Scratch: what :func:`slopes_at` and :func:`slopes_of` find, (6, room) and (3, room)."""
+    """Scratch: what :func:`slopes_at` (6 rows) and :func:`slopes_of` (3 rows) find."""
     before: Array
     """Scratch: what was known before, (3, room)."""
     order: Integers
@@ -324,6 +324,14 @@ def _followed(pop: Population, i: int, j: int) -> float:
 
 
 @folded
+def _followed_at_source(pop: Population, i: int, s: int) -> float:
+    """Return the stress (MPa) of dislocation i on source s that ``felt_at_source`` holds."""
+    lead = pop.placed[i] - pop.known_at_source[i, s]
+    stress: float = pop.at_source[i, s] + lead * pop.push_at_source[i, s]
+    return stress
+
+
+@folded
 def outdated_shells(pop: Population, i: int, bend: float) -> int:
     """Return how many shells around dislocation i know too little of where it is.
 
@@ -417,8 +425,8 @@ def _lacking(
     nm2 = 1.0 / wave**2
     least, near2 = (bend * nm2) ** 2 * nm2, _NEAR_NM**2 / nm2
     count = 0
-    for first in range(0, n, _BLOCK):
-        end = min(n, first + _BLOCK)
+    for first in range(0, n, BLOCK):
+        end = min(n, first + BLOCK)
         lacking = 0
         for j in range(first, end):
             dx, dy, lead = xs[j] - x, ys[j] - y, placed - known[j]
@@ -441,8 +449,8 @@ def _within(
     """Fill ``which`` with the numbers of the first n points within a radius; returns how many."""
     radius2 = radius * radius
     count = 0
-    for first in range(0, n, _BLOCK):
-        end = min(n, first + _BLOCK)
+    for first in range(0, n, BLOCK):
+        end = min(n, first + BLOCK)
         within = 0
         for j in range(first, end):
             dx, dy = xs[j] - x, ys[j] - y
@@ -546,9 +554,7 @@ def _exert_on_sources(
     slopes_of(pillar.wave, pillar.half_width, CORE_RADIUS_NM, pop.table, i, pop.near, count, pop.of)
     for k in range(count):
         s = pop.which[k]
-        lead = pop.placed[i] - pop.known_at_source[i, s]
-        followed = pop.at_source[i, s] + lead * pop.push_at_source[i, s]
-        pop.felt_at_source[s] += pop.of[0, k] - followed
+        pop.felt_at_source[s] += pop.of[0, k] - _followed_at_source(pop, i, s)
         pop.at_source[i, s] = pop.of[0, k]
         pop.push_at_source[i, s] = pop.of[2, k]
         pop.known_at_source[i, s] = pop.placed[i]
@@ -578,8 +584,7 @@ def sum_up(pop: Population) -> None:
         pop.stiffness[i] = stiffness
         _find_strongest_push(pop, i)
         for s in range(len(pop.charge)):
-            lead = pop.placed[i] - pop.known_at_source[i, s]
-            pop.felt_at_source[s] += pop.at_source[i, s] + lead * pop.push_at_source[i, s]
+            pop.felt_at_source[s] += _followed_at_source(pop, i, s)
     pop.mode_total[:] = 0.0
     for i in range(n):
         for m in range(len(pop.mode_total)):
@@ -652,8 +657,7 @@ def remove(pop: Population, i: int) -> None:
         pop.felt[j] -= _followed(pop, j, i)
         pop.stiffness[j] -= pop.slope[j, i]
     for s in range(len(pop.charge)):
-        lead = pop.placed[i] - pop.known_at_source[i, s]
-        pop.felt_at_source[s] -= pop.at_source[i, s] + lead * pop.push_at_source[i, s]
+        pop.felt_at_source[s] -= _followed_at_source(pop, i, s)
     for m in range(len(pop.mode_total)):
         pop.mode_total[m] -= pop.modes[i, m]
     if i != last:
