@@ -28,10 +28,13 @@ from strainprint.specimens.loading import Specimen
 from strainprint.specimens.pair_sums import shear_slope
 from strainprint.specimens.pillar import image_stress, make_pillar, wave_factor
 from strainprint.specimens.population import (
+    BLOCK,
     CORE_RADIUS_NM,
     SHELL_NM,
     add,
+    arrange,
     exert,
+    exerted,
     macroscopic,
     make_population,
     place,
@@ -66,7 +69,7 @@ def _separation(specimen):
 @pytest.mark.parametrize("x", [5.0, -20.0, 33.0, 60.0, -100.0])
 @pytest.mark.parametrize("sign", [1, -1])
 def test_pair_force_on_parallel_planes_is_the_textbook_one(x, sign):
-    pair = _neighbours(x, sign).population.pair
+    pair = exerted(_neighbours(x, sign).population)
     stress = C_MPA_NM * x * (x**2 - GAP**2) / (x**2 + GAP**2) ** 2
     scale = 1e-4 * C_MPA_NM / np.hypot(x, GAP)
     assert pair[1, 0] == pytest.approx(stress, abs=scale)
@@ -114,7 +117,7 @@ def test_equal_dislocations_on_parallel_planes_form_a_wall(start):
 
 def test_largest_pair_stress_is_the_passing_stress_at_one_plus_sqrt_2():
     x = GAP * (1 + sqrt(2)) + np.linspace(-1, 1, 41)
-    stress = [_neighbours(at, -1).population.pair[1, 0] for at in x]
+    stress = [exerted(_neighbours(at, -1).population)[1, 0] for at in x]
     assert x[np.argmax(stress)] == pytest.approx(GAP * (1 + sqrt(2)), abs=0.06)
     mu, nu, b = ALUMINIUM.shear_modulus_mpa, 0.33, 0.25
     assert max(stress) == pytest.approx(mu * b / (8 * pi * (1 - nu) * GAP), rel=1e-4)
@@ -145,8 +148,9 @@ def test_partner_at_the_nucleation_length_exerts_the_source_strength():
     ):
         specimen = press(ONE_PLANE, (0, MIDDLE - length / 2, -1), (0, MIDDLE + length / 2, 1))
         # each pulls the other inwards with the strength of the source
-        assert specimen.population.pair[1, 0] == pytest.approx(-strength, rel=1e-4)
-        assert specimen.population.pair[0, 1] == pytest.approx(-strength, rel=1e-4)
+        stress = exerted(specimen.population)
+        assert stress[1, 0] == pytest.approx(-strength, rel=1e-4)
+        assert stress[0, 1] == pytest.approx(-strength, rel=1e-4)
 
 
 @pytest.mark.parametrize("fraction", [0.97, 1.03])
@@ -544,9 +548,10 @@ def test_a_surface_source_waits_until_the_stress_beats_the_image_attraction():
 
 @compiled
 def _follow(lattice, pillar, pop, glide_nm):
-    for i in range(pop.number[0]):
+    count = pop.number[0]
+    for i in range(count):
         place(lattice, pillar, pop, i)
-        shift_sums(pop, i, glide_nm[i])
+    shift_sums(pop, np.arange(count), glide_nm, count)
 
 
 def follow(specimen, glide_nm):
@@ -604,6 +609,69 @@ def _point(crystal, position):
     return crystal.plane_origin_nm[0] + position * np.array([cos(UP), sin(UP)])
 
 
+def _roomy(crystal):
+    """A specimen with room for more dislocations than most tests have."""
+    specimen = press(crystal)
+    specimen._give_room(1024)
+    return specimen
+
+
+def test_arranged_slots_hold_the_same_dislocations_neighbours_side_by_side():
+    rng = np.random.Generator(np.random.PCG64(8))
+    crystal = place_crystal(250.0, 2, CrystalSettings(), ALUMINIUM, rng)
+    length = crystal.plane_length_nm
+    planes = rng.choice(len(crystal.plane_angle), 150, replace=False)
+    rows = [(int(p), rng.uniform(1, length - 1), int(rng.choice([-1, 1]))) for p in planes]
+    specimen = _roomy(crystal)
+    put(specimen, *rows)
+    before, after = specimen.population, arrange(specimen.population)
+    count = before.number[0]
+    old, new = before.order[:count], after.order[:count]
+    for name in ("plane", "position", "sign", "x", "y", "felt", "stiffness", "modes", "cell"):
+        found = getattr(after, name)[new]
+        np.testing.assert_array_equal(found, getattr(before, name)[old], err_msg=name)
+    stress = exerted(before)
+    np.testing.assert_array_equal(exerted(after)[np.ix_(new, new)], stress[np.ix_(old, old)])
+    for population in (before, after):
+        steps = np.hypot(np.diff(population.x[:count]), np.diff(population.y[:count]))
+        walked_nm = steps.sum() if population is before else walked_nm / steps.sum()
+        for cell, i in enumerate(population.first_in_cell):
+            while i >= 0:
+                assert population.cell[i] == cell
+                i = population.next_in_cell[i]
+        push = np.abs(population.push[:count, :count])
+        for block in range(-(-count // BLOCK)):
+            most = push[:, block * BLOCK : (block + 1) * BLOCK].max(axis=1)
+            assert (population.strongest_push[:count, block] >= most).all()
+    assert walked_nm > 4.0
+
+
+def test_a_loading_goes_on_with_arranged_slots(monkeypatch):
+    crystal = place_crystal(
+        125.0, 2, CrystalSettings(), ALUMINIUM, np.random.Generator(np.random.PCG64(3))
+    )
+    arranged = []
+
+    def note(population):
+        arranged.append(population.number[0])
+        return arrange(population)
+
+    monkeypatch.setattr("strainprint.specimens.loading.arrange", note)
+    specimen = _roomy(crystal)
+    planes = len(crystal.plane_angle)
+    put(specimen, *((p, at, 1) for p in range(0, planes, 4) for at in np.arange(20.0, 240.0, 20.0)))
+    count = specimen.population.number[0]
+    assert count > 256
+    specimen.population.emissions[0] = 1000
+    specimen.load(1e-7, sense=-1)
+    assert arranged == [count]
+    assert specimen.population.arranged_at[0] == 1000
+    fresh = _afresh(specimen)
+    count = specimen.population.number[0]
+    found, expected = specimen.population.felt[:count], fresh.felt[:count]
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=0.1)
+
+
 def test_removed_slots_leave_the_others_untouched():
     crystal = lay_crystal(125.0, [(UP, 0.0), (DOWN, 20.0), (UP, 40.0)])
     rows = [(0, 50.0, 1), (1, 90.0, -1), (2, 30.0, 1), (0, 200.0, -1), (1, 20.0, 1)]
@@ -611,12 +679,11 @@ def test_removed_slots_leave_the_others_untouched():
     remove(specimen.population, 1)
     kept = [rows[0], rows[4], rows[2], rows[3]]
     expected = put(Specimen(crystal, ALUMINIUM, specimen.dynamics, specimen.loading), *kept)
-    for name in ("plane", "position", "sign", "modes", "weights", "order"):
+    for name in ("plane", "position", "sign", "modes", "order", "cell"):
         found = getattr(specimen.population, name)[:4]
         np.testing.assert_array_equal(found, getattr(expected, name)[:4], err_msg=name)
-    for name in ("pair", "slope"):
-        found = getattr(specimen.population, name)[:4, :4]
-        np.testing.assert_allclose(found, getattr(expected, name)[:4, :4], rtol=1e-12)
+    np.testing.assert_array_equal(specimen.population.weights[:, :4], expected.weights[:, :4])
+    np.testing.assert_allclose(exerted(specimen.population), exerted(expected), rtol=1e-9)
     for name in ("felt", "stiffness"):
         found = getattr(specimen.population, name)[:4]
         np.testing.assert_allclose(found, getattr(expected, name)[:4], rtol=1e-9)

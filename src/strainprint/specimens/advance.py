@@ -24,12 +24,12 @@ from strainprint.specimens.dynamics import (
 )
 from strainprint.specimens.lattice import Lattice
 from strainprint.specimens.pillar import Pillar
-from strainprint.specimens.population import Population, macroscopic
+from strainprint.specimens.population import Population, macroscopic, scattered
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-REACHED, FULL, NO_NUMBER, STUCK, TOO_DENSE, IDENTITY_BROKEN = range(6)
+REACHED, FULL, SCATTERED, NO_NUMBER, STUCK, TOO_DENSE, IDENTITY_BROKEN = range(7)
 """Why :func:`advance` returned."""
 
 STRESS, PLASTIC_STRAIN, DISLOCATIONS, ALL_SETTLED = range(4)
@@ -189,8 +189,9 @@ def advance(
 ) -> tuple[int, int]:
     """Move the platen to one target after the other, recording at each; returns (why, points).
 
-    A call after one that ended ``FULL``, with the population copied into more room and the targets
-    that are left, goes on where that one ended.
+    A call after one that ended ``FULL``, with the population copied into more room, or
+    ``SCATTERED``, with its slots arranged anew, and with the targets that are left, goes on where
+    that one ended.
 
     Parameters
     ----------
@@ -208,6 +209,8 @@ def advance(
     """
     most_dislocations, most_stops, tolerance = limits
     for point in range(len(targets)):
+        if scattered(pop):
+            return SCATTERED, point
         why = _move(lattice, pillar, rules, pop, press, targets[point], sense, most_stops)
         if why != REACHED:
             return why, point

@@ -19,6 +19,7 @@ from strainprint.specimens.compilation import compiled, folded, inlined, inner, 
 from strainprint.specimens.crystal import SURFACE, Crystal
 from strainprint.specimens.lattice import Lattice, make_lattice
 from strainprint.specimens.material import Material
+from strainprint.specimens.neighbours import find_within
 from strainprint.specimens.pillar import MODES, Pillar, make_pillar
 from strainprint.specimens.population import (
     BLOCK,
@@ -37,6 +38,7 @@ from strainprint.specimens.population import (
     resolved_stresses,
     shift,
     sort_by_plane,
+    strongest_felt,
     sum_up,
     update_side,
 )
@@ -67,7 +69,7 @@ computed anew."""
 _STANDS_NM = 0.01
 """What would glide less in one step stands still while fast ones limit it."""
 
-_UNMOVED = 0.1
+_UNMOVED = 0.3
 """Share of ``rest_velocity_nm_per_ns`` or of ``rest_glide_nm`` below which a dislocation stands
 still while others come to rest, unless one draws it along."""
 
@@ -257,10 +259,20 @@ def blocked(lattice: Lattice, rules: Rules, pop: Population, s: int) -> bool:
     if lattice.source_kind[s] == SURFACE:
         reach = min(centre, lattice.length - centre) + rules.annihilation_distance
     plane = lattice.source_plane[s]
-    for i in range(pop.number[0]):
-        if pop.plane[i] == plane and abs(pop.position[i] - centre) <= reach:
-            return True
-    return False
+    # the first, in order of plane and position, that is not before that place
+    first, end = 0, pop.number[0]
+    while first < end:
+        middle = (first + end) // 2
+        i = pop.order[middle]
+        behind = pop.plane[i] == plane and pop.position[i] < centre - reach
+        if pop.plane[i] < plane or behind:
+            first = middle + 1
+        else:
+            end = middle
+    if first == pop.number[0]:
+        return False
+    i = pop.order[first]
+    return bool(pop.plane[i] == plane and pop.position[i] <= centre + reach)
 
 
 @inlined
@@ -323,6 +335,8 @@ def _keep_order(lattice: Lattice, pop: Population, glide: Array, ahead: Integers
         k = n - 2 - pair if backward else pair - (n - 1)
         i = pop.order[k]
         j = pop.order[k + 1]
+        if glide[i] == 0.0 and glide[j] == 0.0:
+            continue
         if pop.plane[i] != pop.plane[j] or pop.sign[i] != pop.sign[j]:
             continue
         room = 0.5 * max(0.0, pop.position[j] - pop.position[i] - CORE_RADIUS_NM)
@@ -383,13 +397,16 @@ def _annihilate(lattice: Lattice, rules: Rules, pop: Population) -> None:
 
 
 @uncounted
-def _reach(rules: Rules, pop: Population, i: int) -> float:
+def _reach(pillar: Pillar, rules: Rules, pop: Population, i: int) -> float:
     """Return how far dislocation i may glide in one step, given its distance to the nearest."""
-    nearest = np.inf
-    x, y = pop.x[i], pop.y[i]
-    for j in range(pop.number[0]):
-        if j != i:
-            nearest = min(nearest, (pop.x[j] - x) ** 2 + (pop.y[j] - y) ** 2)
+    x, y, which = pop.x[i], pop.y[i], pop.which
+    first, following = pop.first_in_cell, pop.next_in_cell
+    # those farther away do not matter
+    radius = rules.free_glide / _GLIDE_PER_DISTANCE
+    nearest = radius * radius
+    for k in range(find_within(pillar, first, following, pop.x, pop.y, x, y, radius, which)):
+        if which[k] != i:
+            nearest = min(nearest, (pop.x[which[k]] - x) ** 2 + (pop.y[which[k]] - y) ** 2)
     room = min(rules.free_glide, _GLIDE_PER_DISTANCE * np.sqrt(nearest))
     reach: float = max(rules.largest_glide, room)
     return reach
@@ -460,6 +477,7 @@ def _charging(lattice: Lattice, rules: Rules, pop: Population, tau: Array) -> tu
 
 @uncounted
 def _longest_step(
+    pillar: Pillar,
     rules: Rules,
     pop: Population,
     velocity: Array,
@@ -480,7 +498,7 @@ def _longest_step(
         if size * step <= rules.largest_glide * (1.0 + restoring[i] * step):
             continue
         if reach[i] < 0.0:
-            reach[i] = _reach(rules, pop, i)
+            reach[i] = _reach(pillar, rules, pop, i)
         excess = size - restoring[i] * reach[i]
         if excess > 0.0:
             step = min(step, reach[i] / excess)
@@ -504,35 +522,57 @@ def _unfelt_step(
             # does not charge, says _charging
             continue
         for i in range(pop.number[0]):
-            if velocity[i] != 0.0:
-                unfelt = _UNFELT_MPA / (abs(pop.push_at_source[i, s]) + platen_mpa)
-                excess = abs(velocity[i]) - restoring[i] * unfelt
-                if excess > 0.0:
-                    step = min(step, unfelt / excess)
+            speed = abs(velocity[i])
+            if speed * step * (pop.strongest_at_source[i] + platen_mpa) <= _UNFELT_MPA:
+                # whatever the source: most need no look at the matrix
+                continue
+            unfelt = _UNFELT_MPA / (abs(pop.push_at_source[i, s]) + platen_mpa)
+            excess = speed - restoring[i] * unfelt
+            if excess > 0.0:
+                step = min(step, unfelt / excess)
     return step
 
 
 @uncounted
-def _next_strong(row: Floats, least: float, bound: Floats, first: int) -> int:
-    """Return the first column from ``first`` on where |row| exceeds least * bound, their number for
-    none.
+def _bound_blocks(bound: Floats, of_block: Floats) -> None:
+    """Fill ``of_block`` with the least of every block of ``bound``."""
+    of_block[:] = np.inf
+    for j in range(len(bound)):
+        of_block[j // BLOCK] = min(of_block[j // BLOCK], bound[j])
 
-    Block by block: what is in one is compared at once.
+
+@uncounted
+def _find_strong(
+    push: Floats,
+    strongest: Floats,
+    least: float,
+    bound: Floats,
+    of_block: Floats,
+    first: int,
+    strong: Integers,
+) -> int:
+    """Fill ``strong`` with the partners from ``first`` on that feel |push| > least * bound; returns
+    how many.
+
+    ``strongest`` and ``of_block`` bound both in every block of partners, most of which need not be
+    looked at then; what is in one is compared at once before any is looked at by itself.
     """
     n = len(bound)
     factor = np.float32(least)
-    while first < n:
-        bounds = bound[first : first + BLOCK]
-        block = row[first : first + len(bounds)]
-        strong = 0
-        for k in range(len(block)):
-            strong += abs(block[k]) > factor * bounds[k]
-        if strong > 0:
-            for k in range(len(block)):
-                if abs(block[k]) > factor * bounds[k]:
-                    return first + k
-        first += BLOCK
-    return n
+    count = 0
+    for block in range(first // BLOCK, (n + BLOCK - 1) // BLOCK):
+        if strongest[block] <= factor * of_block[block]:
+            continue
+        begin, end = max(first, block * BLOCK), min(n, (block + 1) * BLOCK)
+        found = 0
+        for j in range(begin, end):
+            found += abs(push[j]) > factor * bound[j]
+        if found > 0:
+            for j in range(begin, end):
+                if abs(push[j]) > factor * bound[j]:
+                    strong[count] = j
+                    count += 1
+    return count
 
 
 @inner
@@ -567,17 +607,36 @@ def _choose_moving(
             bound[i] = np.sqrt(restoring[i])
     if not calm:
         return count
+    of_block = np.empty(pop.strongest_push.shape[1], np.float32)
+    return _draw_along(pillar, pop, restoring, bound, of_block, moving, count)
+
+
+@uncounted
+def _draw_along(
+    pillar: Pillar,
+    pop: Population,
+    restoring: Array,
+    bound: Floats,
+    of_block: Floats,
+    moving: Integers,
+    count: int,
+) -> int:
+    """Add to the first ``count`` of ``moving`` those that they draw along; returns how many move.
+
+    ``bound`` is the square root of the own stiffness (1/ns) of all that do not move yet, infinite
+    for others; ``of_block`` is filled.
+    """
+    _bound_blocks(bound, of_block)
     done = 0
-    while done < count and count < n:
+    while done < count and count < len(bound):
         i = moving[done]
         done += 1
         weak = _DRAWN_ALONG * np.sqrt(restoring[i]) / pillar.mobility
-        j = _next_strong(pop.push[i], weak, bound, 0)
-        while j < n:
+        push, strongest = pop.push[i], pop.strongest_push[i]
+        found = _find_strong(push, strongest, weak, bound, of_block, 0, moving[count:])
+        for j in moving[count : count + found]:
             bound[j] = np.inf
-            moving[count] = j
-            count += 1
-            j = _next_strong(pop.push[i], weak, bound, j + 1)
+        count += found
     return count
 
 
@@ -601,35 +660,60 @@ def _couple(
     diagonal. Forces have a potential (to 1e-3, see the tests), so one side of a pair tells the
     other's: rows alone are read.
     """
-    n = len(moving)
-    first = np.empty(n * 8, np.int64)
-    second = np.empty(n * 8, np.int64)
-    strength = np.empty(n * 8)
-    share = np.empty(n * 8)
-    count = 0
     slots = pop.number[0]
     root = np.full(slots, np.inf, np.float32)
     place_in = np.empty(slots, np.int64)
-    for a in range(n):
+    for a in range(len(moving)):
         place_in[moving[a]] = a
         root[moving[a]] = np.sqrt(np.abs(rate[a]))
-    for a in range(n):
+    of_block = np.empty(pop.strongest_push.shape[1], np.float32)
+    _bound_blocks(root, of_block)
+    room = 4 * slots
+    while True:
+        first = np.empty(room, np.int64)
+        second = np.empty(room, np.int64)
+        strength = np.empty(room)
+        share = np.empty(room)
+        count = _find_couplings(
+            pillar, pop, moving, root, of_block, place_in, first, second, strength, share
+        )
+        if count >= 0:
+            return count, first, second, strength, share
+        room *= 2
+
+
+@uncounted
+def _find_couplings(
+    pillar: Pillar,
+    pop: Population,
+    moving: Integers,
+    root: Floats,
+    of_block: Floats,
+    place_in: Integers,
+    first: Integers,
+    second: Integers,
+    strength: Array,
+    share: Array,
+) -> int:
+    """Fill the last four arrays as :func:`_couple` returns them, as far as they have room; returns
+    how many couplings there are, -1 for more than that.
+
+    ``root`` is the square root of the size of ``rate``, infinite for what does not move, by slot.
+    """
+    count = 0
+    for a in range(len(moving)):
         i = moving[a]
         least = _WEAK_COUPLING * root[i] / pillar.mobility
-        push = pop.push[i]
-        j = _next_strong(push, least, root, i + 1)
-        while j < slots:
-            if count == len(first):
-                first = np.append(first, first)
-                second = np.append(second, second)
-                strength = np.append(strength, strength)
-                share = np.append(share, share)
+        push, strongest = pop.push[i], pop.strongest_push[i]
+        found = _find_strong(push, strongest, least, root, of_block, i + 1, pop.which)
+        if count + found > len(first):
+            return -1
+        for j in pop.which[:found]:
             first[count], second[count] = a, place_in[j]
             strength[count] = -pillar.mobility * pop.sign[j] * push[j]
             share[count] = pillar.mobility * abs(push[j]) / (root[i] * root[j])
             count += 1
-            j = _next_strong(push, least, root, j + 1)
-    return count, first, second, strength, share
+    return count
 
 
 @inner
@@ -846,7 +930,7 @@ def _implicit_glide(
             distance = abs(alone[a] - platen * answer[a])
             if distance > rules.largest_glide:
                 if reach[i] < 0.0:
-                    reach[i] = _reach(rules, pop, i)
+                    reach[i] = _reach(pillar, rules, pop, i)
                 cluster = root[a] if calm else 0
                 worst[cluster] = max(worst[cluster], distance / reach[i])
         if not calm:
@@ -893,7 +977,7 @@ def _bend(pillar: Pillar, stale: float) -> float:
 def _announce(lattice: Lattice, pillar: Pillar, pop: Population, stale: float) -> bool:
     """Let partners and sources of all that glided learn of it, but for ``stale`` (MPa); returns
     whether anybody had."""
-    any_moved = False
+    count = 0
     modes = stale * _STALE_MODES * pillar.half_width
     bend = _bend(pillar, stale)
     for i in range(pop.number[0]):
@@ -901,20 +985,20 @@ def _announce(lattice: Lattice, pillar: Pillar, pop: Population, stale: float) -
         crossed = crosses_middle(lattice, pop, i)
         outdated = len(SHELL_NM) if crossed else outdated_shells(pop, i, bend)
         lead = pop.position[i] - pop.placed[i]
-        felt = abs(lead) * max(pop.strongest_push[i], abs(pop.stiffness[i]))
-        if outdated > 0 or felt > stale:
+        if outdated > 0 or (lead != 0.0 and abs(lead) * strongest_felt(pop, i) > stale):
             # the second loop needs every partner at its new place
             pop.outdated[i] = outdated
             place(lattice, pillar, pop, i)
-            shift(pop, i, lead)
-            any_moved = True
+            pop.which[count], pop.before[0, count] = i, lead
+            count += 1
         if crossed or abs(pop.position[i] - pop.moded[i]) > modes:
             place_modes(lattice, pillar, pop, i)
+    shift(pop, pop.which, pop.before[0], count)
     for i in range(pop.number[0]):
         if pop.outdated[i] > 0:
             exert(lattice, pillar, pop, i, pop.outdated[i])
             pop.outdated[i] = 0
-    return any_moved
+    return count > 0
 
 
 @inlined
@@ -979,7 +1063,7 @@ def settle(
         )
     machine = pillar.mobility * platen_mpa
     rest_mpa = rules.rest_velocity / pillar.mobility
-    sum_up(pop)
+    sum_up(lattice, pop)
     pop.last_glide[:] = 0.0
     calm_step = rules.rest_time_step
     calm = False
@@ -1021,7 +1105,7 @@ def settle(
             longest = _unfelt_step(pop, platen_mpa, velocity, restoring, ready)
             longest = min(max(longest, rules.time_step), ready)
         reach[:] = -1.0
-        step = _longest_step(rules, pop, velocity, restoring, longest, reach)
+        step = _longest_step(pillar, rules, pop, velocity, restoring, longest, reach)
         limited = step < longest
         calm = not (limited or charging)
         if pop.number[0] != crowd:

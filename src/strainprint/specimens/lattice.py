@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from strainprint.specimens import pair_sums
 from strainprint.specimens.compilation import compiled
 from strainprint.specimens.crystal import SURFACE, Crystal
+from strainprint.specimens.neighbours import fill_cells
 from strainprint.specimens.pillar import Pillar, image_stress, shear_weights
 
 Array = NDArray[np.float64]
@@ -35,7 +36,11 @@ class Lattice(NamedTuple):
     source_y: Array
     source_table: Array
     """The sources as points of :mod:`pair_sums`."""
+    source_first_in_cell: Integers
+    source_next_in_cell: Integers
+    """The sources in the cells of :mod:`neighbours`."""
     source_weights: Array
+    """(4 modes, sources): resolved shear stress per unit of each traction mode."""
     weight_bound: Array
     """(4 modes,): bound on the resolved shear stress anywhere per unit of each traction mode."""
     obstacle_first: Integers
@@ -78,6 +83,7 @@ def make_lattice(crystal: Crystal, pillar: Pillar) -> Lattice:
     for i, (x, y, theta) in enumerate(zip(source_x, source_y, source_angle, strict=True)):
         shear_weights(pillar, x, y, np.sin(2 * theta), np.cos(2 * theta), weights[i])
         pair_sums.tabulate(pillar.wave, x, y, np.cos(theta), np.sin(theta), 0j, -1, table, i)
+    first, following = fill_cells(pillar, source_x, source_y)
     return Lattice(
         cos_theta=np.cos(angle),
         sin_theta=np.sin(angle),
@@ -94,7 +100,9 @@ def make_lattice(crystal: Crystal, pillar: Pillar) -> Lattice:
         source_x=source_x,
         source_y=source_y,
         source_table=table,
-        source_weights=weights,
+        source_first_in_cell=first,
+        source_next_in_cell=following,
+        source_weights=np.ascontiguousarray(weights.T),
         weight_bound=weight_bound(pillar, np.unique(angle)),
         obstacle_first=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         obstacle_position=crystal.obstacle_position_nm,

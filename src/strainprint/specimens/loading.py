@@ -24,6 +24,7 @@ from strainprint.specimens.advance import (
     NO_NUMBER,
     PLASTIC_STRAIN,
     REACHED,
+    SCATTERED,
     STRESS,
     STUCK,
     TOO_DENSE,
@@ -37,6 +38,7 @@ from strainprint.specimens.displacement import axial_stress_from_superposition_m
 from strainprint.specimens.dynamics import DynamicsSettings, make_kernel_inputs
 from strainprint.specimens.material import Material
 from strainprint.specimens.population import (
+    arrange,
     copy_population,
     macroscopic,
     make_population,
@@ -294,11 +296,13 @@ class Specimen:
             raise self._broken(f"a time step does not converge ({error})") from error
 
     def _answer(self, why: int) -> None:
-        """Give room where a kernel asks for it; stop the run where it found a check broken."""
+        """Give room or order where a kernel asks for it; stop the run where it found a check broken."""
         if why in (FULL, TOO_DENSE):
             self._check_density()
         if why == FULL:
             self._give_room(2 * len(self.population.plane))
+        elif why == SCATTERED:
+            self.population = arrange(self.population)
         elif why == NO_NUMBER:
             raise self._broken("a time step does not converge: a stress or position is no number")
         elif why == STUCK:

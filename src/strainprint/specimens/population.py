@@ -18,6 +18,13 @@ from numpy.typing import NDArray
 from strainprint.specimens.compilation import compiled, folded, uncounted
 from strainprint.specimens.crystal import Crystal
 from strainprint.specimens.lattice import Lattice
+from strainprint.specimens.neighbours import (
+    cell_of,
+    empty_cells,
+    enter_cell,
+    find_within,
+    leave_cell,
+)
 from strainprint.specimens.pair_sums import (
     ROWS,
     X,
@@ -35,14 +42,16 @@ from strainprint.specimens.pillar import (
 from strainprint.specimens.state import State
 
 Array = NDArray[np.float64]
+Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
 
 _ROOM_AXES = {
-    **dict.fromkeys(("table", "near", "at", "of", "before"), (1,)),
-    **dict.fromkeys(("pair", "slope", "push", "known"), (0, 1)),
+    **dict.fromkeys(("table", "near", "at", "of", "before", "weights"), (1,)),
+    **dict.fromkeys(("pair", "push"), (0, 1)),
     **dict.fromkeys(("number", "slip", "charge", "hindrance", "hardening", "emissions"), ()),
     **dict.fromkeys(("emitted_under", "felt_at_source", "side_at_source"), ()),
     **dict.fromkeys(("mode_total", "mode_seen", "exertions"), ()),
+    **dict.fromkeys(("first_in_cell", "weights_of_one", "arranged_at"), ()),
 }
 """Axes of the fields of :class:`Population` that count dislocations, where not the first alone."""
 
@@ -50,18 +59,24 @@ SHELL_NM = (20.0, 60.0, 180.0, 540.0, np.inf)
 """Outer radii of the shells of partners and sources around a dislocation that learn exactly where
 it is: each when it has glided three times as far as the shell within bears."""
 
-_NEAR_NM = 60.0
+_NEAR_NM = 180.0
 """Up to this distance a partner bears the error of a single one; farther ones are more in number,
 and the sum of what they lack grows with their distance."""
 
 BLOCK = 64
-"""Columns that are compared at once, before any is looked at by itself."""
+"""Partners that have one bound on what they feel."""
 
 _PAD = 8
 """Unused columns of the pair matrices: columns whose numbers are a power of two apart in memory
 share few places of the cache."""
 
-_ANEW_AFTER = 8
+_FINEST_NM = 15.0
+"""Points closer than this may lie in any order on the curve of :func:`arrange`."""
+
+_LEAST_ARRANGED = 4 * BLOCK
+"""Slots of fewer dislocations stay as they are."""
+
+_ANEW_AFTER = 64
 """Exertions for each dislocation after which the running sums are formed anew."""
 
 CORE_RADIUS_NM = 0.5
@@ -70,16 +85,22 @@ plane annihilate at 6 b before); without a core they would fall into each other 
 they form a junction that a sufficient stress breaks."""
 
 
+PAIR = np.dtype([("offset", np.float64), ("slope", np.float32), ("known", np.float32)])
+"""What a dislocation feels of a partner: the stress (MPa) extrapolated to both at 0 on their
+planes, its derivative (MPa/nm) as the dislocation glides, and the place (nm) at which the partner
+knew it when both were computed. Together in one line of the cache, of which every one read takes
+longer than the arithmetic of a pair."""
+
+
 class Population(NamedTuple):
     """Dislocations in slots 0 … number-1 of arrays with room for more, and what they exert.
 
-    ``pair[i, j]`` and ``at_source[j, s]`` are the resolved shear stresses (MPa) that the closed
-    field of dislocation j exerts on dislocation i and on source s, as last computed: with i at
-    ``known[i, j]``, j at ``known[j, i]`` or ``known_at_source[j, s]`` on their planes. ``slope[i,
-    j]`` and ``push[j, i]`` are the derivatives (MPa/nm) of the former as i and as j glide,
-    ``push_at_source[j, s]`` that of ``at_source``. Sums over j, to first order where the
-    dislocations were placed since, are ``felt`` and ``felt_at_source``; that of ``slope`` is
-    ``stiffness``. ``side`` and ``side_at_source`` are the stresses of the side correction.
+    ``pair[i, j]`` and ``at_source[j, s]`` tell the resolved shear stresses (MPa) that the closed
+    field of dislocation j exerts on dislocation i and on source s, as last computed: to first order
+    in the places on their planes, of which ``push[j, i]`` and ``push_at_source[j, s]`` hold the
+    derivatives (MPa/nm) as j glides. Sums over j where the dislocations were last placed are
+    ``felt`` and ``felt_at_source``; that of the slopes is ``stiffness``. ``side`` and
+    ``side_at_source`` are the stresses of the side correction.
     """
 
     number: Integers
@@ -108,20 +129,31 @@ class Population(NamedTuple):
     gap: Array
     """Distance (nm) to the nearest partner or source in the first shell or to its image, when last
     recomputed."""
-    strongest_push: Array
-    """Bound (MPa/nm) on what a partner or a source feels of its glide, at most twice that."""
+    cell: Integers
+    """The cell of :mod:`neighbours` where it was last placed."""
+    first_in_cell: Integers
+    next_in_cell: Integers
+    lowest_known: Array
+    highest_known: Array
+    """Between these positions (nm) all that partners and sources know of it lies."""
+    strongest_push: Floats
+    """Bound (MPa/nm) on what a partner feels of its glide, for every ``BLOCK`` of them: at most
+    twice that, (room, blocks)."""
+    strongest_at_source: Floats
+    """The same for all sources."""
     moded: Array
     """Position at which its modes and weights were computed."""
     modes: Array
     weights: Array
-    pair: Array
-    slope: Array
-    push: NDArray[np.float32]
+    """(4 modes, room): resolved shear stress where it is per unit of each mode."""
+    pair: NDArray[np.void]
+    """(room, room) of :data:`PAIR`."""
+    push: Floats
     """Seven digits: it tells small changes, and whole rows of it are read in every step."""
-    known: Array
     at_source: Array
-    push_at_source: NDArray[np.float32]
-    known_at_source: Array
+    push_at_source: Floats
+    known_at_source: Floats
+    """Places (nm) at which ``at_source`` was computed."""
     felt: Array
     stiffness: Array
     side: Array
@@ -140,7 +172,9 @@ class Population(NamedTuple):
     of: Array
     """Scratch: what :func:`slopes_at` (6 rows) and :func:`slopes_of` (3 rows) find."""
     before: Array
-    """Scratch: what was known before, (3, room)."""
+    """Scratch: pushes of pairs before they are computed anew, or glides, (2, room)."""
+    weights_of_one: Array
+    """Scratch: one column of ``weights``."""
     order: Integers
     """Slots sorted by plane, then position."""
     slip: Integers
@@ -157,6 +191,13 @@ class Population(NamedTuple):
     """[number of emissions so far]."""
     exertions: Integers
     """[calls of :func:`exert` since the sums were formed anew]."""
+    arranged_at: Integers
+    """[number of emissions when :func:`arrange` last sorted the slots]."""
+
+
+def _blocks(room: int) -> int:
+    """Return the number of blocks of so many partners."""
+    return -(-room // BLOCK)
 
 
 def make_population(crystal: Crystal, pillar: Pillar, room: int = 64) -> Population:
@@ -181,17 +222,21 @@ def make_population(crystal: Crystal, pillar: Pillar, room: int = 64) -> Populat
         placed=np.zeros(room),
         announced=np.zeros((room, len(SHELL_NM))),
         gap=np.zeros(room),
-        strongest_push=np.zeros(room),
+        cell=np.zeros(room, np.int64),
+        first_in_cell=empty_cells(pillar),
+        next_in_cell=np.zeros(room, np.int64),
+        lowest_known=np.zeros(room),
+        highest_known=np.zeros(room),
+        strongest_push=np.zeros((room, _blocks(room)), np.float32),
+        strongest_at_source=np.zeros(room, np.float32),
         moded=np.zeros(room),
         modes=np.zeros((room, modes)),
-        weights=np.zeros((room, modes)),
-        pair=np.zeros((room, room + _PAD)),
-        slope=np.zeros((room, room + _PAD)),
+        weights=np.zeros((modes, room)),
+        pair=np.zeros((room, room + _PAD), PAIR),
         push=np.zeros((room, room + _PAD), np.float32),
-        known=np.zeros((room, room + _PAD)),
         at_source=np.zeros((room, sources)),
         push_at_source=np.zeros((room, sources), np.float32),
-        known_at_source=np.zeros((room, sources)),
+        known_at_source=np.zeros((room, sources), np.float32),
         felt=np.zeros(room),
         stiffness=np.zeros(room),
         side=np.zeros(room),
@@ -204,7 +249,8 @@ def make_population(crystal: Crystal, pillar: Pillar, room: int = 64) -> Populat
         which=np.zeros(room + sources, np.int64),
         at=np.zeros((6, room)),
         of=np.zeros((3, room + sources)),
-        before=np.zeros((3, room)),
+        before=np.zeros((2, room)),
+        weights_of_one=np.zeros(modes),
         order=np.zeros(room, np.int64),
         slip=np.zeros(len(crystal.plane_angle), np.int64),
         charge=np.zeros(sources),
@@ -213,6 +259,7 @@ def make_population(crystal: Crystal, pillar: Pillar, room: int = 64) -> Populat
         hindrance=np.zeros(sources),
         emissions=np.zeros(1, np.int64),
         exertions=np.zeros(1, np.int64),
+        arranged_at=np.zeros(1, np.int64),
     )
 
 
@@ -224,10 +271,66 @@ def copy_population(population: Population, room: int | None = None) -> Populati
     grown = {}
     for name, array in population._asdict().items():
         axes = _ROOM_AXES.get(name, (0,))
-        grown[name] = np.pad(
-            array, [(0, room - old if axis in axes else 0) for axis in range(array.ndim)]
-        )
+        more = [room - old if axis in axes else 0 for axis in range(array.ndim)]
+        if name == "strongest_push":
+            more[1] = _blocks(room) - _blocks(old)
+        grown[name] = np.zeros(np.add(array.shape, more), array.dtype)
+        grown[name][tuple(map(slice, array.shape))] = array
     return Population(**grown)
+
+
+@folded
+def scattered(pop: Population) -> bool:
+    """Return whether so many dislocations came since slots were arranged that it is time again."""
+    n = pop.number[0]
+    return bool(n >= _LEAST_ARRANGED and 2 * (pop.emissions[0] - pop.arranged_at[0]) > n)
+
+
+def arrange(population: Population) -> Population:
+    """Return a copy whose slots follow a curve that fills the body.
+
+    Then strong partners share few blocks and near ones lie side by side in memory.
+    """
+    n = int(population.number[0])
+    x, y = population.x[:n], population.y[:n]
+    new_of = np.argsort(_morton(x - x.min(), y - y.min()), kind="stable")
+    slot_of = np.empty(n, np.int64)
+    slot_of[new_of] = np.arange(n)
+    arranged = {}
+    for name, array in population._asdict().items():
+        arranged[name] = array.copy()
+        for axis in _ROOM_AXES.get(name, (0,)):
+            first = (slice(None),) * axis + (slice(n),)
+            arranged[name][first] = arranged[name][first].take(new_of, axis=axis)
+    arranged["order"][:n] = slot_of[population.order[:n]]
+    for name, numbers in (
+        ("first_in_cell", population.first_in_cell),
+        ("next_in_cell", population.next_in_cell[new_of]),
+    ):
+        arranged[name][: len(numbers)] = np.where(numbers >= 0, slot_of[numbers], -1)
+    for block in range(_blocks(n)):
+        push = np.abs(arranged["push"][:n, block * BLOCK : min(n, (block + 1) * BLOCK)])
+        arranged["strongest_push"][:n, block] = push.max(axis=1)
+    arranged["arranged_at"][:] = population.emissions
+    return Population(**arranged)
+
+
+def _morton(x: Array, y: Array) -> Integers:
+    """Return the places of points (nm, not negative) on Morton's curve."""
+    code = np.zeros(len(x), np.int64)
+    for bit in range(20):
+        for shift_by, distance in enumerate((x, y)):
+            code |= (((distance / _FINEST_NM).astype(np.int64) >> bit) & 1) << (2 * bit + shift_by)
+    return code
+
+
+def exerted(population: Population) -> Array:
+    """Return (n, n): resolved shear stress (MPa) on each dislocation by each, itself its images."""
+    n = population.number[0]
+    pair, placed = population.pair[:n, :n], population.placed[:n]
+    pushed = population.push[:n, :n].T.astype(float) * placed
+    stress: Array = pair["offset"] + pair["slope"] * placed[:, None] + pushed
+    return stress
 
 
 def observe(population: Population, platen_displacement_nm: float) -> State:
@@ -251,9 +354,24 @@ def place(lattice: Lattice, pillar: Pillar, pop: Population, i: int) -> None:
     pop.placed[i] = pop.position[i]
     pop.x[i] = lattice.origin_x[plane] + pop.position[i] * c
     pop.y[i] = lattice.origin_y[plane] + pop.position[i] * s
+    pop.lowest_known[i] = min(pop.lowest_known[i], pop.placed[i])
+    pop.highest_known[i] = max(pop.highest_known[i], pop.placed[i])
+    cell = cell_of(pillar, pop.x[i], pop.y[i])
+    if cell != pop.cell[i]:
+        _change_cell(pop, i, cell)
     # -i |gamma| sign exp(i theta)
     pop.gamma[i] = complex(s, -c) * (pillar.strength * pop.sign[i])
     tabulate(pillar.wave, pop.x[i], pop.y[i], c, s, pop.gamma[i], plane, pop.table, i)
+
+
+@folded
+def _change_cell(pop: Population, i: int, cell: int) -> None:
+    """Put dislocation i into another cell than the one that holds it; -1: none, as at first."""
+    if pop.cell[i] >= 0:
+        leave_cell(pop.first_in_cell, pop.next_in_cell, pop.cell[i], i)
+    if cell >= 0:
+        enter_cell(pop.first_in_cell, pop.next_in_cell, cell, i)
+    pop.cell[i] = cell
 
 
 @uncounted
@@ -272,62 +390,113 @@ def place_modes(lattice: Lattice, pillar: Pillar, pop: Population, i: int) -> No
     for m in range(len(pop.mode_total)):
         pop.mode_total[m] += pop.modes[i, m]
     sin_2theta, cos_2theta = lattice.sin_2theta[plane], lattice.cos_2theta[plane]
-    shear_weights(pillar, x, y, sin_2theta, cos_2theta, pop.weights[i])
+    weights = pop.weights_of_one
+    shear_weights(pillar, x, y, sin_2theta, cos_2theta, weights)
     side = 0.0
     for m in range(len(pop.mode_total)):
-        side += pop.weights[i, m] * pop.mode_seen[m]
+        pop.weights[m, i] = weights[m]
+        side += weights[m] * pop.mode_seen[m]
     pop.side[i] = side
 
 
 @compiled
 def update_side(lattice: Lattice, pop: Population, tolerance: float) -> bool:
-    """Evaluate the side correction if it may have changed by ``tolerance`` (MPa) anywhere.
+    """Let the side correction follow the modes if it may lack ``tolerance`` (MPa) anywhere.
 
-    Returns whether it was.
+    It follows those that changed most, until it lacks less than half of that. Returns whether it
+    did.
     """
-    change = 0.0
-    for m in range(len(pop.mode_total)):
-        change += abs(pop.mode_total[m] - pop.mode_seen[m]) * lattice.weight_bound[m]
-    if change <= tolerance:
+    lacks = _lacks_of_modes(lattice, pop, np.inf)
+    if lacks <= tolerance:
         return False
-    pop.mode_seen[:] = pop.mode_total
+    # halved until what is left out is little enough; without a tolerance, all follow
+    least = lacks if tolerance > 0.0 else 0.0
+    while least > 0.0 and _lacks_of_modes(lattice, pop, least) > 0.5 * tolerance:
+        least *= 0.5
     n = pop.number[0]
-    pop.side_at_source[:] = np.dot(lattice.source_weights, pop.mode_seen)
-    pop.side[:n] = np.dot(pop.weights[:n], pop.mode_seen)
+    for m in range(len(pop.mode_total)):
+        change = pop.mode_total[m] - pop.mode_seen[m]
+        if abs(change) * lattice.weight_bound[m] <= least:
+            continue
+        pop.mode_seen[m] = pop.mode_total[m]
+        side, weights = pop.side, pop.weights[m]
+        for i in range(n):
+            side[i] += change * weights[i]
+        side, weights = pop.side_at_source, lattice.source_weights[m]
+        for s in range(len(side)):
+            side[s] += change * weights[s]
     return True
 
 
+@folded
+def _lacks_of_modes(lattice: Lattice, pop: Population, most: float) -> float:
+    """Return the stress (MPa) that the side correction may lack by modes lacking up to ``most``."""
+    lacks = 0.0
+    for m in range(len(pop.mode_total)):
+        lack = abs(pop.mode_total[m] - pop.mode_seen[m]) * lattice.weight_bound[m]
+        lacks += lack if lack <= most else 0.0
+    return lacks
+
+
 @uncounted
-def shift(pop: Population, i: int, glide: float) -> None:
-    """Let all sums know to first order that dislocation i was placed ``glide`` nm on.
+def shift(pop: Population, which: Integers, glides: Array, count: int) -> None:
+    """Let all sums know to first order that the first ``count`` dislocations of ``which`` were
+    placed ``glides`` nm on.
 
     To be called for all that were placed before :func:`exert` replaces what is known better.
     """
-    felt, push = pop.felt, pop.push[i]
-    felt[i] += glide * pop.stiffness[i]
-    for j in range(pop.number[0]):
-        felt[j] += glide * push[j]
-    felt, push = pop.felt_at_source, pop.push_at_source[i]
-    for s in range(len(felt)):
-        felt[s] += glide * push[s]
+    n = pop.number[0]
+    for k in range(count):
+        pop.felt[which[k]] += glides[k] * pop.stiffness[which[k]]
+    # two rows at a time: memory is slower than sums
+    for k in range(0, count - 1, 2):
+        _add_two(pop.felt, n, glides[k], pop.push[which[k]], glides[k + 1], pop.push[which[k + 1]])
+    for k in range(0, count - 1, 2):
+        one, other = pop.push_at_source[which[k]], pop.push_at_source[which[k + 1]]
+        _add_two(pop.felt_at_source, len(one), glides[k], one, glides[k + 1], other)
+    if count % 2 == 1:
+        i, glide = which[count - 1], glides[count - 1]
+        _add_two(pop.felt, n, glide, pop.push[i], 0.0, pop.push[i])
+        one = pop.push_at_source[i]
+        _add_two(pop.felt_at_source, len(one), glide, one, 0.0, one)
+
+
+@uncounted
+def _add_two(
+    total: Array,
+    n: int,
+    glide: float,
+    push: Floats,
+    other_glide: float,
+    other_push: Floats,
+) -> None:
+    """Add what the first n partners or sources feel of two glides."""
+    for j in range(n):
+        total[j] += glide * push[j] + other_glide * other_push[j]
+
+
+@folded
+def strongest_felt(pop: Population, i: int) -> float:
+    """Return a bound (MPa/nm) on what anybody, itself included, feels of a glide of dislocation
+    i."""
+    strongest = max(pop.strongest_at_source[i], abs(pop.stiffness[i]))
+    for block in range((pop.number[0] + BLOCK - 1) // BLOCK):
+        strongest = max(strongest, pop.strongest_push[i, block])
+    return strongest
 
 
 @folded
 def _followed(pop: Population, i: int, j: int) -> float:
     """Return the stress (MPa) of dislocation j on i that ``felt`` holds."""
-    stress: float = (
-        pop.pair[i, j]
-        + pop.slope[i, j] * (pop.placed[i] - pop.known[i, j])
-        + pop.push[j, i] * (pop.placed[j] - pop.known[j, i])
-    )
+    pair = pop.pair[i, j]
+    stress: float = pair.offset + pair.slope * pop.placed[i] + pop.push[j, i] * pop.placed[j]
     return stress
 
 
 @folded
 def _followed_at_source(pop: Population, i: int, s: int) -> float:
     """Return the stress (MPa) of dislocation i on source s that ``felt_at_source`` holds."""
-    lead = pop.placed[i] - pop.known_at_source[i, s]
-    stress: float = pop.at_source[i, s] + lead * pop.push_at_source[i, s]
+    stress: float = pop.at_source[i, s] + pop.placed[i] * pop.push_at_source[i, s]
     return stress
 
 
@@ -372,12 +541,11 @@ def exert(lattice: Lattice, pillar: Pillar, pop: Population, i: int, shells: int
     for shell in range(shells):
         pop.announced[i, shell] = pop.placed[i]
     pop.gap[i] = min(SHELL_NM[0], 2.0 * (pillar.half_width - abs(pop.x[i])))
-    radius = pillar.wave * SHELL_NM[shells - 1]
-    x, y = pop.table[X, i], pop.table[Y, i]
-    count = _within(pop.table[X], pop.table[Y], pop.number[0], x, y, radius, pop.which)
-    _exert_on_partners(pillar, pop, i, count)
-    xs, ys = lattice.source_table[X], lattice.source_table[Y]
-    count = _within(xs, ys, len(pop.charge), x, y, radius, pop.which)
+    if shells == len(SHELL_NM):
+        pop.lowest_known[i] = pop.highest_known[i] = pop.placed[i]
+    radius = SHELL_NM[shells - 1]
+    _exert_on_partners(pillar, pop, i, _find_partners(pillar, pop, i, radius))
+    count = _find_sources(lattice, pillar, pop, i, radius)
     if count > 0:
         _exert_on_sources(lattice, pillar, pop, i, count)
 
@@ -392,76 +560,63 @@ def exert_what_lacks(
     Shells answer for the partners that they hold now: one that went from shell to shell may know
     less. ``bend`` is that of :func:`outdated_shells`.
     """
-    wave, placed = pillar.wave, pop.placed[i]
-    x, y = pop.table[X, i], pop.table[Y, i]
-    xs, ys = pop.table[X], pop.table[Y]
-    count = _lacking(wave, xs, ys, pop.known[i], pop.number[0], x, y, placed, bend, pop.which)
+    lead = max(pop.placed[i] - pop.lowest_known[i], pop.highest_known[i] - pop.placed[i])
+    if lead == 0.0:
+        return False
+    # beyond, the longest lead is little enough
+    radius = (lead * lead / bend) ** (1.0 / 3.0)
+    if radius > _NEAR_NM:
+        radius = np.sqrt(lead * lead / (bend * _NEAR_NM))
+    count = _find_partners(pillar, pop, i, radius)
+    count = _keep_lacking(pop, i, pop.x, pop.y, pop.pair[i].known, bend, count)
     any_lacks = count > 0
     if any_lacks:
         _exert_on_partners(pillar, pop, i, count)
-    xs, ys, known = lattice.source_table[X], lattice.source_table[Y], pop.known_at_source[i]
-    count = _lacking(wave, xs, ys, known, len(pop.charge), x, y, placed, bend, pop.which)
+    count = _find_sources(lattice, pillar, pop, i, radius)
+    xs, ys = lattice.source_x, lattice.source_y
+    count = _keep_lacking(pop, i, xs, ys, pop.known_at_source[i], bend, count)
     if count > 0:
         _exert_on_sources(lattice, pillar, pop, i, count)
     return any_lacks or count > 0
 
 
 @uncounted
-def _lacking(
-    wave: float,
-    xs: Array,
-    ys: Array,
-    known: Array,
-    n: int,
-    x: float,
-    y: float,
-    placed: float,
-    bend: float,
-    which: Integers,
-) -> int:
-    """Fill ``which`` with the first n points that know too little of a dislocation at (x, y), of
-    which they know that it was at ``known``; returns how many."""
-    # squared distance and squared glide, both squared: compilers vectorise what has no root
-    nm2 = 1.0 / wave**2
-    least, near2 = (bend * nm2) ** 2 * nm2, _NEAR_NM**2 / nm2
-    count = 0
-    for first in range(0, n, BLOCK):
-        end = min(n, first + BLOCK)
-        lacking = 0
-        for j in range(first, end):
-            dx, dy, lead = xs[j] - x, ys[j] - y, placed - known[j]
-            r2, lead2 = dx * dx + dy * dy, lead * lead
-            lacking += lead2 * lead2 > least * r2 * r2 * min(r2, near2)
-        if lacking > 0:
-            for j in range(first, end):
-                dx, dy, lead = xs[j] - x, ys[j] - y, placed - known[j]
-                r2, lead2 = dx * dx + dy * dy, lead * lead
-                if lead2 * lead2 > least * r2 * r2 * min(r2, near2):
-                    which[count] = j
-                    count += 1
-    return count
+def _find_partners(pillar: Pillar, pop: Population, i: int, radius: float) -> int:
+    """Fill ``which`` with the dislocations within a radius (nm) of one; returns how many."""
+    if radius > pillar.height:
+        for j in range(pop.number[0]):
+            pop.which[j] = j
+        return pop.number[0]
+    first, following = pop.first_in_cell, pop.next_in_cell
+    x, y = pop.x[i], pop.y[i]
+    return find_within(pillar, first, following, pop.x, pop.y, x, y, radius, pop.which)
 
 
 @uncounted
-def _within(
-    xs: Array, ys: Array, n: int, x: float, y: float, radius: float, which: Integers
+def _find_sources(lattice: Lattice, pillar: Pillar, pop: Population, i: int, radius: float) -> int:
+    """Fill ``which`` with the sources within a radius (nm) of a dislocation; returns how many."""
+    first, following = lattice.source_first_in_cell, lattice.source_next_in_cell
+    xs, ys = lattice.source_x, lattice.source_y
+    radius = min(radius, 2.0 * pillar.height)
+    return find_within(pillar, first, following, xs, ys, pop.x[i], pop.y[i], radius, pop.which)
+
+
+@uncounted
+def _keep_lacking(
+    pop: Population, i: int, xs: Array, ys: Array, known: Floats, bend: float, count: int
 ) -> int:
-    """Fill ``which`` with the numbers of the first n points within a radius; returns how many."""
-    radius2 = radius * radius
-    count = 0
-    for first in range(0, n, BLOCK):
-        end = min(n, first + BLOCK)
-        within = 0
-        for j in range(first, end):
-            dx, dy = xs[j] - x, ys[j] - y
-            within += dx * dx + dy * dy <= radius2
-        if within > 0:
-            for j in range(first, end):
-                dx, dy = xs[j] - x, ys[j] - y
-                if dx * dx + dy * dy <= radius2:
-                    which[count] = j
-                    count += 1
-    return count
+    """Keep of the first ``count`` points of ``which`` those that know too little of dislocation i,
+    of which they know that it was at ``known``; returns how many."""
+    x, y, placed = pop.x[i], pop.y[i], np.float32(pop.placed[i])
+    kept = 0
+    for k in range(count):
+        j = pop.which[k]
+        lead = placed - known[j]
+        r2 = (xs[j] - x) ** 2 + (ys[j] - y) ** 2
+        if lead * lead > bend * r2 * min(np.sqrt(r2), _NEAR_NM):
+            pop.which[kept] = j
+            kept += 1
+    return kept
 
 
 @uncounted
@@ -488,34 +643,37 @@ def _exert_on_partners(pillar: Pillar, pop: Population, i: int, count: int) -> N
             of[0, k], of[1, k], of[2, k] = at[0, k], at[1, k], 0.0
     # two short loops without a choice, so that a processor can wait for many cache lines at once
     row, column, stiffness = 0.0, 0.0, 0.0
+    own = pop.placed[i]
     for k in range(count):
         j = which[k]
-        lead = pop.placed[i] - pop.known[i, j]
-        row += at[0, k] - (pop.pair[i, j] + lead * pop.slope[i, j])
-        stiffness += at[1, k] - pop.slope[i, j]
-        before[0, k] = lead * pop.push[i, j]
-        before[1, k] = pop.push[i, j]
-        pop.pair[i, j] = at[0, k]
-        pop.slope[i, j] = at[1, k]
-        pop.push[i, j] = of[2, k]
-        pop.known[i, j] = pop.placed[i]
+        pair = pop.pair[i, j]
+        slope, push, pull = np.float32(at[1, k]), np.float32(of[2, k]), np.float32(at[2, k])
+        row += at[0, k] - (pair.offset + own * pair.slope)
+        stiffness += slope - pair.slope
+        before[0, k] = pop.push[i, j]
+        pair.offset = at[0, k] - own * slope - pop.placed[j] * pull
+        pair.slope = slope
+        pair.known = own
+        pop.push[i, j] = push
     for k in range(count):
         j = which[k]
-        lead = pop.placed[j] - pop.known[j, i]
-        column += lead * pop.push[j, i]
-        pop.felt[j] += of[0, k] - (pop.pair[j, i] + lead * pop.slope[j, i] + before[0, k])
-        pop.stiffness[j] += of[1, k] - pop.slope[j, i]
-        before[2, k] = pop.push[j, i]
-        pop.pair[j, i] = of[0, k]
-        pop.slope[j, i] = of[1, k]
-        pop.push[j, i] = at[2, k]
-        pop.known[j, i] = pop.placed[j]
+        pair = pop.pair[j, i]
+        other = pop.placed[j]
+        slope, push, pull = np.float32(of[1, k]), np.float32(at[2, k]), np.float32(of[2, k])
+        column += other * pop.push[j, i]
+        pop.felt[j] += of[0, k] - (pair.offset + other * pair.slope + own * before[0, k])
+        pop.stiffness[j] += slope - pair.slope
+        before[1, k] = pop.push[j, i]
+        pair.offset = of[0, k] - other * slope - own * pull
+        pair.slope = slope
+        pair.known = other
+        pop.push[j, i] = push
     pop.felt[i] += row - column
     pop.stiffness[i] += stiffness
     for k in range(count):
         j = which[k]
-        _bound_push(pop, i, before[1, k], of[2, k])
-        _bound_push(pop, j, before[2, k], at[2, k])
+        _bound_push(pop, i, j, before[0, k], of[2, k])
+        _bound_push(pop, j, i, before[1, k], at[2, k])
         if j != i:
             gap2 = (pop.x[j] - pop.x[i]) ** 2 + (pop.y[j] - pop.y[i]) ** 2
             if gap2 < pop.gap[i] ** 2:
@@ -525,24 +683,22 @@ def _exert_on_partners(pillar: Pillar, pop: Population, i: int, count: int) -> N
 
 
 @folded
-def _bound_push(pop: Population, i: int, before: float, push: float) -> None:
-    """Bound what is felt of a glide of dislocation i (MPa/nm) after a partner's share changed."""
-    bound = pop.strongest_push[i]
+def _bound_push(pop: Population, i: int, j: int, before: float, push: float) -> None:
+    """Bound what is felt of a glide of dislocation i (MPa/nm) after the share of j changed."""
+    bound = pop.strongest_push[i, j // BLOCK]
     if abs(push) > bound:
-        pop.strongest_push[i] = abs(push)
+        pop.strongest_push[i, j // BLOCK] = abs(push)
     elif abs(before) > 0.5 * bound >= abs(push):
-        _find_strongest_push(pop, i)
+        _find_strongest_push(pop, i, j // BLOCK)
 
 
 @uncounted
-def _find_strongest_push(pop: Population, i: int) -> None:
-    """Bound anew what partners and sources feel of a glide of dislocation i."""
-    strongest = 0.0
-    for push in pop.push[i, : pop.number[0]]:
-        strongest = max(strongest, abs(push))
-    for push in pop.push_at_source[i]:
-        strongest = max(strongest, abs(push))
-    pop.strongest_push[i] = strongest
+def _find_strongest_push(pop: Population, i: int, block: int) -> None:
+    """Bound anew what a block of partners feels of a glide of dislocation i."""
+    strongest = np.float32(0.0)
+    for j in range(block * BLOCK, min((block + 1) * BLOCK, pop.number[0])):
+        strongest = max(strongest, abs(pop.push[i, j]))
+    pop.strongest_push[i, block] = strongest
 
 
 @uncounted
@@ -555,17 +711,18 @@ def _exert_on_sources(
     for k in range(count):
         s = pop.which[k]
         pop.felt_at_source[s] += pop.of[0, k] - _followed_at_source(pop, i, s)
-        pop.at_source[i, s] = pop.of[0, k]
-        pop.push_at_source[i, s] = pop.of[2, k]
+        push = np.float32(pop.of[2, k])
+        pop.at_source[i, s] = pop.of[0, k] - push * pop.placed[i]
+        pop.push_at_source[i, s] = push
         pop.known_at_source[i, s] = pop.placed[i]
-        pop.strongest_push[i] = max(pop.strongest_push[i], abs(pop.of[2, k]))
+        pop.strongest_at_source[i] = max(pop.strongest_at_source[i], abs(push))
         gap2 = (pop.near[X, k] - pop.table[X, i]) ** 2 + (pop.near[Y, k] - pop.table[Y, i]) ** 2
         if gap2 < (pillar.wave * pop.gap[i]) ** 2:
             pop.gap[i] = np.sqrt(gap2) / pillar.wave
 
 
 @uncounted
-def sum_up(pop: Population) -> None:
+def sum_up(lattice: Lattice, pop: Population) -> None:
     """Sum the pair matrices anew from time to time, lest rounding of the running sums builds up."""
     n = pop.number[0]
     if pop.exertions[0] < _ANEW_AFTER * n:
@@ -576,19 +733,30 @@ def sum_up(pop: Population) -> None:
     for i in range(n):
         felt = stiffness = 0.0
         for j in range(n):
-            lead = pop.placed[i] - pop.known[i, j]
-            felt += pop.pair[i, j] + lead * pop.slope[i, j]
-            stiffness += pop.slope[i, j]
-            pop.felt[j] += lead * pop.push[i, j]
+            pair = pop.pair[i, j]
+            felt += pair.offset + pair.slope * pop.placed[i]
+            stiffness += pair.slope
+            pop.felt[j] += pop.placed[i] * pop.push[i, j]
         pop.felt[i] += felt
         pop.stiffness[i] = stiffness
-        _find_strongest_push(pop, i)
+        for block in range((n + BLOCK - 1) // BLOCK):
+            _find_strongest_push(pop, i, block)
+        pop.strongest_at_source[i] = 0.0
         for s in range(len(pop.charge)):
             pop.felt_at_source[s] += _followed_at_source(pop, i, s)
+            push = abs(pop.push_at_source[i, s])
+            pop.strongest_at_source[i] = max(pop.strongest_at_source[i], push)
     pop.mode_total[:] = 0.0
     for i in range(n):
         for m in range(len(pop.mode_total)):
             pop.mode_total[m] += pop.modes[i, m]
+    pop.side[:n] = 0.0
+    pop.side_at_source[:] = 0.0
+    for m in range(len(pop.mode_seen)):
+        for i in range(n):
+            pop.side[i] += pop.mode_seen[m] * pop.weights[m, i]
+        for s in range(len(pop.charge)):
+            pop.side_at_source[s] += pop.mode_seen[m] * lattice.source_weights[m, s]
 
 
 @uncounted
@@ -635,12 +803,14 @@ def add(
     pop.modes[i] = 0.0
     pop.felt[i] = 0.0
     pop.stiffness[i] = 0.0
+    pop.cell[i] = -1
     pop.strongest_push[i] = 0.0
+    pop.strongest_at_source[i] = 0.0
     pop.at_source[i] = 0.0
     pop.push_at_source[i] = 0.0
     for j in range(i + 1):
-        pop.pair[i, j] = pop.pair[j, i] = 0.0
-        pop.slope[i, j] = pop.slope[j, i] = 0.0
+        pop.pair[i, j].offset = pop.pair[j, i].offset = 0.0
+        pop.pair[i, j].slope = pop.pair[j, i].slope = 0.0
         pop.push[i, j] = pop.push[j, i] = 0.0
     pop.number[0] += 1
     place(lattice, pillar, pop, i)
@@ -655,12 +825,16 @@ def remove(pop: Population, i: int) -> None:
     last = pop.number[0] - 1
     for j in range(last + 1):
         pop.felt[j] -= _followed(pop, j, i)
-        pop.stiffness[j] -= pop.slope[j, i]
+        pop.stiffness[j] -= pop.pair[j, i].slope
     for s in range(len(pop.charge)):
         pop.felt_at_source[s] -= _followed_at_source(pop, i, s)
     for m in range(len(pop.mode_total)):
         pop.mode_total[m] -= pop.modes[i, m]
+    _change_cell(pop, i, -1)
     if i != last:
+        cell = pop.cell[last]
+        _change_cell(pop, last, -1)
+        _change_cell(pop, i, cell)
         pop.plane[i] = pop.plane[last]
         pop.position[i] = pop.position[last]
         pop.sign[i] = pop.sign[last]
@@ -677,10 +851,13 @@ def remove(pop: Population, i: int) -> None:
         pop.placed[i] = pop.placed[last]
         pop.announced[i] = pop.announced[last]
         pop.gap[i] = pop.gap[last]
+        pop.lowest_known[i] = pop.lowest_known[last]
+        pop.highest_known[i] = pop.highest_known[last]
         pop.strongest_push[i] = pop.strongest_push[last]
+        pop.strongest_at_source[i] = pop.strongest_at_source[last]
         pop.moded[i] = pop.moded[last]
         pop.modes[i] = pop.modes[last]
-        pop.weights[i] = pop.weights[last]
+        pop.weights[:, i] = pop.weights[:, last]
         pop.felt[i] = pop.felt[last]
         pop.stiffness[i] = pop.stiffness[last]
         pop.side[i] = pop.side[last]
@@ -690,14 +867,12 @@ def remove(pop: Population, i: int) -> None:
         # row first, then column, so that [i, i] ends as the last one's own image stress
         for j in range(last + 1):
             pop.pair[i, j] = pop.pair[last, j]
-            pop.known[i, j] = pop.known[last, j]
-            pop.slope[i, j] = pop.slope[last, j]
             pop.push[i, j] = pop.push[last, j]
         for t in range(last + 1):
             pop.pair[t, i] = pop.pair[t, last]
-            pop.known[t, i] = pop.known[t, last]
-            pop.slope[t, i] = pop.slope[t, last]
             pop.push[t, i] = pop.push[t, last]
+            bound = pop.strongest_push[t, i // BLOCK]
+            pop.strongest_push[t, i // BLOCK] = max(bound, abs(pop.push[t, last]))
     write = 0
     for k in range(last + 1):
         slot = pop.order[k]
