@@ -42,7 +42,8 @@ class Press(NamedTuple):
     platen: Array
     """Displacement U (nm) of the top platen."""
     tau: Array
-    """Resolved shear stress (MPa) at the last rest on every source, then every dislocation."""
+    """Resolved shear stress (MPa) at the last rest on every source, then every dislocation, by the
+    slots of then."""
     steps: Integers
     """Steps since the specimen was virgin."""
     resting: NDArray[np.bool_]

@@ -296,7 +296,7 @@ class Specimen:
             raise self._broken(f"a time step does not converge ({error})") from error
 
     def _answer(self, why: int) -> None:
-        """Give room or order where a kernel asks for it; stop the run where it found a check broken."""
+        """Give what a kernel asks for; stop the run where it found a check broken."""
         if why in (FULL, TOO_DENSE):
             self._check_density()
         if why == FULL:

@@ -89,10 +89,11 @@ def find_within(
     radius: float,
     which: Integers,
 ) -> int:
-    """Fill ``which`` with the points at (xs, ys) within a radius around (x, y); returns how many."""
+    """Fill ``which`` with the points at (xs, ys) within a radius of (x, y); returns how many."""
     side, columns, rows = _grid(pillar)
-    left, right = x + pillar.half_width - radius, x + pillar.half_width + radius
-    first_column, last_column = _index(left / side, columns), _index(right / side, columns)
+    from_left = x + pillar.half_width
+    first_column = _index((from_left - radius) / side, columns)
+    last_column = _index((from_left + radius) / side, columns)
     radius2 = radius * radius
     count = 0
     for row in range(_index((y - radius) / side, rows), _index((y + radius) / side, rows) + 1):

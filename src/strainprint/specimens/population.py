@@ -5,7 +5,8 @@ recomputed, and their sums follow the changes, so pinned populations cost nothin
 until some partner would feel it; then all sums follow it to first order (:func:`shift`), which
 reads one row. What is left falls with the third power of the distance, so that each shell of
 partners is recomputed (:func:`exert`) only when enough glide for it has added up: neighbours often,
-far partners hardly ever.
+far partners hardly ever. Whoever is near is found in cells (:mod:`neighbours`), and slots are
+sorted in space from time to time (:func:`arrange`).
 """
 
 from __future__ import annotations
@@ -479,7 +480,7 @@ def _add_two(
 def strongest_felt(pop: Population, i: int) -> float:
     """Return a bound (MPa/nm) on what anybody, itself included, feels of a glide of dislocation
     i."""
-    strongest = max(pop.strongest_at_source[i], abs(pop.stiffness[i]))
+    strongest: float = max(pop.strongest_at_source[i], abs(pop.stiffness[i]))
     for block in range((pop.number[0] + BLOCK - 1) // BLOCK):
         strongest = max(strongest, pop.strongest_push[i, block])
     return strongest
@@ -586,7 +587,7 @@ def _find_partners(pillar: Pillar, pop: Population, i: int, radius: float) -> in
     if radius > pillar.height:
         for j in range(pop.number[0]):
             pop.which[j] = j
-        return pop.number[0]
+        return int(pop.number[0])
     first, following = pop.first_in_cell, pop.next_in_cell
     x, y = pop.x[i], pop.y[i]
     return find_within(pillar, first, following, pop.x, pop.y, x, y, radius, pop.which)
@@ -598,7 +599,8 @@ def _find_sources(lattice: Lattice, pillar: Pillar, pop: Population, i: int, rad
     first, following = lattice.source_first_in_cell, lattice.source_next_in_cell
     xs, ys = lattice.source_x, lattice.source_y
     radius = min(radius, 2.0 * pillar.height)
-    return find_within(pillar, first, following, xs, ys, pop.x[i], pop.y[i], radius, pop.which)
+    x, y = pop.x[i], pop.y[i]
+    return find_within(pillar, first, following, xs, ys, x, y, radius, pop.which)
 
 
 @uncounted
