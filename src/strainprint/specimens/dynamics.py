@@ -1064,6 +1064,7 @@ def settle(
     machine = pillar.mobility * platen_mpa
     rest_mpa = rules.rest_velocity / pillar.mobility
     sum_up(lattice, pop)
+    update_side(lattice, pop, 0.0)
     pop.last_glide[:] = 0.0
     calm_step = rules.rest_time_step
     calm = False
