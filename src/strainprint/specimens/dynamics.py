@@ -19,7 +19,6 @@ from strainprint.specimens.compilation import compiled, folded, inlined, inner, 
 from strainprint.specimens.crystal import SURFACE, Crystal
 from strainprint.specimens.lattice import Lattice, make_lattice
 from strainprint.specimens.material import Material
-from strainprint.specimens.neighbours import find_within
 from strainprint.specimens.pillar import MODES, Pillar, make_pillar
 from strainprint.specimens.population import (
     BLOCK,
@@ -27,9 +26,11 @@ from strainprint.specimens.population import (
     SHELL_NM,
     Population,
     add,
+    blocks,
     crosses_middle,
     exert,
     exert_what_lacks,
+    find_partners,
     macroscopic,
     outdated_shells,
     place,
@@ -400,11 +401,10 @@ def _annihilate(lattice: Lattice, rules: Rules, pop: Population) -> None:
 def _reach(pillar: Pillar, rules: Rules, pop: Population, i: int) -> float:
     """Return how far dislocation i may glide in one step, given its distance to the nearest."""
     x, y, which = pop.x[i], pop.y[i], pop.which
-    first, following = pop.first_in_cell, pop.next_in_cell
     # those farther away do not matter
     radius = rules.free_glide / _GLIDE_PER_DISTANCE
     nearest = radius * radius
-    for k in range(find_within(pillar, first, following, pop.x, pop.y, x, y, radius, which)):
+    for k in range(find_partners(pillar, pop, i, radius)):
         if which[k] != i:
             nearest = min(nearest, (pop.x[which[k]] - x) ** 2 + (pop.y[which[k]] - y) ** 2)
     room = min(rules.free_glide, _GLIDE_PER_DISTANCE * np.sqrt(nearest))
@@ -560,7 +560,7 @@ def _find_strong(
     n = len(bound)
     factor = np.float32(least)
     count = 0
-    for block in range(first // BLOCK, (n + BLOCK - 1) // BLOCK):
+    for block in range(first // BLOCK, blocks(n)):
         if strongest[block] <= factor * of_block[block]:
             continue
         begin, end = max(first, block * BLOCK), min(n, (block + 1) * BLOCK)
@@ -608,6 +608,7 @@ def _choose_moving(
     if not calm:
         return count
     of_block = np.empty(pop.strongest_push.shape[1], np.float32)
+    _bound_blocks(bound, of_block)
     return _draw_along(pillar, pop, restoring, bound, of_block, moving, count)
 
 
@@ -624,9 +625,8 @@ def _draw_along(
     """Add to the first ``count`` of ``moving`` those that they draw along; returns how many move.
 
     ``bound`` is the square root of the own stiffness (1/ns) of all that do not move yet, infinite
-    for others; ``of_block`` is filled.
+    for others; ``of_block`` bounds its blocks.
     """
-    _bound_blocks(bound, of_block)
     done = 0
     while done < count and count < len(bound):
         i = moving[done]
@@ -1063,7 +1063,7 @@ def settle(
         )
     machine = pillar.mobility * platen_mpa
     rest_mpa = rules.rest_velocity / pillar.mobility
-    sum_up(lattice, pop)
+    sum_up(pop)
     update_side(lattice, pop, 0.0)
     pop.last_glide[:] = 0.0
     calm_step = rules.rest_time_step

@@ -31,7 +31,7 @@ def _grid(pillar: Pillar) -> tuple[float, int, int]:
 @folded
 def _index(distance: float, count: int) -> int:
     """Return the cell at a distance from the first edge, in sides, the nearest outside the body."""
-    return min(max(int(distance), 0), count - 1)
+    return int(min(max(distance, 0.0), count - 1.0))
 
 
 @folded

@@ -196,9 +196,10 @@ class Population(NamedTuple):
     """[number of emissions when :func:`arrange` last sorted the slots]."""
 
 
-def _blocks(room: int) -> int:
+@compiled
+def blocks(count: int) -> int:
     """Return the number of blocks of so many partners."""
-    return -(-room // BLOCK)
+    return (count + BLOCK - 1) // BLOCK
 
 
 def make_population(crystal: Crystal, pillar: Pillar, room: int = 64) -> Population:
@@ -228,7 +229,7 @@ def make_population(crystal: Crystal, pillar: Pillar, room: int = 64) -> Populat
         next_in_cell=np.zeros(room, np.int64),
         lowest_known=np.zeros(room),
         highest_known=np.zeros(room),
-        strongest_push=np.zeros((room, _blocks(room)), np.float32),
+        strongest_push=np.zeros((room, blocks(room)), np.float32),
         strongest_at_source=np.zeros(room, np.float32),
         moded=np.zeros(room),
         modes=np.zeros((room, modes)),
@@ -274,7 +275,7 @@ def copy_population(population: Population, room: int | None = None) -> Populati
         axes = _ROOM_AXES.get(name, (0,))
         more = [room - old if axis in axes else 0 for axis in range(array.ndim)]
         if name == "strongest_push":
-            more[1] = _blocks(room) - _blocks(old)
+            more[1] = blocks(room) - blocks(old)
         grown[name] = np.zeros(np.add(array.shape, more), array.dtype)
         grown[name][tuple(map(slice, array.shape))] = array
     return Population(**grown)
@@ -309,7 +310,7 @@ def arrange(population: Population) -> Population:
         ("next_in_cell", population.next_in_cell[new_of]),
     ):
         arranged[name][: len(numbers)] = np.where(numbers >= 0, slot_of[numbers], -1)
-    for block in range(_blocks(n)):
+    for block in range(blocks(n)):
         push = np.abs(arranged["push"][:n, block * BLOCK : min(n, (block + 1) * BLOCK)])
         arranged["strongest_push"][:n, block] = push.max(axis=1)
     arranged["arranged_at"][:] = population.emissions
@@ -481,7 +482,7 @@ def strongest_felt(pop: Population, i: int) -> float:
     """Return a bound (MPa/nm) on what anybody, itself included, feels of a glide of dislocation
     i."""
     strongest: float = max(pop.strongest_at_source[i], abs(pop.stiffness[i]))
-    for block in range((pop.number[0] + BLOCK - 1) // BLOCK):
+    for block in range(blocks(pop.number[0])):
         strongest = max(strongest, pop.strongest_push[i, block])
     return strongest
 
@@ -545,7 +546,7 @@ def exert(lattice: Lattice, pillar: Pillar, pop: Population, i: int, shells: int
     if shells == len(SHELL_NM):
         pop.lowest_known[i] = pop.highest_known[i] = pop.placed[i]
     radius = SHELL_NM[shells - 1]
-    _exert_on_partners(pillar, pop, i, _find_partners(pillar, pop, i, radius))
+    _exert_on_partners(pillar, pop, i, find_partners(pillar, pop, i, radius))
     count = _find_sources(lattice, pillar, pop, i, radius)
     if count > 0:
         _exert_on_sources(lattice, pillar, pop, i, count)
@@ -568,7 +569,7 @@ def exert_what_lacks(
     radius = (lead * lead / bend) ** (1.0 / 3.0)
     if radius > _NEAR_NM:
         radius = np.sqrt(lead * lead / (bend * _NEAR_NM))
-    count = _find_partners(pillar, pop, i, radius)
+    count = find_partners(pillar, pop, i, radius)
     count = _keep_lacking(pop, i, pop.x, pop.y, pop.pair[i].known, bend, count)
     any_lacks = count > 0
     if any_lacks:
@@ -582,7 +583,7 @@ def exert_what_lacks(
 
 
 @uncounted
-def _find_partners(pillar: Pillar, pop: Population, i: int, radius: float) -> int:
+def find_partners(pillar: Pillar, pop: Population, i: int, radius: float) -> int:
     """Fill ``which`` with the dislocations within a radius (nm) of one; returns how many."""
     if radius > pillar.height:
         for j in range(pop.number[0]):
@@ -598,7 +599,6 @@ def _find_sources(lattice: Lattice, pillar: Pillar, pop: Population, i: int, rad
     """Fill ``which`` with the sources within a radius (nm) of a dislocation; returns how many."""
     first, following = lattice.source_first_in_cell, lattice.source_next_in_cell
     xs, ys = lattice.source_x, lattice.source_y
-    radius = min(radius, 2.0 * pillar.height)
     x, y = pop.x[i], pop.y[i]
     return find_within(pillar, first, following, xs, ys, x, y, radius, pop.which)
 
@@ -724,8 +724,11 @@ def _exert_on_sources(
 
 
 @uncounted
-def sum_up(lattice: Lattice, pop: Population) -> None:
-    """Sum the pair matrices anew from time to time, lest rounding of the running sums builds up."""
+def sum_up(pop: Population) -> None:
+    """Sum the pair matrices anew from time to time, lest rounding of the running sums builds up.
+
+    The side correction starts from nothing then: :func:`update_side` is to follow.
+    """
     n = pop.number[0]
     if pop.exertions[0] < _ANEW_AFTER * n:
         return
@@ -741,7 +744,7 @@ def sum_up(lattice: Lattice, pop: Population) -> None:
             pop.felt[j] += pop.placed[i] * pop.push[i, j]
         pop.felt[i] += felt
         pop.stiffness[i] = stiffness
-        for block in range((n + BLOCK - 1) // BLOCK):
+        for block in range(blocks(n)):
             _find_strongest_push(pop, i, block)
         pop.strongest_at_source[i] = 0.0
         for s in range(len(pop.charge)):
@@ -752,13 +755,9 @@ def sum_up(lattice: Lattice, pop: Population) -> None:
     for i in range(n):
         for m in range(len(pop.mode_total)):
             pop.mode_total[m] += pop.modes[i, m]
+    pop.mode_seen[:] = 0.0
     pop.side[:n] = 0.0
     pop.side_at_source[:] = 0.0
-    for m in range(len(pop.mode_seen)):
-        for i in range(n):
-            pop.side[i] += pop.mode_seen[m] * pop.weights[m, i]
-        for s in range(len(pop.charge)):
-            pop.side_at_source[s] += pop.mode_seen[m] * lattice.source_weights[m, s]
 
 
 @uncounted
