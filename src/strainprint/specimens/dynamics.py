@@ -67,12 +67,20 @@ _STALE_MODES = 0.02
 """Glide, in half widths per MPa that may lack, after which the modes of the side correction are
 computed anew."""
 
-_STANDS_NM = 0.01
-"""What would glide less in one step stands still while fast ones limit it."""
+_STANDS = 0.08
+"""What would glide less than this share of ``largest_glide_nm`` in one step stands still while fast
+ones limit it."""
 
 _UNMOVED = 0.3
 """Share of ``rest_velocity_nm_per_ns`` or of ``rest_glide_nm`` below which a dislocation stands
 still while others come to rest, unless one draws it along."""
+
+_SLOW = 0.1
+"""The same as a share of the velocity of the fastest, falling from calm step to calm step: most
+runs of them are short, as one that comes loose breaks them off."""
+
+_SLOW_FALLS = 0.8
+"""Factor by which that falls."""
 
 _UNFELT_MPA = 0.2
 """While no glide changes it by more, the stress on a charging source counts as constant."""
@@ -81,16 +89,20 @@ _LONGEST_CALM = 256.0
 """Steps grow up to this many times the rest step while all come to rest: soft clusters creep
 there, and an implicit step finds their place the sooner the longer it is."""
 
-_PATIENCE = 50
-"""Calm steps of one and the same crowd after which the longest of them is halved, and those that
-have turned back are held twice as tight: what still swings to and fro then follows the gradient
-flow ever more closely, which cannot."""
+_PATIENCE = 12
+"""Calm steps of one and the same crowd that swing to and fro or are broken off, after which the
+longest of them is halved, and those that have turned back are let go half as fast: what still
+swings then follows the gradient flow ever more closely, which cannot."""
 
 _GLIDE_PER_DISTANCE = 0.2
 """A dislocation may glide this share of the distance to the nearest other one in one step."""
 
 _DRAWN_ALONG = 0.3
 """Couplings above this share draw partners along while others come to rest."""
+
+_CREEP = 16
+"""Calm steps on end after which couplings half as strong do: in a chain each holds each by a small
+share only, and where one glides at a time, all creep."""
 
 _WEAK_COUPLING = 0.02
 """Couplings below this share of both partners' own stiffness are left out of the implicit step."""
@@ -105,11 +117,8 @@ _LEAST_RELAXATION = 1e-3
 """A dislocation that keeps turning back is held as if its own stiffness were at most the inverse
 times as large."""
 
-_RECOVERY = 1.25
+_RECOVERY = 1.6
 """Factor by which that lets go in every step in which it does not turn."""
-
-_TIGHTEST = 0.03
-"""Share up to which it always lets go."""
 
 HINDERED_RISE = 1.05
 """Factor by which the stress on a source must rise after a dislocation it emitted annihilated."""
@@ -314,39 +323,52 @@ def _obstacle_ahead(lattice: Lattice, pop: Population, i: int, glide: float) -> 
 
 
 @uncounted
-def _keep_order(lattice: Lattice, pop: Population, glide: Array, ahead: Integers) -> None:
+def _keep_order(
+    lattice: Lattice, pop: Population, glide: Array, ahead: Integers, places: Integers
+) -> None:
     """Shorten the glides of same-sign neighbours so that none passes the one ahead.
 
     A follower may gain at most half of what its gap has beyond the core radius, counted from where
     an obstacle stops the one ahead. Those gliding to larger r are limited from the far end of the
     plane on, the others from the near end, so that one sweep each settles all. Fills ``ahead``
-    with the obstacle that stops each, unless its neighbours stop it before, -1 for none.
+    with the obstacle that stops each, unless its neighbours stop it before, -1 for none, and
+    ``places`` with the places in ``order`` of all that glide.
     """
-    n = pop.number[0]
-    for i in range(n):
+    count = 0
+    for k in range(pop.number[0]):
+        i = pop.order[k]
         if glide[i] == 0.0:
             continue
+        places[count] = k
+        count += 1
         ahead[i] = _obstacle_ahead(lattice, pop, i, glide[i])
         if ahead[i] >= 0:
             # a hair beyond, so that rounding cannot leave the obstacle unreached
             way = lattice.obstacle_position[ahead[i]] - pop.position[i]
             glide[i] = way + (1e-9 if way > 0.0 else -1e-9)
-    for pair in range(2 * (n - 1)):
-        backward = pair < n - 1
-        k = n - 2 - pair if backward else pair - (n - 1)
+    for m in range(count):
+        # those to larger r, the last first
+        k = places[count - 1 - m]
         i = pop.order[k]
-        j = pop.order[k + 1]
-        if glide[i] == 0.0 and glide[j] == 0.0:
-            continue
-        if pop.plane[i] != pop.plane[j] or pop.sign[i] != pop.sign[j]:
-            continue
-        room = 0.5 * max(0.0, pop.position[j] - pop.position[i] - CORE_RADIUS_NM)
-        if glide[i] > 0.0 > glide[j]:
-            room *= 0.5
-        if backward and glide[i] > 0.0:
-            glide[i] = min(glide[i], max(0.0, glide[j]) + room)
-        elif not backward and glide[j] < 0.0:
-            glide[j] = max(glide[j], min(0.0, glide[i]) - room)
+        if glide[i] > 0.0 and k + 1 < pop.number[0]:
+            j = pop.order[k + 1]
+            glide[i] = min(glide[i], max(0.0, glide[j]) + _room_between(pop, i, j, glide))
+    for m in range(count):
+        k = places[m]
+        j = pop.order[k]
+        if glide[j] < 0.0 and k > 0:
+            i = pop.order[k - 1]
+            glide[j] = max(glide[j], min(0.0, glide[i]) - _room_between(pop, i, j, glide))
+
+
+@folded
+def _room_between(pop: Population, i: int, j: int, glide: Array) -> float:
+    """Return how much (nm) dislocation i may gain on its neighbour j, or j on i; half of it each
+    where they glide towards each other."""
+    if pop.plane[i] != pop.plane[j] or pop.sign[i] != pop.sign[j]:
+        return np.inf
+    room = 0.5 * max(0.0, pop.position[j] - pop.position[i] - CORE_RADIUS_NM)
+    return 0.5 * room if glide[i] > 0.0 > glide[j] else room
 
 
 @uncounted
@@ -422,14 +444,14 @@ def _release_and_measure(
     tau: Array,
     velocity: Array,
     restoring: Array,
-) -> float:
+) -> tuple[float, int]:
     """Free what the stress tears off its obstacle; fill velocities (nm/ns, 0 for pinned) and rates.
 
     ``restoring`` (1/ns) is how fast a glide takes its own driving force away. Returns the largest
-    velocity of those that are not at rest.
+    velocity of those that are not at rest, and whose it is.
     """
     sources = len(pop.charge)
-    fastest = 0.0
+    fastest, leader = 0.0, 0
     for i in range(pop.number[0]):
         force = tau[sources + i]
         velocity[i] = 0.0
@@ -446,9 +468,11 @@ def _release_and_measure(
         # twice the diagonal keeps a pair of movable partners from overshooting each other
         restoring[i] = max(0.0, -2.0 * pop.sign[i] * pillar.mobility * pop.stiffness[i]) + machine
         # at rest: slow, or bound so stiffly that a whole rest step would not move it
-        if _would_glide(velocity[i], restoring[i], rules.rest_time_step, rules.rest_glide):
-            fastest = max(fastest, abs(v))
-    return fastest
+        if abs(v) > fastest and _would_glide(
+            velocity[i], restoring[i], rules.rest_time_step, rules.rest_glide
+        ):
+            fastest, leader = abs(v), i
+    return fastest, leader
 
 
 @folded
@@ -583,18 +607,22 @@ def _choose_moving(
     velocity: Array,
     restoring: Array,
     step: float,
-    calm: bool,
+    calm_steps: int,
+    fastest: float,
     moving: Integers,
 ) -> int:
     """Fill ``moving`` with those that glide in this step; returns how many.
 
-    Before all comes to rest, those stand still whose partners would not learn of their glide.
-    Coming to rest, clusters move as a whole, else soft ones creep there.
+    Before all comes to rest, those stand still that would hardly glide. Coming to rest
+    (``calm_steps`` on end, 0 else), slow ones do; clusters move as a whole, else soft ones creep.
     """
     n = pop.number[0]
     count = 0
-    least = _UNMOVED * rules.rest_glide if calm else _STANDS_NM
-    slowest = _UNMOVED * rules.rest_velocity if calm else 0.0
+    least, slowest = _STANDS * rules.largest_glide, 0.0
+    if calm_steps > 0:
+        least = _UNMOVED * rules.rest_glide
+        slowest = _SLOW * _SLOW_FALLS**calm_steps * fastest
+        slowest = max(_UNMOVED * rules.rest_velocity, slowest)
     # of those that may be drawn along: infinite for all others
     bound = np.full(n, np.inf, np.float32)
     for i in range(n):
@@ -605,11 +633,12 @@ def _choose_moving(
             count += 1
         else:
             bound[i] = np.sqrt(restoring[i])
-    if not calm:
+    if calm_steps == 0:
         return count
+    drawn_along = max(_WEAK_COUPLING, _DRAWN_ALONG * 0.5 ** (calm_steps // _CREEP))
     of_block = np.empty(pop.strongest_push.shape[1], np.float32)
     _bound_blocks(bound, of_block)
-    return _draw_along(pillar, pop, restoring, bound, of_block, moving, count)
+    return _draw_along(pillar, pop, restoring, drawn_along, bound, of_block, moving, count)
 
 
 @uncounted
@@ -617,6 +646,7 @@ def _draw_along(
     pillar: Pillar,
     pop: Population,
     restoring: Array,
+    drawn_along: float,
     bound: Floats,
     of_block: Floats,
     moving: Integers,
@@ -631,7 +661,7 @@ def _draw_along(
     while done < count and count < len(bound):
         i = moving[done]
         done += 1
-        weak = _DRAWN_ALONG * np.sqrt(restoring[i]) / pillar.mobility
+        weak = drawn_along * np.sqrt(restoring[i]) / pillar.mobility
         push, strongest = pop.push[i], pop.strongest_push[i]
         found = _find_strong(push, strongest, weak, bound, of_block, 0, moving[count:])
         for j in moving[count : count + found]:
@@ -1070,6 +1100,7 @@ def settle(
     calm = False
     stale = _STALE_MPA
     calm_steps = 0
+    swings = 0
     crowd = pop.number[0]
     before = np.inf
     time = 0.0
@@ -1086,7 +1117,7 @@ def settle(
             return OUT_OF_TIME, time, steps
         update_side(lattice, pop, stale)
         resolved_stresses(lattice, pillar, pop, stress, carried, tau)
-        fastest = _release_and_measure(
+        fastest, leader = _release_and_measure(
             lattice, pillar, rules, pop, machine, tau, velocity, restoring
         )
         charging, ready = _charging(lattice, rules, pop, tau)
@@ -1109,19 +1140,30 @@ def settle(
         step = _longest_step(pillar, rules, pop, velocity, restoring, longest, reach)
         limited = step < longest
         calm = not (limited or charging)
+        if calm_steps > 0 and not calm:
+            # what a calm step brings about may be what the next ones undo
+            swings += 1
+        calm_steps = calm_steps + 1 if calm else 0
         if pop.number[0] != crowd:
             crowd = pop.number[0]
-            calm_steps = 0
+            swings = 0
         calm_step = rules.rest_time_step
         if calm:
-            # longer while it helps, shorter where the step swings to and fro across the rest
-            calm_step = 2.0 * longest if fastest < 0.9 * before else 0.25 * longest
-            calm_steps += 1
-        most = _LONGEST_CALM * rules.rest_time_step * 0.5 ** (calm_steps // _PATIENCE)
+            goes_on = velocity[leader] * pop.last_glide[leader] > 0.0
+            if fastest < 0.9 * before or (goes_on and fastest < 1.1 * before):
+                # longer while it helps, or while the fastest creeps on
+                calm_step = 2.0 * longest
+            else:
+                # shorter where the step swings to and fro across the rest
+                calm_step = 0.25 * longest
+                swings += 1
+        most = _LONGEST_CALM * rules.rest_time_step * 0.5 ** (swings // _PATIENCE)
         calm_step = max(min(calm_step, most), rules.time_step)
         before = fastest if calm else np.inf
         glide[:] = 0.0
-        count = _choose_moving(pillar, rules, pop, velocity, restoring, step, calm, moving)
+        count = _choose_moving(
+            pillar, rules, pop, velocity, restoring, step, calm_steps, fastest, moving
+        )
         if count > 0:
             step = _implicit_glide(
                 lattice,
@@ -1136,22 +1178,20 @@ def settle(
                 reach,
                 glide,
             )
+        let_go = 1.0 + (_RECOVERY - 1.0) * 0.5 ** (swings // _PATIENCE)
         for k in range(count):
             i = moving[k]
             back = min(abs(glide[i]), abs(pop.last_glide[i]))
-            loosest = 1.0
-            if pop.relaxation[i] < 1.0:
-                loosest = max(_TIGHTEST, 0.5 ** (calm_steps // _PATIENCE))
             turned = glide[i] * pop.last_glide[i] < 0.0 and back > max(
                 rules.rest_glide, 0.5 * abs(pop.last_glide[i])
             )
             pop.relaxation[i] = (
                 max(_LEAST_RELAXATION, 0.5 * pop.relaxation[i])
                 if turned
-                else min(loosest, _RECOVERY * pop.relaxation[i])
+                else min(1.0, let_go * pop.relaxation[i])
             )
             pop.last_glide[i] = glide[i]
-        _keep_order(lattice, pop, glide, ahead)
+        _keep_order(lattice, pop, glide, ahead, moving)
         for i in range(pop.number[0]):
             if glide[i] != 0.0:
                 _glide(lattice, pop, i, glide[i], ahead[i])

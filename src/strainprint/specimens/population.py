@@ -137,6 +137,8 @@ class Population(NamedTuple):
     lowest_known: Array
     highest_known: Array
     """Between these positions (nm) all that partners and sources know of it lies."""
+    checked: Array
+    """Where it was placed when :func:`exert_what_lacks` last asked all, NaN before."""
     strongest_push: Floats
     """Bound (MPa/nm) on what a partner feels of its glide, for every ``BLOCK`` of them: at most
     twice that, (room, blocks)."""
@@ -229,6 +231,7 @@ def make_population(crystal: Crystal, pillar: Pillar, room: int = 64) -> Populat
         next_in_cell=np.zeros(room, np.int64),
         lowest_known=np.zeros(room),
         highest_known=np.zeros(room),
+        checked=np.zeros(room),
         strongest_push=np.zeros((room, blocks(room)), np.float32),
         strongest_at_source=np.zeros(room, np.float32),
         moded=np.zeros(room),
@@ -560,8 +563,12 @@ def exert_what_lacks(
     it exerts on such sources; returns whether there were any.
 
     Shells answer for the partners that they hold now: one that went from shell to shell may know
-    less. ``bend`` is that of :func:`outdated_shells`.
+    less. ``bend`` is that of :func:`outdated_shells`, always the same. Where it was not placed anew
+    since it asked last, none does: partners that moved ask for themselves.
     """
+    if pop.placed[i] == pop.checked[i]:
+        return False
+    pop.checked[i] = pop.placed[i]
     lead = max(pop.placed[i] - pop.lowest_known[i], pop.highest_known[i] - pop.placed[i])
     if lead == 0.0:
         return False
@@ -805,6 +812,7 @@ def add(
     pop.felt[i] = 0.0
     pop.stiffness[i] = 0.0
     pop.cell[i] = -1
+    pop.checked[i] = np.nan
     pop.strongest_push[i] = 0.0
     pop.strongest_at_source[i] = 0.0
     pop.at_source[i] = 0.0
@@ -854,6 +862,7 @@ def remove(pop: Population, i: int) -> None:
         pop.gap[i] = pop.gap[last]
         pop.lowest_known[i] = pop.lowest_known[last]
         pop.highest_known[i] = pop.highest_known[last]
+        pop.checked[i] = pop.checked[last]
         pop.strongest_push[i] = pop.strongest_push[last]
         pop.strongest_at_source[i] = pop.strongest_at_source[last]
         pop.moded[i] = pop.moded[last]
