@@ -605,6 +605,40 @@ def test_small_glides_are_followed_to_first_order_images_included():
     )
 
 
+@compiled
+def _announce_to_all(lattice, pillar, pop, stale_mpa):
+    return dynamics._announce(lattice, pillar, pop, stale_mpa)
+
+
+def test_the_side_correction_follows_a_glide_where_it_is_steep():
+    # many in the left half push at the right side, whose image their closed fields lack
+    planes = [(UP, offset) for offset in np.arange(-300.0, 300.0, 12.0)]
+    crystal = lay_crystal(1000.0, planes)
+    length = crystal.plane_length_nm
+    crowd = [(p, length / 2 - 20.0 - 9.0 * m, 1) for p in range(1, len(planes)) for m in range(8)]
+    specimen = put_roomy(crystal, *crowd, (0, length - 42.0, 1))
+    used, stale_mpa, largest = specimen.population, 0.1, 0.0
+    update_side(specimen.lattice, used, 0.0)
+    i = used.number[0] - 1
+    for glide_nm in (1.5, -0.8, -0.8, 0.7, 0.7, 0.5, -0.9):
+        used.position[i] += glide_nm
+        before = used.side[i]
+        _announce_to_all(specimen.lattice, specimen.pillar, used, stale_mpa)
+        update_side(specimen.lattice, used, 0.0)
+        fresh = put_roomy(crystal, *crowd, (0, used.position[i], 1))
+        update_side(fresh.lattice, fresh.population, 0.0)
+        assert abs(used.side[i] - fresh.population.side[i]) < stale_mpa
+        largest = max(largest, abs(used.side[i] - before))
+    assert largest > 10.0 * stale_mpa
+
+
+def put_roomy(crystal, *dislocations):
+    """A specimen with these dislocations, more than most tests have."""
+    specimen = _roomy(crystal)
+    put(specimen, *dislocations)
+    return specimen
+
+
 def _point(crystal, position):
     return crystal.plane_origin_nm[0] + position * np.array([cos(UP), sin(UP)])
 
@@ -622,8 +656,7 @@ def test_arranged_slots_hold_the_same_dislocations_neighbours_side_by_side():
     length = crystal.plane_length_nm
     planes = rng.choice(len(crystal.plane_angle), 150, replace=False)
     rows = [(int(p), rng.uniform(1, length - 1), int(rng.choice([-1, 1]))) for p in planes]
-    specimen = _roomy(crystal)
-    put(specimen, *rows)
+    specimen = put_roomy(crystal, *rows)
     before, after = specimen.population, arrange(specimen.population)
     count = before.number[0]
     old, new = before.order[:count], after.order[:count]

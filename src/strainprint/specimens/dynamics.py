@@ -65,11 +65,11 @@ crowd swings for ever between what it knows and what is. Half of it before all c
 
 _STALE_MODES = 0.02
 """Glide, in half widths per MPa that may lack, after which the modes of the side correction are
-computed anew."""
+computed anew, or earlier where that varies faster."""
 
 _STANDS = 0.08
-"""What would glide less than this share of ``largest_glide_nm`` in one step stands still while fast
-ones limit it."""
+"""What owes less glide than this share of ``largest_glide_nm`` stands still while fast ones limit
+the step."""
 
 _UNMOVED = 0.3
 """Share of ``rest_velocity_nm_per_ns`` or of ``rest_glide_nm`` below which a dislocation stands
@@ -367,7 +367,7 @@ def _room_between(pop: Population, i: int, j: int, glide: Array) -> float:
     where they glide towards each other."""
     if pop.plane[i] != pop.plane[j] or pop.sign[i] != pop.sign[j]:
         return np.inf
-    room = 0.5 * max(0.0, pop.position[j] - pop.position[i] - CORE_RADIUS_NM)
+    room: float = 0.5 * max(0.0, pop.position[j] - pop.position[i] - CORE_RADIUS_NM)
     return 0.5 * room if glide[i] > 0.0 > glide[j] else room
 
 
@@ -479,6 +479,12 @@ def _release_and_measure(
 def _would_glide(velocity: float, restoring: float, step: float, glide: float) -> bool:
     """Return whether a step of this length would move a dislocation by more than ``glide``."""
     return abs(velocity) * step > glide * (1.0 + restoring * step)
+
+
+@folded
+def _owe(owed: float, velocity: float, restoring: float, step: float) -> float:
+    """Return the glide (nm) that one owes after it stood still through another step."""
+    return (owed + velocity * step) / (1.0 + restoring * step)
 
 
 @uncounted
@@ -613,16 +619,21 @@ def _choose_moving(
 ) -> int:
     """Fill ``moving`` with those that glide in this step; returns how many.
 
-    Before all comes to rest, those stand still that would hardly glide. Coming to rest
+    Before all comes to rest, those stand still that owe hardly any glide. Coming to rest
     (``calm_steps`` on end, 0 else), slow ones do; clusters move as a whole, else soft ones creep.
     """
     n = pop.number[0]
     count = 0
-    least, slowest = _STANDS * rules.largest_glide, 0.0
-    if calm_steps > 0:
-        least = _UNMOVED * rules.rest_glide
-        slowest = _SLOW * _SLOW_FALLS**calm_steps * fastest
-        slowest = max(_UNMOVED * rules.rest_velocity, slowest)
+    if calm_steps == 0:
+        for i in range(n):
+            owed = _owe(pop.owed[i], velocity[i], restoring[i], step)
+            if abs(owed) > _STANDS * rules.largest_glide:
+                moving[count] = i
+                count += 1
+        return count
+    least = _UNMOVED * rules.rest_glide
+    slowest = _SLOW * _SLOW_FALLS**calm_steps * fastest
+    slowest = max(_UNMOVED * rules.rest_velocity, slowest)
     # of those that may be drawn along: infinite for all others
     bound = np.full(n, np.inf, np.float32)
     for i in range(n):
@@ -633,8 +644,6 @@ def _choose_moving(
             count += 1
         else:
             bound[i] = np.sqrt(restoring[i])
-    if calm_steps == 0:
-        return count
     drawn_along = max(_WEAK_COUPLING, _DRAWN_ALONG * 0.5 ** (calm_steps // _CREEP))
     of_block = np.empty(pop.strongest_push.shape[1], np.float32)
     _bound_blocks(bound, of_block)
@@ -882,9 +891,9 @@ def _implicit_glide(
 ) -> float:
     """Fill the glides (nm) of one linearly implicit step of all that move; returns the step (ns).
 
-    Solves (1/dt - dv/dr) glide = v, so that stiff couplings (dipoles, junctions, pile-ups) relax in
-    a few steps whatever their rate. Strongly coupled dislocations are solved together, cluster by
-    cluster; the held platen couples all (Sherman-Morrison). Glides beyond reach are scaled back:
+    Solves (1/dt - dv/dr) glide = v + owed/dt, so that stiff couplings (dipoles, junctions,
+    pile-ups) relax in a few steps whatever their rate. Strongly coupled dislocations are solved
+    together, cluster by cluster; the held platen couples all (Sherman-Morrison). Glides beyond reach are scaled back:
     those of the cluster while all comes to rest (``calm``), else all and the step with them.
     """
     n = len(moving)
@@ -931,7 +940,7 @@ def _implicit_glide(
         while a >= 0:
             place_in[a] = k
             matrix[k, k] = rate[a]
-            right[k, 0] = velocity[moving[a]]
+            right[k, 0] = velocity[moving[a]] + pop.owed[moving[a]] / step
             right[k, 1] = turn[a]
             a, k = next_member[a], k + 1
         c = coupling[cluster]
@@ -1021,7 +1030,8 @@ def _announce(lattice: Lattice, pillar: Pillar, pop: Population, stale: float) -
             place(lattice, pillar, pop, i)
             pop.which[count], pop.before[0, count] = i, lead
             count += 1
-        if crossed or abs(pop.position[i] - pop.moded[i]) > modes:
+        glide = abs(pop.position[i] - pop.moded[i])
+        if crossed or glide > modes or glide * abs(pop.side_slope[i]) > stale:
             place_modes(lattice, pillar, pop, i)
     shift(pop, pop.which, pop.before[0], count)
     for i in range(pop.number[0]):
@@ -1096,6 +1106,7 @@ def settle(
     sum_up(pop)
     update_side(lattice, pop, 0.0)
     pop.last_glide[:] = 0.0
+    pop.owed[:] = 0.0
     calm_step = rules.rest_time_step
     calm = False
     stale = _STALE_MPA
@@ -1178,7 +1189,9 @@ def settle(
                 reach,
                 glide,
             )
-        let_go = 1.0 + (_RECOVERY - 1.0) * 0.5 ** (swings // _PATIENCE)
+        for i in range(pop.number[0]):
+            pop.owed[i] = 0.0 if calm else _owe(pop.owed[i], velocity[i], restoring[i], step)
+        let_go = 1.0 + (_RECOVERY - 1.0) * (0.5 ** (swings // _PATIENCE) if calm else 1.0)
         for k in range(count):
             i = moving[k]
             back = min(abs(glide[i]), abs(pop.last_glide[i]))
@@ -1190,7 +1203,11 @@ def settle(
                 if turned
                 else min(1.0, let_go * pop.relaxation[i])
             )
+            # nor does it glide to and fro across a narrow place of rest
+            widest = pop.relaxation[i] * rules.free_glide
+            glide[i] = min(max(glide[i], -widest), widest)
             pop.last_glide[i] = glide[i]
+            pop.owed[i] = 0.0
         _keep_order(lattice, pop, glide, ahead, moving)
         for i in range(pop.number[0]):
             if glide[i] != 0.0:

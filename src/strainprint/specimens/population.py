@@ -118,6 +118,8 @@ class Population(NamedTuple):
     last_glide: Array
     relaxation: Array
     """Below 1 for one that turned back: its own stiffness counts as the inverse times as large."""
+    owed: Array
+    """Glide (nm) that it would have made while it stood still though a force was on it."""
     x: Array
     y: Array
     gamma: NDArray[np.complex128]
@@ -160,6 +162,8 @@ class Population(NamedTuple):
     felt: Array
     stiffness: Array
     side: Array
+    side_slope: Array
+    """Change of ``side`` per glide (MPa/nm) when its modes were last computed, infinite before."""
     felt_at_source: Array
     side_at_source: Array
     mode_total: Array
@@ -219,6 +223,7 @@ def make_population(crystal: Crystal, pillar: Pillar, room: int = 64) -> Populat
         heading=np.zeros(room, np.int64),
         last_glide=np.zeros(room),
         relaxation=np.ones(room),
+        owed=np.zeros(room),
         x=np.zeros(room),
         y=np.zeros(room),
         gamma=np.zeros(room, np.complex128),
@@ -245,6 +250,7 @@ def make_population(crystal: Crystal, pillar: Pillar, room: int = 64) -> Populat
         felt=np.zeros(room),
         stiffness=np.zeros(room),
         side=np.zeros(room),
+        side_slope=np.zeros(room),
         felt_at_source=np.zeros(sources),
         side_at_source=np.zeros(sources),
         mode_total=np.zeros(modes),
@@ -383,11 +389,12 @@ def _change_cell(pop: Population, i: int, cell: int) -> None:
 def place_modes(lattice: Lattice, pillar: Pillar, pop: Population, i: int) -> None:
     """Recompute the traction modes of dislocation i where it is and the weights of all modes at it.
 
-    They vary over the distance to the farther side.
+    They vary over the distance to the farther side, where others push hard from there much faster.
     """
     plane = pop.plane[i]
     x = _present_x(lattice, pop, i)
     y = lattice.origin_y[plane] + pop.position[i] * lattice.sin_theta[plane]
+    glide = pop.position[i] - pop.moded[i]
     pop.moded[i] = pop.position[i]
     for m in range(len(pop.mode_total)):
         pop.mode_total[m] -= pop.modes[i, m]
@@ -401,6 +408,8 @@ def place_modes(lattice: Lattice, pillar: Pillar, pop: Population, i: int) -> No
     for m in range(len(pop.mode_total)):
         pop.weights[m, i] = weights[m]
         side += weights[m] * pop.mode_seen[m]
+    if glide != 0.0:
+        pop.side_slope[i] = (side - pop.side[i]) / glide
     pop.side[i] = side
 
 
@@ -807,8 +816,11 @@ def add(
     pop.heading[i] = heading
     pop.last_glide[i] = 0.0
     pop.relaxation[i] = 1.0
+    pop.owed[i] = 0.0
     pop.order[i] = i
+    pop.moded[i] = position
     pop.modes[i] = 0.0
+    pop.side_slope[i] = np.inf
     pop.felt[i] = 0.0
     pop.stiffness[i] = 0.0
     pop.cell[i] = -1
@@ -853,6 +865,7 @@ def remove(pop: Population, i: int) -> None:
         pop.heading[i] = pop.heading[last]
         pop.last_glide[i] = pop.last_glide[last]
         pop.relaxation[i] = pop.relaxation[last]
+        pop.owed[i] = pop.owed[last]
         pop.x[i] = pop.x[last]
         pop.y[i] = pop.y[last]
         pop.gamma[i] = pop.gamma[last]
@@ -871,6 +884,7 @@ def remove(pop: Population, i: int) -> None:
         pop.felt[i] = pop.felt[last]
         pop.stiffness[i] = pop.stiffness[last]
         pop.side[i] = pop.side[last]
+        pop.side_slope[i] = pop.side_slope[last]
         pop.at_source[i] = pop.at_source[last]
         pop.push_at_source[i] = pop.push_at_source[last]
         pop.known_at_source[i] = pop.known_at_source[last]
