@@ -893,8 +893,9 @@ def _implicit_glide(
 
     Solves (1/dt - dv/dr) glide = v + owed/dt, so that stiff couplings (dipoles, junctions,
     pile-ups) relax in a few steps whatever their rate. Strongly coupled dislocations are solved
-    together, cluster by cluster; the held platen couples all (Sherman-Morrison). Glides beyond reach are scaled back:
-    those of the cluster while all comes to rest (``calm``), else all and the step with them.
+    together, cluster by cluster; the held platen couples all (Sherman-Morrison). Glides beyond
+    reach are scaled back: those of the cluster while all comes to rest (``calm``), else all and
+    the step with them.
     """
     n = len(moving)
     rate = np.empty(n)
