@@ -208,6 +208,43 @@ def test_a_hardened_source_emits_at_its_raised_threshold(stress, emits):
     assert (len(positions(specimen)) == 2) == emits
 
 
+def _settle(specimen):
+    """Why settling returned, the time it took (ns) and its steps."""
+    tau = np.zeros(len(specimen.population.charge) + len(specimen.population.plane))
+    return dynamics.settle(
+        specimen.lattice,
+        specimen.pillar,
+        specimen.rules,
+        specimen.population,
+        specimen.platen,
+        False,
+        tau,
+    )
+
+
+def test_slow_ones_keep_pace_while_fast_ones_limit_the_step():
+    # two pairs that repel, too far from each other to feel it
+    starts = {"fast": 20.0, "slow": 5000.0}
+    near, far = MIDDLE, MIDDLE + 2e5
+    specimen = press(
+        ONE_PLANE,
+        (0, near, 1),
+        (0, near + starts["fast"], 1),
+        (0, far, 1),
+        (0, far + starts["slow"], 1),
+        hold_time_ns=10.0,
+    )
+    _, time_ns, steps = _settle(specimen)
+    at = positions(specimen)
+    assert steps > 15
+    for name, separation in (("fast", at[1] - at[0]), ("slow", at[3] - at[2])):
+        grown = 4 * C_MPA_NM * 0.25 * time_ns / (ALUMINIUM.drag_pa_s * 1e3)
+        expected = np.sqrt(starts[name] ** 2 + grown)
+        # what stands still owes up to 0.1 nm
+        assert separation == pytest.approx(expected, rel=0.02 if name == "fast" else 0, abs=0.2)
+        assert separation - starts[name] > 10.0
+
+
 @pytest.mark.parametrize("start", [10.0, 20.0])
 def test_collapse_time_of_a_pair_is_that_of_linear_drag(start):
     specimen = press(
@@ -217,16 +254,7 @@ def test_collapse_time_of_a_pair_is_that_of_linear_drag(start):
         largest_glide_nm=0.02,
         free_glide_nm=0.02,
     )
-    tau = np.zeros(len(specimen.population.charge) + len(specimen.population.plane))
-    why, time_ns, _ = dynamics.settle(
-        specimen.lattice,
-        specimen.pillar,
-        specimen.rules,
-        specimen.population,
-        specimen.platen,
-        False,
-        tau,
-    )
+    why, time_ns, _ = _settle(specimen)
     assert why == dynamics.SETTLED
     assert len(positions(specimen)) == 0
     # x0^2 B / (4 C b), less the rest of the way that annihilation at 1.5 nm saves

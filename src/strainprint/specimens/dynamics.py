@@ -983,6 +983,27 @@ def _implicit_glide(
     return step if calm else step / worst[0]
 
 
+@uncounted
+def _hold_what_turned(
+    rules: Rules, pop: Population, moving: Integers, let_go: float, glide: Array
+) -> None:
+    """Hold each that turned back twice as tight and let others go by a factor ``let_go``; cut the
+    glides of those that are held."""
+    for i in moving:
+        last = abs(pop.last_glide[i])
+        back = min(abs(glide[i]), last)
+        turned = glide[i] * pop.last_glide[i] < 0.0 and back > max(rules.rest_glide, 0.5 * last)
+        if turned:
+            pop.relaxation[i] = max(_LEAST_RELAXATION, 0.5 * pop.relaxation[i])
+        else:
+            pop.relaxation[i] = min(1.0, let_go * pop.relaxation[i])
+        # else it glides to and fro across a narrow place of rest
+        widest = pop.relaxation[i] * rules.free_glide
+        glide[i] = min(max(glide[i], -widest), widest)
+        pop.last_glide[i] = glide[i]
+        pop.owed[i] = 0.0
+
+
 @inner
 def _leave(lattice: Lattice, rules: Rules, pop: Population, glide: Array) -> None:
     """Take out what reached a side; an exit at the far end slips the whole plane.
@@ -1193,22 +1214,7 @@ def settle(
         for i in range(pop.number[0]):
             pop.owed[i] = 0.0 if calm else _owe(pop.owed[i], velocity[i], restoring[i], step)
         let_go = 1.0 + (_RECOVERY - 1.0) * (0.5 ** (swings // _PATIENCE) if calm else 1.0)
-        for k in range(count):
-            i = moving[k]
-            back = min(abs(glide[i]), abs(pop.last_glide[i]))
-            turned = glide[i] * pop.last_glide[i] < 0.0 and back > max(
-                rules.rest_glide, 0.5 * abs(pop.last_glide[i])
-            )
-            pop.relaxation[i] = (
-                max(_LEAST_RELAXATION, 0.5 * pop.relaxation[i])
-                if turned
-                else min(1.0, let_go * pop.relaxation[i])
-            )
-            # nor does it glide to and fro across a narrow place of rest
-            widest = pop.relaxation[i] * rules.free_glide
-            glide[i] = min(max(glide[i], -widest), widest)
-            pop.last_glide[i] = glide[i]
-            pop.owed[i] = 0.0
+        _hold_what_turned(rules, pop, moving[:count], let_go, glide)
         _keep_order(lattice, pop, glide, ahead, moving)
         for i in range(pop.number[0]):
             if glide[i] != 0.0:
