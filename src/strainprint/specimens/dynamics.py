@@ -33,6 +33,7 @@ from strainprint.specimens.population import (
     find_partners,
     macroscopic,
     outdated_shells,
+    own_stiffness,
     place,
     place_modes,
     remove,
@@ -85,7 +86,7 @@ _SLOW_FALLS = 0.8
 _UNFELT_MPA = 0.2
 """While no glide changes it by more, the stress on a charging source counts as constant."""
 
-_LONGEST_CALM = 256.0
+_LONGEST_CALM = 64.0
 """Steps grow up to this many times the rest step while all come to rest: soft clusters creep
 there, and an implicit step finds their place the sooner the longer it is."""
 
@@ -466,7 +467,8 @@ def _release_and_measure(
             v = rules.velocity_cutoff if v > 0.0 else -rules.velocity_cutoff
         velocity[i] = v
         # twice the diagonal keeps a pair of movable partners from overshooting each other
-        restoring[i] = max(0.0, -2.0 * pop.sign[i] * pillar.mobility * pop.stiffness[i]) + machine
+        own = pop.sign[i] * pillar.mobility * own_stiffness(pop, i)
+        restoring[i] = max(0.0, -2.0 * own) + machine
         # at rest: slow, or bound so stiffly that a whole rest step would not move it
         if abs(v) > fastest and _would_glide(
             velocity[i], restoring[i], rules.rest_time_step, rules.rest_glide
@@ -902,7 +904,7 @@ def _implicit_glide(
     turn = np.empty(n)
     for a in range(n):
         i = moving[a]
-        own = pillar.mobility * pop.sign[i] * pop.stiffness[i]
+        own = pillar.mobility * pop.sign[i] * own_stiffness(pop, i)
         rate[a] = 1.0 / step - own
         # what keeps turning back is held the tighter, so that the others come to rest around it
         rate[a] += (1.0 / pop.relaxation[i] - 1.0) * max(abs(own), 1.0 / step)
@@ -1055,6 +1057,9 @@ def _announce(lattice: Lattice, pillar: Pillar, pop: Population, stale: float) -
         glide = abs(pop.position[i] - pop.moded[i])
         if crossed or glide > modes or glide * abs(pop.side_slope[i]) > stale:
             place_modes(lattice, pillar, pop, i)
+            if crossed:
+                # a jump is no slope
+                pop.side_slope[i] = np.inf
     shift(pop, pop.which, pop.before[0], count)
     for i in range(pop.number[0]):
         if pop.outdated[i] > 0:

@@ -500,6 +500,14 @@ def strongest_felt(pop: Population, i: int) -> float:
 
 
 @folded
+def own_stiffness(pop: Population, i: int) -> float:
+    """Return how the stress (MPa/nm) on dislocation i changes with its glide, all else at rest."""
+    side = pop.side_slope[i]
+    stiffness: float = pop.stiffness[i] + (side if abs(side) < np.inf else 0.0)
+    return stiffness
+
+
+@folded
 def _followed(pop: Population, i: int, j: int) -> float:
     """Return the stress (MPa) of dislocation j on i that ``felt`` holds."""
     pair = pop.pair[i, j]
