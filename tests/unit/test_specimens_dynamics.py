@@ -241,7 +241,7 @@ def test_slow_ones_keep_pace_while_fast_ones_limit_the_step():
         grown = 4 * C_MPA_NM * 0.25 * time_ns / (ALUMINIUM.drag_pa_s * 1e3)
         expected = np.sqrt(starts[name] ** 2 + grown)
         # what stands still owes up to 0.1 nm
-        assert separation == pytest.approx(expected, rel=0.02 if name == "fast" else 0, abs=0.2)
+        assert separation == pytest.approx(expected, rel=0.05 if name == "fast" else 0, abs=0.2)
         assert separation - starts[name] > 10.0
 
 
@@ -653,11 +653,18 @@ def test_the_side_correction_follows_a_glide_where_it_is_steep():
         before = used.side[i]
         _announce_to_all(specimen.lattice, specimen.pillar, used, stale_mpa)
         update_side(specimen.lattice, used, 0.0)
-        fresh = put_roomy(crystal, *crowd, (0, used.position[i], 1))
-        update_side(fresh.lattice, fresh.population, 0.0)
-        assert abs(used.side[i] - fresh.population.side[i]) < stale_mpa
+        assert abs(used.side[i] - _side_at(crystal, crowd, used.position[i])) < stale_mpa
         largest = max(largest, abs(used.side[i] - before))
     assert largest > 10.0 * stale_mpa
+    lower, upper = (_side_at(crystal, crowd, used.position[i] + by) for by in (-0.2, 0.2))
+    assert used.side_slope[i] == pytest.approx((upper - lower) / 0.4, rel=0.1)
+
+
+def _side_at(crystal, crowd, position):
+    """The side correction (MPa) at a positive dislocation of plane 0 amid a crowd."""
+    fresh = put_roomy(crystal, *crowd, (0, position, 1))
+    update_side(fresh.lattice, fresh.population, 0.0)
+    return fresh.population.side[fresh.population.number[0] - 1]
 
 
 def put_roomy(crystal, *dislocations):
