@@ -1000,7 +1000,7 @@ def _hold_what_turned(
         else:
             pop.relaxation[i] = min(1.0, let_go * pop.relaxation[i])
         # else it glides to and fro across a narrow place of rest
-        widest = pop.relaxation[i] * rules.free_glide
+        widest = pop.relaxation[i] * max(rules.free_glide, rules.largest_glide)
         glide[i] = min(max(glide[i], -widest), widest)
         pop.last_glide[i] = glide[i]
         pop.owed[i] = 0.0
