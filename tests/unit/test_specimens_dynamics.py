@@ -669,20 +669,14 @@ def _side_at(crystal, crowd, position):
 
 def put_roomy(crystal, *dislocations):
     """A specimen with these dislocations, more than most tests have."""
-    specimen = _roomy(crystal)
+    specimen = press(crystal)
+    specimen._give_room(1024)
     put(specimen, *dislocations)
     return specimen
 
 
 def _point(crystal, position):
     return crystal.plane_origin_nm[0] + position * np.array([cos(UP), sin(UP)])
-
-
-def _roomy(crystal):
-    """A specimen with room for more dislocations than most tests have."""
-    specimen = press(crystal)
-    specimen._give_room(1024)
-    return specimen
 
 
 def test_arranged_slots_hold_the_same_dislocations_neighbours_side_by_side():
@@ -726,9 +720,8 @@ def test_a_loading_goes_on_with_arranged_slots(monkeypatch):
         return arrange(population)
 
     monkeypatch.setattr("strainprint.specimens.loading.arrange", note)
-    specimen = _roomy(crystal)
-    planes = len(crystal.plane_angle)
-    put(specimen, *((p, at, 1) for p in range(0, planes, 4) for at in np.arange(20.0, 240.0, 20.0)))
+    planes, places = len(crystal.plane_angle), np.arange(20.0, 240.0, 20.0)
+    specimen = put_roomy(crystal, *((p, at, 1) for p in range(0, planes, 4) for at in places))
     count = specimen.population.number[0]
     assert count > 256
     specimen.population.emissions[0] = 1000

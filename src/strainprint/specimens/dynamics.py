@@ -999,7 +999,7 @@ def _hold_what_turned(
             pop.relaxation[i] = max(_LEAST_RELAXATION, 0.5 * pop.relaxation[i])
         else:
             pop.relaxation[i] = min(1.0, let_go * pop.relaxation[i])
-        # else it glides to and fro across a narrow place of rest
+        # uncut, one that is held would glide to and fro across a narrow place of rest
         widest = pop.relaxation[i] * max(rules.free_glide, rules.largest_glide)
         glide[i] = min(max(glide[i], -widest), widest)
         pop.last_glide[i] = glide[i]
@@ -1135,7 +1135,6 @@ def settle(
     pop.last_glide[:] = 0.0
     pop.owed[:] = 0.0
     calm_step = rules.rest_time_step
-    calm = False
     stale = _STALE_MPA
     calm_steps = 0
     swings = 0

@@ -462,17 +462,15 @@ def shift(pop: Population, which: Integers, glides: Array, count: int) -> None:
     n = pop.number[0]
     for k in range(count):
         pop.felt[which[k]] += glides[k] * pop.stiffness[which[k]]
-    # two rows at a time: memory is slower than sums
-    for k in range(0, count - 1, 2):
-        _add_two(pop.felt, n, glides[k], pop.push[which[k]], glides[k + 1], pop.push[which[k + 1]])
-    for k in range(0, count - 1, 2):
-        one, other = pop.push_at_source[which[k]], pop.push_at_source[which[k + 1]]
-        _add_two(pop.felt_at_source, len(one), glides[k], one, glides[k + 1], other)
-    if count % 2 == 1:
-        i, glide = which[count - 1], glides[count - 1]
-        _add_two(pop.felt, n, glide, pop.push[i], 0.0, pop.push[i])
-        one = pop.push_at_source[i]
-        _add_two(pop.felt_at_source, len(one), glide, one, 0.0, one)
+    sources = len(pop.felt_at_source)
+    # two rows at a time, the last beside itself: memory is slower than sums
+    for k in range(0, count, 2):
+        i, j, glide, other = which[k], which[k], glides[k], 0.0
+        if k + 1 < count:
+            j, other = which[k + 1], glides[k + 1]
+        _add_two(pop.felt, n, glide, pop.push[i], other, pop.push[j])
+        at_source = pop.push_at_source
+        _add_two(pop.felt_at_source, sources, glide, at_source[i], other, at_source[j])
 
 
 @uncounted
@@ -903,8 +901,7 @@ def remove(pop: Population, i: int) -> None:
         for t in range(last + 1):
             pop.pair[t, i] = pop.pair[t, last]
             pop.push[t, i] = pop.push[t, last]
-            bound = pop.strongest_push[t, i // BLOCK]
-            pop.strongest_push[t, i // BLOCK] = max(bound, abs(pop.push[t, last]))
+            _bound_push(pop, t, i, 0.0, pop.push[t, i])
     write = 0
     for k in range(last + 1):
         slot = pop.order[k]
