@@ -1,3 +1,4 @@
+from itertools import pairwise
 from math import cos, pi, radians, sin, sqrt, tan
 
 import numpy as np
@@ -40,6 +41,7 @@ from strainprint.specimens.population import (
     place,
     remove,
     resolved_stresses,
+    sort_by_plane,
     update_side,
 )
 from strainprint.specimens.population import shift as shift_sums
@@ -208,18 +210,29 @@ def test_a_hardened_source_emits_at_its_raised_threshold(stress, emits):
     assert (len(positions(specimen)) == 2) == emits
 
 
-def _settle(specimen):
+def _settle(specimen, rules=None):
     """Why settling returned, the time it took (ns) and its steps."""
     tau = np.zeros(len(specimen.population.charge) + len(specimen.population.plane))
     return dynamics.settle(
         specimen.lattice,
         specimen.pillar,
-        specimen.rules,
+        rules or specimen.rules,
         specimen.population,
         specimen.platen,
         False,
         tau,
     )
+
+
+@pytest.mark.parametrize(("times", "moves"), [(2.9, False), (3.1, True)])
+def test_three_times_the_velocity_of_rest_is_rest_at_a_stop_on_the_way(times, moves):
+    specimen = press(ONE_PLANE, (0, MIDDLE, 1), rest_velocity_nm_per_ns=0.5, hold_time_ns=1.0)
+    specimen.platen[0] = 1.0
+    tau = specimen.pillar.modulus * specimen.platen[0] / specimen.pillar.height * SCHMID
+    specimen.platen[0] *= times * 0.5 / (specimen.pillar.mobility * tau)
+    _, _, steps = _settle(specimen, dynamics.make_passing_rules(specimen.rules))
+    assert (steps > 0) == moves
+    assert _settle(specimen)[2] > 0
 
 
 def test_slow_ones_keep_pace_while_fast_ones_limit_the_step():
@@ -732,6 +745,32 @@ def test_a_loading_goes_on_with_arranged_slots(monkeypatch):
     count = specimen.population.number[0]
     found, expected = specimen.population.felt[:count], fresh.felt[:count]
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=0.1)
+
+
+@compiled
+def _sort(pop):
+    return sort_by_plane(pop)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_sorting_finds_the_closest_opposite_neighbours(seed):
+    rng = np.random.default_rng(seed)
+    crystal = parallel_planes(WIDE_NM, GAP)
+    rows = [(int(rng.integers(2)), MIDDLE + 10.0 * k, int(rng.choice([-1, 1]))) for k in range(12)]
+    population = press(crystal, *rows).population
+    position, order = population.position[:12], population.order[:12]
+    # some pass others, on their own plane too
+    position += rng.uniform(-40.0, 40.0, 12)
+    expected = sorted(range(12), key=lambda i: (population.plane[i], position[i]))
+    gaps = [
+        position[j] - position[i]
+        for i, j in pairwise(expected)
+        if population.plane[i] == population.plane[j] and population.sign[i] != population.sign[j]
+    ]
+    # pairs that were neighbours only while it was sorted may count too
+    assert _sort(population) <= min(gaps)
+    np.testing.assert_array_equal(order, expected)
+    assert _sort(population) == min(gaps)
 
 
 def test_removed_slots_leave_the_others_untouched():

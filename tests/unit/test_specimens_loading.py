@@ -218,6 +218,19 @@ def test_going_on_after_a_copy_equals_going_on_without():
     np.testing.assert_array_equal(curve.stress_mpa, straight_curve.stress_mpa)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_recorded_points_are_at_rest_however_early_the_stops_between_count_as_such(seed):
+    specimen = press_drawn(draw(125.0, slip_systems=1, seed=seed))
+    specimen.passing = specimen.rules._replace(rest_velocity=1e9)
+    specimen.load(0.01, sense=-1)
+    population = specimen.population
+    count, sources = population.number[0], len(population.charge)
+    free = population.pinned_at[:count] < 0
+    stress = specimen.press.tau[sources : sources + count][free]
+    assert len(stress) > 1
+    assert abs(stress * specimen.pillar.mobility).max() < specimen.rules.rest_velocity
+
+
 @pytest.mark.parametrize("change", [rotate_half_turn, mirror, turn_upside_down])
 @pytest.mark.parametrize("seed, obstacles", [(1, 6000.0), (2, 20000.0), (3, 20000.0)])
 def test_a_turned_or_mirrored_crystal_has_the_same_curve(change, seed, obstacles):

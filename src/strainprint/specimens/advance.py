@@ -1,8 +1,8 @@
 """Many recorded points of a loading in one compiled call.
 
-Between two points the platen moves from threshold to threshold: everything comes to rest, the
-next threshold is found in closed form, the platen jumps there. In narrow pillars that takes a few
-microseconds, less than the way from Python to a kernel and back.
+Between two points the platen moves from threshold to threshold: everything comes almost to rest,
+the next threshold is found in closed form, the platen jumps there. In narrow pillars that takes a
+few microseconds, less than the way from Python to a kernel and back.
 """
 
 from __future__ import annotations
@@ -110,6 +110,7 @@ def _move(
     lattice: Lattice,
     pillar: Pillar,
     rules: Rules,
+    passing: Rules,
     pop: Population,
     press: Press,
     target: float,
@@ -119,16 +120,18 @@ def _move(
     """Move the platen to U = ``target``, stopping at every threshold on the way.
 
     With ``sense`` 0 there is no way to go: the mean stress is held at zero until all rests.
+    ``passing`` are the rules before the target is reached.
     """
     if press.stops[0] < 0:
         press.stops[0] = most_stops
         press.settled[0] = True
     why = REACHED
     while why == REACHED:
-        why = _rest(lattice, pillar, rules, pop, press, sense == 0)
+        there = (target - press.platen[0]) * sense <= 0.0
+        why = _rest(lattice, pillar, rules if there else passing, pop, press, sense == 0)
         if why != REACHED:
             break
-        if (target - press.platen[0]) * sense <= 0.0:
+        if there:
             press.stops[0] = -1
             break
         if press.stops[0] == 0:
@@ -181,6 +184,7 @@ def advance(
     lattice: Lattice,
     pillar: Pillar,
     rules: Rules,
+    passing: Rules,
     pop: Population,
     press: Press,
     targets: Array,
@@ -196,6 +200,9 @@ def advance(
 
     Parameters
     ----------
+    passing
+        The rules at stops between the targets, of
+        :func:`strainprint.specimens.dynamics.make_passing_rules`.
     targets
         Displacements U of the platen (nm).
     sense
@@ -212,7 +219,7 @@ def advance(
     for point in range(len(targets)):
         if scattered(pop):
             return SCATTERED, point
-        why = _move(lattice, pillar, rules, pop, press, targets[point], sense, most_stops)
+        why = _move(lattice, pillar, rules, passing, pop, press, targets[point], sense, most_stops)
         if why != REACHED:
             return why, point
         if pop.number[0] > most_dislocations:

@@ -121,6 +121,10 @@ times as large."""
 _RECOVERY = 1.6
 """Factor by which that lets go in every step in which it does not turn."""
 
+_PASSING = 3.0
+"""At a stop of the platen on the way to a recorded point, where all go on soon, what moves up to
+this many times as fast counts as at rest."""
+
 HINDERED_RISE = 1.05
 """Factor by which the stress on a source must rise after a dislocation it emitted annihilated."""
 
@@ -147,7 +151,8 @@ class DynamicsSettings:
         Cut-off of the glide velocity, 0 for none (1 nm/ns = 1 m/s).
     rest_velocity_nm_per_ns, rest_glide_nm
         Below this velocity, or where a whole rest step would move it less than this distance
-        (partners bound in each other's cores), a dislocation counts as at rest.
+        (partners bound in each other's cores), a dislocation counts as at rest; three times as fast
+        at stops of the platen between recorded points.
     annihilation_distance_nm
         Opposite dislocations on one plane closer than this annihilate.
     exit_distance_nm
@@ -234,6 +239,11 @@ def make_rules(settings: DynamicsSettings) -> Rules:
         hold_steps=settings.hold_steps,
         source_hardening=settings.source_hardening,
     )
+
+
+def make_passing_rules(rules: Rules) -> Rules:
+    """Return the rules for stops of the platen on the way to a recorded point."""
+    return rules._replace(rest_velocity=_PASSING * rules.rest_velocity)
 
 
 @folded
@@ -373,15 +383,19 @@ def _room_between(pop: Population, i: int, j: int, glide: Array) -> float:
 
 
 @uncounted
-def _glide(lattice: Lattice, pop: Population, i: int, glide: float, ahead: int) -> None:
-    """Move dislocation i along its plane, up to the obstacle ahead."""
-    if ahead >= 0 and abs(lattice.obstacle_position[ahead] - pop.position[i]) <= abs(glide):
-        pop.position[i] = lattice.obstacle_position[ahead]
-        pop.pinned_at[i] = ahead
-        pop.last_glide[i] = 0.0
-        pop.relaxation[i] = 1.0
-    else:
-        pop.position[i] += glide
+def _glide(lattice: Lattice, pop: Population, glide: Array, ahead: Integers) -> None:
+    """Move all that glide along their planes, each up to the obstacle ahead."""
+    for i in range(pop.number[0]):
+        if glide[i] == 0.0:
+            continue
+        stop = lattice.obstacle_position[ahead[i]] if ahead[i] >= 0 else np.inf
+        if abs(stop - pop.position[i]) <= abs(glide[i]):
+            pop.position[i] = stop
+            pop.pinned_at[i] = ahead[i]
+            pop.last_glide[i] = 0.0
+            pop.relaxation[i] = 1.0
+        else:
+            pop.position[i] += glide[i]
 
 
 @uncounted
@@ -490,6 +504,14 @@ def _owe(owed: float, velocity: float, restoring: float, step: float) -> float:
 
 
 @uncounted
+def _note_what_stands(pop: Population, velocity: Array, restoring: Array, step: float) -> None:
+    """Let all owe what they would have glided in a step of ``step`` ns; 0: nothing any more."""
+    for i in range(pop.number[0]):
+        owed = _owe(pop.owed[i], velocity[i], restoring[i], step)
+        pop.owed[i] = owed if step > 0.0 else 0.0
+
+
+@uncounted
 def _charging(lattice: Lattice, rules: Rules, pop: Population, tau: Array) -> tuple[bool, float]:
     """Return whether any source charges and the time (ns) until the first is ready.
 
@@ -514,15 +536,19 @@ def _longest_step(
     pop: Population,
     velocity: Array,
     restoring: Array,
+    leader: int,
     step: float,
     reach: Array,
 ) -> float:
-    """Return the step (ns) in which no dislocation glides beyond its reach.
+    """Return the step (ns), at most ``step``, in which no dislocation glides beyond its reach.
 
     One that keeps turning back, whose place of rest is narrower, has its glide cut afterwards: it
     does not keep the others from coming to rest, nor does a slow one.
     """
-    for i in range(pop.number[0]):
+    n = pop.number[0]
+    for k in range(n):
+        # the leader first: it mostly limits most, and the reach of the others need not be known
+        i = leader + k if leader + k < n else leader + k - n
         # glide = v dt / (1 + restoring dt) <= reach, solved for dt
         size = abs(velocity[i])
         if size < rules.rest_velocity:
@@ -545,19 +571,23 @@ def _unfelt_step(
     restoring: Array,
     step: float,
 ) -> float:
-    """Return the step (ns) in which no glide changes the stress on a charging source noticeably.
+    """Return the step (ns), at most ``step``, in which no glide changes the stress on a charging
+    source noticeably.
 
     ``platen_mpa`` is how much a held platen changes the mean shear stress, per nm of glide.
     """
+    count = 0
     for s in range(len(pop.charge)):
-        if pop.charge[s] < 0.0:
-            # does not charge, says _charging
+        # the others do not charge, says _charging
+        if pop.charge[s] >= 0.0:
+            pop.which[count] = s
+            count += 1
+    for i in range(pop.number[0]):
+        speed = abs(velocity[i])
+        if speed * step * (pop.strongest_at_source[i] + platen_mpa) <= _UNFELT_MPA:
+            # whatever the source: most need no look at the matrix
             continue
-        for i in range(pop.number[0]):
-            speed = abs(velocity[i])
-            if speed * step * (pop.strongest_at_source[i] + platen_mpa) <= _UNFELT_MPA:
-                # whatever the source: most need no look at the matrix
-                continue
+        for s in pop.which[:count]:
             unfelt = _UNFELT_MPA / (abs(pop.push_at_source[i, s]) + platen_mpa)
             excess = speed - restoring[i] * unfelt
             if excess > 0.0:
@@ -1036,7 +1066,7 @@ def _bend(pillar: Pillar, stale: float) -> float:
     return bend
 
 
-@inlined
+@uncounted
 def _announce(lattice: Lattice, pillar: Pillar, pop: Population, stale: float) -> bool:
     """Let partners and sources of all that glided learn of it, but for ``stale`` (MPa); returns
     whether anybody had."""
@@ -1068,12 +1098,13 @@ def _announce(lattice: Lattice, pillar: Pillar, pop: Population, stale: float) -
     return count > 0
 
 
-@inlined
-def _nucleate(
-    lattice: Lattice, pillar: Pillar, rules: Rules, pop: Population, step: float, tau: Array
-) -> None:
-    """Charge the sources by one step; those ready emit."""
-    for s in range(len(pop.charge)):
+@uncounted
+def _charge(
+    lattice: Lattice, rules: Rules, pop: Population, step: float, tau: Array, first: int
+) -> int:
+    """Charge the sources from ``first`` on by one step, up to one that is ready; returns it, or
+    their number where none is."""
+    for s in range(first, len(pop.charge)):
         if pop.charge[s] < 0.0:
             # does not charge, says _charging
             pop.charge[s] = 0.0
@@ -1082,13 +1113,25 @@ def _nucleate(
             # hindered since
             continue
         pop.charge[s] += step
-        ready = pop.charge[s] >= rules.nucleation_time * (1.0 - 1e-12)
-        if ready and pop.number[0] + 2 <= len(pop.plane):
+        if pop.charge[s] >= rules.nucleation_time * (1.0 - 1e-12):
+            return s
+    return len(pop.charge)
+
+
+@inlined
+def _nucleate(
+    lattice: Lattice, pillar: Pillar, rules: Rules, pop: Population, step: float, tau: Array
+) -> None:
+    """Charge the sources by one step; those ready emit."""
+    s = _charge(lattice, rules, pop, step, tau, 0)
+    while s < len(pop.charge):
+        if pop.number[0] + 2 <= len(pop.plane):
             pop.charge[s] = 0.0
             if not blocked(lattice, rules, pop, s):
                 _emit(lattice, pillar, pop, s, 1 if tau[s] > 0.0 else -1)
                 pop.emitted_under[s] = abs(tau[s])
                 pop.hardening[s] += rules.source_hardening * lattice.source_threshold[s]
+        s = _charge(lattice, rules, pop, step, tau, s + 1)
 
 
 @compiled
@@ -1169,14 +1212,13 @@ def settle(
         if time >= rules.hold_time or steps >= rules.hold_steps:
             return OUT_OF_TIME, time, steps
 
-        longest = calm_step
-        if charging:
-            longest = _unfelt_step(pop, platen_mpa, velocity, restoring, ready)
-            longest = min(max(longest, rules.time_step), ready)
         reach[:] = -1.0
-        step = _longest_step(pillar, rules, pop, velocity, restoring, longest, reach)
-        limited = step < longest
-        calm = not (limited or charging)
+        longest = ready if charging else calm_step
+        step = _longest_step(pillar, rules, pop, velocity, restoring, leader, longest, reach)
+        if charging:
+            unfelt = _unfelt_step(pop, platen_mpa, velocity, restoring, step)
+            step = min(step, max(unfelt, rules.time_step))
+        calm = not charging and step == longest
         if calm_steps > 0 and not calm:
             # what a calm step brings about may be what the next ones undo
             swings += 1
@@ -1215,22 +1257,19 @@ def settle(
                 reach,
                 glide,
             )
-        for i in range(pop.number[0]):
-            pop.owed[i] = 0.0 if calm else _owe(pop.owed[i], velocity[i], restoring[i], step)
+        _note_what_stands(pop, velocity, restoring, 0.0 if calm else step)
         let_go = 1.0 + (_RECOVERY - 1.0) * (0.5 ** (swings // _PATIENCE) if calm else 1.0)
         _hold_what_turned(rules, pop, moving[:count], let_go, glide)
         _keep_order(lattice, pop, glide, ahead, moving)
-        for i in range(pop.number[0]):
-            if glide[i] != 0.0:
-                _glide(lattice, pop, i, glide[i], ahead[i])
+        _glide(lattice, pop, glide, ahead)
         _leave(lattice, rules, pop, glide)
         stale = _STALE_MPA
         if calm:
             eased = max(1.0, fastest / rules.rest_velocity)
             stale = min(stale, eased * _STALE_IN_REST * rest_mpa)
         _announce(lattice, pillar, pop, stale)
-        sort_by_plane(pop)
-        _annihilate(lattice, rules, pop)
+        if sort_by_plane(pop) <= rules.annihilation_distance:
+            _annihilate(lattice, rules, pop)
         time += step
         steps += 1
         _nucleate(lattice, pillar, rules, pop, step, tau)

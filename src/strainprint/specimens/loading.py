@@ -35,7 +35,11 @@ from strainprint.specimens.advance import (
 from strainprint.specimens.bounds import Bounds, check_bounds
 from strainprint.specimens.crystal import Crystal
 from strainprint.specimens.displacement import axial_stress_from_superposition_mpa
-from strainprint.specimens.dynamics import DynamicsSettings, make_kernel_inputs
+from strainprint.specimens.dynamics import (
+    DynamicsSettings,
+    make_kernel_inputs,
+    make_passing_rules,
+)
 from strainprint.specimens.material import Material
 from strainprint.specimens.population import (
     arrange,
@@ -226,6 +230,7 @@ class Specimen:
         self.crystal, self.material = crystal, material
         self.dynamics, self.loading = dynamics, loading
         self.lattice, self.pillar, self.rules = make_kernel_inputs(crystal, material, dynamics)
+        self.passing = make_passing_rules(self.rules)
         self.population = make_population(crystal, self.pillar)
         self.press = make_press(len(self.lattice.source_threshold), len(self.population.plane))
         self.doing = "nothing yet"
@@ -413,6 +418,7 @@ class Specimen:
                     self.lattice,
                     self.pillar,
                     self.rules,
+                    self.passing,
                     self.population,
                     self.press,
                     targets[done:],

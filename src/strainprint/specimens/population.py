@@ -783,10 +783,15 @@ def sum_up(pop: Population) -> None:
 
 
 @uncounted
-def sort_by_plane(pop: Population) -> None:
-    """Insertion sort of the order by plane and position: nearly sorted, so linear."""
-    order = pop.order
-    for k in range(1, pop.number[0]):
+def sort_by_plane(pop: Population) -> float:
+    """Sort the order by plane and position; returns the least distance (nm) of opposite neighbours.
+
+    Insertion sort: nearly sorted, so linear. Whoever are neighbours at last were so when the second
+    of them was put in its place; some that were only for a while count too.
+    """
+    order, n = pop.order, pop.number[0]
+    closest = np.inf
+    for k in range(1, n):
         i = order[k]
         m = k - 1
         while m >= 0:
@@ -794,10 +799,24 @@ def sort_by_plane(pop: Population) -> None:
             if pop.plane[j] < pop.plane[i] or (
                 pop.plane[j] == pop.plane[i] and pop.position[j] <= pop.position[i]
             ):
+                closest = min(closest, _opposite_distance(pop, j, i))
                 break
             order[m + 1] = j
             m -= 1
         order[m + 1] = i
+        if m + 1 < k:
+            closest = min(closest, _opposite_distance(pop, i, order[m + 2]))
+    return closest
+
+
+@folded
+def _opposite_distance(pop: Population, i: int, j: int) -> float:
+    """Return the distance (nm) from dislocation i to j behind it, infinite where they are not
+    opposite on one plane."""
+    if pop.plane[i] != pop.plane[j] or pop.sign[i] == pop.sign[j]:
+        return np.inf
+    distance: float = pop.position[j] - pop.position[i]
+    return distance
 
 
 @compiled
