@@ -7,7 +7,10 @@ with all wider ones. The plain version (benchmarks/plain_specimens.py) loads at
 1e3/s in steps of 0.5 ns; where it would take longer than ``--plain-seconds``, both are compared up
 to the strain it reached, and the ratio stands for the whole specimen (``plain_up_to_strain``). The
 peer, pylabdd (GPL-3, `pip install strainprint[bench]`; its compiled forces need gfortran), sums
-forces in an infinite medium: so do both sides here. The last line is one JSON object.
+forces in an infinite medium: so do both sides here. Seconds against dislocations scatter from
+specimen to specimen: the exponent gives every width the same weight and has an interval by a
+bootstrap over the specimens of each width, which cannot tell the scatter of a width with one. The
+last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -45,8 +48,11 @@ PAPER_SPECIMENS = 2 * 51
 """Per width: two numbers of slip systems, 51 specimens each."""
 PLAIN_UP_TO_NM = 250.0
 """Widest specimens that the plain version is asked for."""
-WIDE_NM = 500.0
-"""From here on one specimen is measured."""
+PLAIN_SPECIMENS = 3
+"""Specimens of each width that it is asked for."""
+MOST_SPECIMENS = {500.0: 3, 1000.0: 1}
+"""Specimens that are measured from a width on."""
+RESAMPLES = 2000
 
 
 def best_seconds(repeats, function, *arguments):
@@ -295,7 +301,7 @@ def within(seconds, function, *arguments):
 def measure_width(
     width_nm, specimens, slip_systems, priors, reloads, plain_seconds_each, most_seconds
 ):
-    """Seconds of whole specimens, beside the plain version and its results.
+    """Seconds of whole specimens, the first beside the plain version and its results.
 
     None where a specimen would take longer than ``most_seconds``.
     """
@@ -323,7 +329,7 @@ def measure_width(
             "mean_number": float(curve.dislocations.mean()),
             "unsettled": float(1 - np.concatenate(settled).mean()),
         }
-        if plain_seconds_each > 0:
+        if plain_seconds_each > 0 and index < PLAIN_SPECIMENS:
             plain_seconds, up_to, plain_curve, plain_state = run_plainly(
                 crystal, priors, max(reloads.values()), plain_seconds_each
             )
@@ -365,10 +371,11 @@ def print_width(width_nm, rows, priors):
         f"{100 * np.mean([row['unsettled'] for row in rows]):.1f} % of points unsettled"
     )
     print(line)
-    if "ratio" not in rows[0]:
+    rows = [row for row in rows if "ratio" in row]
+    if not rows:
         return
     up_to = [row["plain_up_to_strain"] for row in rows if row["plain_up_to_strain"]]
-    whole = "whole protocol"
+    whole = f"whole protocol, {len(rows)} specimens"
     if up_to:
         whole = f"first loading up to {100 * min(up_to):.2g} %, taken for the whole"
     plain = np.median([row["plain_seconds"] for row in rows])
@@ -386,10 +393,32 @@ def print_width(width_nm, rows, priors):
         )
 
 
-def power_law(x, y):
+def power_law(x, y, weights=None):
     """Exponent of y against x, None for fewer than two different x."""
     x, y = np.log(x), np.log(y)
-    return float(np.polyfit(x, y, 1)[0]) if np.ptp(x) > 0 else None
+    return float(np.polyfit(x, y, 1, w=weights)[0]) if np.ptp(x) > 0 else None
+
+
+def cost_exponent(by_width, x):
+    """(exponent of the seconds of a specimen against ``x(width, row)``, its 95 % interval), or
+    None for one width."""
+    if len(by_width) < 2:
+        return None
+    rng = generator(0, "benchmark of specimens", "bootstrap")
+
+    def fit(rows_of):
+        points = [
+            (x(width, row), row["seconds"], len(rows) ** -0.5)
+            for width, rows in rows_of.items()
+            for row in rows
+        ]
+        return power_law(*np.array(points).T)
+
+    drawn = [
+        fit({w: [rows[k] for k in rng.integers(len(rows), size=len(rows))] for w, rows in items})
+        for items in [by_width.items()] * RESAMPLES
+    ]
+    return fit(by_width), *np.percentile(drawn, (2.5, 97.5)).tolist()
 
 
 def mean_seconds(by_width):
@@ -440,9 +469,8 @@ def estimate_paper_set(by_width, too_slow):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--widths", type=float, nargs="+", default=PAPER_WIDTHS_NM[:-1])
-    parser.add_argument(
-        "--specimens", type=int, default=3, help=f"per width below {WIDE_NM:g} nm; above, one"
-    )
+    few = ", ".join(f"{most} from {width:g} nm on" for width, most in MOST_SPECIMENS.items())
+    parser.add_argument("--specimens", type=int, default=10, help=f"per width; at most {few}")
     parser.add_argument("--slip-systems", type=int, choices=(1, 2), default=2)
     parser.add_argument(
         "--plain-seconds", type=float, default=60.0, help="per specimen; 0 leaves it out"
@@ -473,7 +501,7 @@ def main():
             break
         rows = measure_width(
             width,
-            1 if width >= WIDE_NM else options.specimens,
+            min([options.specimens, *(n for w, n in MOST_SPECIMENS.items() if width >= w)]),
             options.slip_systems,
             priors,
             reloads,
@@ -488,43 +516,44 @@ def main():
     left_out = [width for width in PAPER_WIDTHS_NM if width not in by_width]
     if left_out:
         print(f"not measured: {', '.join(f'{width:g}' for width in left_out)} nm")
-    rows = [(width, row) for width in by_width for row in by_width[width]]
-    exponent = power_law(
-        [row["mean_number"] + 1.0 for _, row in rows], [row["seconds"] for _, row in rows]
-    )
-    by_width_exponent = power_law([width for width, _ in rows], [row["seconds"] for _, row in rows])
-    if exponent is not None:
-        print(
-            f"seconds of a specimen ~ N^{exponent:.2f} (N: mean number of dislocations) "
-            f"~ w^{by_width_exponent:.2f}"
-        )
+    exponents = {
+        "N": cost_exponent(by_width, lambda _, row: row["mean_number"] + 1.0),
+        "w": cost_exponent(by_width, lambda width, _: width),
+    }
+    if exponents["N"] is not None:
+        powers = [f"~ {x}^{{:.2f}} [{{:.2f}}, {{:.2f}}]".format(*exponents[x]) for x in exponents]
+        print(f"seconds of a specimen {' '.join(powers)} (N: mean number of dislocations)")
     hours = None
     if max(priors) == max(PRIOR_STRAINS):
         hours, _ = estimate_paper_set(by_width, too_slow)
 
-    def median(key):
+    def typical(key, of=np.median):
         return {
-            f"{width:g}": float(np.median([row[key] for row in by_width[width]]))
+            f"{width:g}": float(of([row[key] for row in by_width[width] if key in row]))
             for width in by_width
             if key in by_width[width][0]
         }
 
     strains = {
-        f"{width:g}": min((row["plain_up_to_strain"] or max(priors)) for row in by_width[width])
+        f"{width:g}": min(
+            (row["plain_up_to_strain"] or max(priors)) for row in by_width[width] if "ratio" in row
+        )
         for width in by_width
         if "ratio" in by_width[width][0]
     }
     result |= {
-        "cost_exponent": exponent,
-        "cost_exponent_width": by_width_exponent,
+        "cost_exponent": exponents["N"] and exponents["N"][0],
+        "cost_exponent_interval": exponents["N"] and exponents["N"][1:],
+        "cost_exponent_width": exponents["w"] and exponents["w"][0],
         "largest_strain": max(priors),
-        "seconds_to_10_percent": median("seconds") if max(priors) == 0.1 else None,
-        "seconds": median("seconds"),
+        "seconds_to_10_percent": typical("seconds") if max(priors) == 0.1 else None,
+        "seconds": typical("seconds"),
+        "mean_seconds": typical("seconds", np.mean),
         "not_measured_nm": left_out,
-        "ratio_plain": median("ratio"),
+        "ratio_plain": typical("ratio"),
         "plain_up_to_strain": strains,
-        "mean_number": median("mean_number"),
-        "unsettled": median("unsettled"),
+        "mean_number": typical("mean_number"),
+        "unsettled": typical("unsettled"),
         "paper_set_core_hours": hours,
     }
     print(json.dumps(result))
