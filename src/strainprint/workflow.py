@@ -539,7 +539,7 @@ def simulate_mb(subset: str) -> int:
     """Return the memory in MB that one shard of specimens asks for.
 
     Pairs of dislocations, four copies of a specimen at once. ASSUME: at most 4,096 dislocations at
-    1 um, where the benchmark's specimen has 1,807 on average (docs/benchmarks/specimens.log), and
+    1 um, where the benchmark's specimen has 1,368 on average (docs/benchmarks/specimens.log), and
     four times as many at 2 um; the memory itself was not measured.
     """
     width_nm = parse_subset(subset)[0]
