@@ -394,7 +394,7 @@ def print_width(width_nm, rows, priors):
 
 
 def power_law(x, y, weights=None):
-    """Exponent of y against x, None for fewer than two different x."""
+    """Exponent of y against x, None for fewer than two different x; ``weights`` on residuals."""
     x, y = np.log(x), np.log(y)
     return float(np.polyfit(x, y, 1, w=weights)[0]) if np.ptp(x) > 0 else None
 
@@ -414,10 +414,10 @@ def cost_exponent(by_width, x):
         ]
         return power_law(*np.array(points).T)
 
-    drawn = [
-        fit({w: [rows[k] for k in rng.integers(len(rows), size=len(rows))] for w, rows in items})
-        for items in [by_width.items()] * RESAMPLES
-    ]
+    def draw(rows):
+        return [rows[k] for k in rng.integers(len(rows), size=len(rows))]
+
+    drawn = [fit({w: draw(rows) for w, rows in by_width.items()}) for _ in range(RESAMPLES)]
     return fit(by_width), *np.percentile(drawn, (2.5, 97.5)).tolist()
 
 

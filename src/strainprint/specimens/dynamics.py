@@ -32,6 +32,7 @@ from strainprint.specimens.population import (
     exert_what_lacks,
     find_partners,
     macroscopic,
+    opposite_distance,
     outdated_shells,
     own_stiffness,
     place,
@@ -420,11 +421,7 @@ def _annihilate(lattice: Lattice, rules: Rules, pop: Population) -> None:
     while k < pop.number[0] - 1:
         i = pop.order[k]
         j = pop.order[k + 1]
-        if (
-            pop.plane[i] == pop.plane[j]
-            and pop.sign[i] != pop.sign[j]
-            and pop.position[j] - pop.position[i] <= rules.annihilation_distance
-        ):
+        if opposite_distance(pop, i, j) <= rules.annihilation_distance:
             _hinder(lattice, pop, max(pop.emitter[i], pop.emitter[j]))
             first, second = max(i, j), min(i, j)
             remove(pop, first)
@@ -505,10 +502,9 @@ def _owe(owed: float, velocity: float, restoring: float, step: float) -> float:
 
 @uncounted
 def _note_what_stands(pop: Population, velocity: Array, restoring: Array, step: float) -> None:
-    """Let all owe what they would have glided in a step of ``step`` ns; 0: nothing any more."""
+    """Let all owe what they would have glided in a step (ns)."""
     for i in range(pop.number[0]):
-        owed = _owe(pop.owed[i], velocity[i], restoring[i], step)
-        pop.owed[i] = owed if step > 0.0 else 0.0
+        pop.owed[i] = _owe(pop.owed[i], velocity[i], restoring[i], step)
 
 
 @uncounted
@@ -1257,7 +1253,10 @@ def settle(
                 reach,
                 glide,
             )
-        _note_what_stands(pop, velocity, restoring, 0.0 if calm else step)
+        if calm:
+            pop.owed[:] = 0.0
+        else:
+            _note_what_stands(pop, velocity, restoring, step)
         let_go = 1.0 + (_RECOVERY - 1.0) * (0.5 ** (swings // _PATIENCE) if calm else 1.0)
         _hold_what_turned(rules, pop, moving[:count], let_go, glide)
         _keep_order(lattice, pop, glide, ahead, moving)

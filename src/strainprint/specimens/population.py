@@ -799,18 +799,18 @@ def sort_by_plane(pop: Population) -> float:
             if pop.plane[j] < pop.plane[i] or (
                 pop.plane[j] == pop.plane[i] and pop.position[j] <= pop.position[i]
             ):
-                closest = min(closest, _opposite_distance(pop, j, i))
+                closest = min(closest, opposite_distance(pop, j, i))
                 break
             order[m + 1] = j
             m -= 1
         order[m + 1] = i
         if m + 1 < k:
-            closest = min(closest, _opposite_distance(pop, i, order[m + 2]))
+            closest = min(closest, opposite_distance(pop, i, order[m + 2]))
     return closest
 
 
 @folded
-def _opposite_distance(pop: Population, i: int, j: int) -> float:
+def opposite_distance(pop: Population, i: int, j: int) -> float:
     """Return the distance (nm) from dislocation i to j behind it, infinite where they are not
     opposite on one plane."""
     if pop.plane[i] != pop.plane[j] or pop.sign[i] == pop.sign[j]:
