@@ -16,8 +16,8 @@ from specimens import MATERIAL, summarise
 
 from strainprint.seeds import generator
 from strainprint.specimens.crystal import CrystalSettings, place_crystal
-from strainprint.specimens.dynamics import DynamicsSettings
 from strainprint.specimens.loading import LoadingSettings, Specimen
+from strainprint.specimens.rules import DynamicsSettings
 
 NAMES = ("peak_mpa", "flow_mpa", "dislocations", "steps_at_sides")
 

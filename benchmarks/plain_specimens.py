@@ -21,7 +21,8 @@ import numpy as np
 
 from strainprint.specimens.compilation import compiled
 from strainprint.specimens.crystal import SURFACE, Crystal
-from strainprint.specimens.dynamics import HINDERED_RISE, DynamicsSettings, make_rules
+from strainprint.specimens.interactions import CORE_RADIUS_NM
+from strainprint.specimens.losses import HINDERED_RISE
 from strainprint.specimens.material import Material
 from strainprint.specimens.pillar import (
     closed_stress,
@@ -32,7 +33,7 @@ from strainprint.specimens.pillar import (
     side_traction_modes,
     wave_factor,
 )
-from strainprint.specimens.population import CORE_RADIUS_NM
+from strainprint.specimens.rules import DynamicsSettings, make_rules
 from strainprint.specimens.state import State
 
 RATE_PER_S = 1e3

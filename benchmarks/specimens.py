@@ -31,12 +31,12 @@ from threadpoolctl import threadpool_limits
 from strainprint.seeds import generator
 from strainprint.specimens import pair_sums
 from strainprint.specimens.crystal import CrystalSettings, place_crystal
-from strainprint.specimens.dynamics import DynamicsSettings
 from strainprint.specimens.far_sums import sum_stress_far
+from strainprint.specimens.interactions import CORE_RADIUS_NM
 from strainprint.specimens.loading import LoadingSettings, Specimen, simulate_specimen
 from strainprint.specimens.material import Material
 from strainprint.specimens.pillar import make_pillar, wave_factor
-from strainprint.specimens.population import CORE_RADIUS_NM
+from strainprint.specimens.rules import DynamicsSettings
 from strainprint.specimens.simulate import PRIOR_STRAINS, RELOAD_STRAINS
 from strainprint.specimens.state import plane_slip
 from strainprint.specimens.strain_path import strain_paths

@@ -13,7 +13,7 @@ from strainprint.maps.render import render_increment
 from strainprint.maps.scalars import equivalent_strain
 from strainprint.report.figures.style import INK, MUTED, SERIES_COLOURS
 from strainprint.specimens.displacement import displacement_nm
-from strainprint.specimens.dynamics import DynamicsSettings
+from strainprint.specimens.rules import DynamicsSettings
 from strainprint.specimens.state import State
 from verification.pairs import collapse_time_ns, exact_collapse_ns
 from verification.populations import (

@@ -21,6 +21,7 @@ from hand_built_crystals import (
 from strainprint.report.figures.style import INK, MUTED, SERIES_COLOURS
 from strainprint.specimens import dynamics
 from strainprint.specimens.pillar import make_pillar
+from strainprint.specimens.rules import DynamicsSettings
 from verification.populations import Effort
 from verification.record import Check, panels, plain_ticks
 
@@ -160,7 +161,7 @@ def collapse_time_ns(start_nm: float, largest_glide_nm: float) -> float:
 
 def exact_collapse_ns(start_nm: float) -> float:
     """Return x0^2 B / (4 C b), less the rest of the way that annihilation saves."""
-    saved = dynamics.DynamicsSettings().annihilation_distance_nm
+    saved = DynamicsSettings().annihilation_distance_nm
     b = ALUMINIUM.burgers_vector_nm
     return float((start_nm**2 - saved**2) * ALUMINIUM.drag_pa_s / (4 * C_MPA_NM * b) * 1e3)
 

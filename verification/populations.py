@@ -13,9 +13,9 @@ from tqdm import tqdm
 
 from strainprint.seeds import generator
 from strainprint.specimens.crystal import Crystal, CrystalSettings, place_crystal
-from strainprint.specimens.dynamics import DynamicsSettings
 from strainprint.specimens.loading import Curve, LoadingSettings, Specimen
 from strainprint.specimens.material import Material
+from strainprint.specimens.rules import DynamicsSettings
 
 MATERIAL = Material()
 SCHMID = float(np.sin(np.radians(30)) * np.cos(np.radians(30)))

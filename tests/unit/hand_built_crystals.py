@@ -5,11 +5,12 @@ from math import cos, pi, radians, sin, tan
 
 import numpy as np
 
-from strainprint.specimens import dynamics, pillar
+from strainprint.specimens import pillar
 from strainprint.specimens.crystal import BULK, Crystal
 from strainprint.specimens.loading import LoadingSettings, Specimen
 from strainprint.specimens.material import Material
-from strainprint.specimens.population import add
+from strainprint.specimens.rules import DynamicsSettings
+from strainprint.specimens.topology import add
 
 ALUMINIUM = Material()
 C_MPA_NM = ALUMINIUM.edge_constant_mpa_nm
@@ -100,9 +101,7 @@ def press(crystal, *dislocations, shear_mpa=0.0, **settings):
     ``shear_mpa`` on planes at UP if nothing slipped. At rest to a tenth of the default stress, so
     that places of rest can be held against closed forms."""
     settings = {"rest_velocity_nm_per_ns": 0.05} | settings
-    specimen = Specimen(
-        crystal, ALUMINIUM, dynamics.DynamicsSettings(**settings), LoadingSettings()
-    )
+    specimen = Specimen(crystal, ALUMINIUM, DynamicsSettings(**settings), LoadingSettings())
     put(specimen, *dislocations)
     specimen.platen[0] = shear_mpa / SCHMID / specimen.pillar.modulus * crystal.height_nm
     return specimen

@@ -12,7 +12,7 @@ from strainprint.calibration.sweep import read_sweep, sample_of, trial_shards
 from strainprint.config import read_schema
 from strainprint.errors import BadInputError
 from strainprint.specimens.crystal import CrystalSettings
-from strainprint.specimens.dynamics import DynamicsSettings
+from strainprint.specimens.rules import DynamicsSettings
 from strainprint.workflow import WILDCARDS
 
 ROOT = Path(__file__).parents[2]

@@ -5,8 +5,8 @@ import pytest
 from strainprint.errors import BadInputError
 from strainprint.specimens.bounds import NOT_NEGATIVE, POSITIVE, SCATTER, Bounds
 from strainprint.specimens.crystal import CrystalSettings
-from strainprint.specimens.dynamics import DynamicsSettings
 from strainprint.specimens.material import Material
+from strainprint.specimens.rules import DynamicsSettings
 
 NO_NUMBER = [math.nan, math.inf, -math.inf, True, "5", None]
 

@@ -25,26 +25,28 @@ from strainprint.specimens import dynamics
 from strainprint.specimens.compilation import compiled
 from strainprint.specimens.crystal import BULK, SURFACE, CrystalSettings, place_crystal
 from strainprint.specimens.fields import edge_stress_mpa
+from strainprint.specimens.interactions import (
+    CORE_RADIUS_NM,
+    announce,
+    exert,
+    place,
+    resolved_stresses,
+)
+from strainprint.specimens.interactions import shift as shift_sums
 from strainprint.specimens.loading import Specimen
 from strainprint.specimens.pair_sums import shear_slope
 from strainprint.specimens.pillar import image_stress, make_pillar, wave_factor
 from strainprint.specimens.population import (
     BLOCK,
-    CORE_RADIUS_NM,
     SHELL_NM,
-    add,
     arrange,
-    exert,
     exerted,
     macroscopic,
     make_population,
-    place,
-    remove,
-    resolved_stresses,
-    sort_by_plane,
-    update_side,
 )
-from strainprint.specimens.population import shift as shift_sums
+from strainprint.specimens.rules import DynamicsSettings, make_passing_rules, make_rules
+from strainprint.specimens.side_correction import update_side
+from strainprint.specimens.topology import add, remove, sort_by_plane
 
 MIDDLE = WIDE_NM  # of a plane of the wide pillar, 2 w long
 ONE_PLANE = lay_crystal(WIDE_NM, [(UP, 0.0)])
@@ -229,9 +231,35 @@ def test_three_times_the_velocity_of_rest_is_rest_at_a_stop_on_the_way(times, mo
     settings = {"rest_velocity_nm_per_ns": 0.5, "hold_time_ns": 1.0}
     mobility = 0.25 / (ALUMINIUM.drag_pa_s * 1e3)
     specimen = press(ONE_PLANE, (0, MIDDLE, 1), shear_mpa=times * 0.5 / mobility, **settings)
-    _, _, steps = _settle(specimen, dynamics.make_passing_rules(specimen.rules))
+    _, _, steps = _settle(specimen, make_passing_rules(specimen.rules))
     assert (steps > 0) == moves
     assert _settle(specimen)[2] > 0
+
+
+def _pace_after_a_step(pace, fastest, calm=True, goes_on=False, crowd=5):
+    rules = make_rules(DynamicsSettings(rest_time_step_ns=8.0, time_step_ns=0.5))
+    follow = dynamics._follow.py_func
+    return follow(rules, pace, calm, crowd, pace.calm_step, fastest, goes_on)
+
+
+def test_calm_steps_grow_while_they_help_and_shrink_where_the_crowd_swings():
+    pace = dynamics._Pace(8.0, 0, 0, 5, np.inf)
+    lengths = []
+    for n in range(8):
+        pace = _pace_after_a_step(pace, 0.5**n)
+        lengths.append(pace.calm_step)
+    assert lengths == [16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 512.0, 512.0]
+    assert _pace_after_a_step(pace, pace.fastest).calm_step == 128.0
+    assert _pace_after_a_step(pace, pace.fastest, goes_on=True).calm_step == 512.0
+    broken_off = _pace_after_a_step(pace, pace.fastest, calm=False)
+    assert broken_off == (8.0, 0, 1, 5, np.inf)
+    for _ in range(12):
+        pace = _pace_after_a_step(pace, 1.0)
+    assert pace == (0.5, 20, 12, 5, 1.0)
+    for n in range(1, 12):
+        pace = _pace_after_a_step(pace, 0.5**n)
+    assert pace.calm_step == 256.0  # half as long at most after a dozen swings
+    assert _pace_after_a_step(pace, 0.5**12, crowd=4).calm_step == 512.0
 
 
 def test_slow_ones_keep_pace_while_fast_ones_limit_the_step():
@@ -647,7 +675,7 @@ def test_small_glides_are_followed_to_first_order_images_included():
 
 @compiled
 def _announce_to_all(lattice, pillar, pop, stale_mpa):
-    return dynamics._announce(lattice, pillar, pop, stale_mpa)
+    return announce(lattice, pillar, pop, stale_mpa)
 
 
 def test_the_side_correction_follows_a_glide_where_it_is_steep():

@@ -8,8 +8,8 @@ from hand_built_crystals import ALUMINIUM, DOWN, UP, strength_of
 
 from strainprint.specimens import pair_sums
 from strainprint.specimens.far_sums import sum_stress_far
+from strainprint.specimens.interactions import CORE_RADIUS_NM
 from strainprint.specimens.pillar import make_pillar
-from strainprint.specimens.population import CORE_RADIUS_NM
 
 
 def crowd(width_nm, aspect, number):

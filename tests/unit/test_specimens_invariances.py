@@ -25,9 +25,9 @@ from hand_built_crystals import (
 )
 
 from strainprint.specimens.crystal import CrystalSettings, place_crystal
-from strainprint.specimens.dynamics import DynamicsSettings
 from strainprint.specimens.loading import LoadingSettings, Specimen
 from strainprint.specimens.pillar import MODES, make_pillar, mean_axial_stress
+from strainprint.specimens.rules import DynamicsSettings
 
 MU, NU, B = ALUMINIUM.shear_modulus_mpa, ALUMINIUM.poissons_ratio, ALUMINIUM.burgers_vector_nm
 SIMULATE = """

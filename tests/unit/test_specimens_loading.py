@@ -16,13 +16,13 @@ from strainprint.errors import BadInputError
 from strainprint.specimens import loading
 from strainprint.specimens.crystal import CrystalSettings, place_crystal
 from strainprint.specimens.displacement import axial_stress_from_superposition_mpa
-from strainprint.specimens.dynamics import DynamicsSettings
 from strainprint.specimens.loading import (
     LoadingSettings,
     SimulationError,
     Specimen,
     simulate_specimen,
 )
+from strainprint.specimens.rules import DynamicsSettings
 from strainprint.specimens.state import macroscopic_stress_mpa
 from strainprint.specimens.strain_path import strain_paths
 

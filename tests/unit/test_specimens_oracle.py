@@ -9,10 +9,11 @@ from hand_built_crystals import ALUMINIUM, OBSTRUCTED
 from plain_specimens import PlainSpecimen, add
 
 from strainprint.specimens.crystal import CrystalSettings, place_crystal
-from strainprint.specimens.dynamics import DynamicsSettings, settle
+from strainprint.specimens.dynamics import settle
 from strainprint.specimens.loading import LoadingSettings, Specimen
-from strainprint.specimens.population import add as add_to_population
+from strainprint.specimens.rules import DynamicsSettings
 from strainprint.specimens.state import plane_slip
+from strainprint.specimens.topology import add as add_to_population
 
 
 def crystal(width_nm, seed, slip_systems=2, settings=OBSTRUCTED):

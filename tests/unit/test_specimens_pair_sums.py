@@ -7,8 +7,8 @@ from plain_specimens import pair_stress
 
 from strainprint.specimens import pair_sums
 from strainprint.specimens.fields import edge_stress_mpa
+from strainprint.specimens.interactions import CORE_RADIUS_NM
 from strainprint.specimens.pillar import make_pillar, wave_factor
-from strainprint.specimens.population import CORE_RADIUS_NM
 
 NUMBER = 150
 

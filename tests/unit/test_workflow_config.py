@@ -14,9 +14,9 @@ from strainprint.errors import BadInputError
 from strainprint.maps.studies import STUDIES
 from strainprint.networks.architectures import ARCHITECTURES
 from strainprint.specimens.crystal import CrystalSettings
-from strainprint.specimens.dynamics import DynamicsSettings
 from strainprint.specimens.loading import LoadingSettings
 from strainprint.specimens.material import Material
+from strainprint.specimens.rules import DynamicsSettings
 from strainprint.workflow import (
     class_names,
     crop_store_mb,

@@ -14,17 +14,12 @@ from numpy.typing import NDArray
 
 from strainprint.specimens.compilation import compiled, inlined
 from strainprint.specimens.displacement import unstressed_displacement
-from strainprint.specimens.dynamics import (
-    OUT_OF_ROOM,
-    SETTLED,
-    Rules,
-    forget_hindrance,
-    next_event,
-    settle,
-)
+from strainprint.specimens.dynamics import OUT_OF_ROOM, SETTLED, next_event, settle
 from strainprint.specimens.lattice import Lattice
 from strainprint.specimens.pillar import Pillar
 from strainprint.specimens.population import Population, macroscopic, scattered
+from strainprint.specimens.rules import Rules
+from strainprint.specimens.sources import forget_hindrance
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -202,7 +197,7 @@ def advance(
     ----------
     passing
         The rules at stops between the targets, of
-        :func:`strainprint.specimens.dynamics.make_passing_rules`.
+        :func:`strainprint.specimens.rules.make_passing_rules`.
     targets
         Displacements U of the platen (nm).
     sense

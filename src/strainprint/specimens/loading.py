@@ -35,11 +35,7 @@ from strainprint.specimens.advance import (
 from strainprint.specimens.bounds import Bounds, check_bounds
 from strainprint.specimens.crystal import Crystal
 from strainprint.specimens.displacement import axial_stress_from_superposition_mpa
-from strainprint.specimens.dynamics import (
-    DynamicsSettings,
-    make_kernel_inputs,
-    make_passing_rules,
-)
+from strainprint.specimens.dynamics import make_kernel_inputs
 from strainprint.specimens.material import Material
 from strainprint.specimens.population import (
     arrange,
@@ -48,6 +44,7 @@ from strainprint.specimens.population import (
     make_population,
     observe,
 )
+from strainprint.specimens.rules import DynamicsSettings, make_passing_rules
 from strainprint.specimens.state import State, macroscopic_stress_mpa
 from strainprint.specimens.strain_path import SENSES, UNLOAD, Step, StrainPath
 

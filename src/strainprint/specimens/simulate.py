@@ -17,11 +17,11 @@ from tqdm import tqdm
 from strainprint.errors import BadInputError
 from strainprint.seeds import derive_seed, generator
 from strainprint.specimens.crystal import CrystalSettings, place_crystal, shifted_crystal
-from strainprint.specimens.dynamics import DynamicsSettings
 from strainprint.specimens.loading import LoadingSettings, SimulationError, simulate_specimen
 from strainprint.specimens.material import Material
 from strainprint.specimens.naming import RELOADS, specimen_name, subset_name
 from strainprint.specimens.record import LostSpecimen, SimulatedSpecimen, write_shard
+from strainprint.specimens.rules import DynamicsSettings
 from strainprint.specimens.strain_path import LARGEST_STRAIN, strain_paths
 
 log = logging.getLogger(__name__)

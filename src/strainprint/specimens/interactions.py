@@ -1,0 +1,448 @@
+"""The stress that each dislocation exerts on each and on the sources, kept up to date.
+
+Pair stresses are kept in matrices of which only rows and columns of moved dislocations are
+recomputed, and their sums follow the changes, so pinned populations cost nothing. A glide waits
+until some partner would feel it; then all sums follow it to first order (:func:`shift`), which
+reads one row. What is left falls with the third power of the distance, so that each shell of
+partners is recomputed (:func:`exert`) only when enough glide for it has added up: neighbours often,
+far partners hardly ever. Whoever is near is found in cells (:mod:`neighbours`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from strainprint.specimens.compilation import compiled, folded, uncounted
+from strainprint.specimens.lattice import Lattice
+from strainprint.specimens.neighbours import cell_of, enter_cell, find_within, leave_cell
+from strainprint.specimens.pair_sums import ROWS, X, Y, slopes_at, slopes_of, tabulate
+from strainprint.specimens.pillar import Pillar
+from strainprint.specimens.population import BLOCK, SHELL_NM, Population, blocks
+from strainprint.specimens.side_correction import crosses_middle, place_modes
+
+Array = NDArray[np.float64]
+Floats = NDArray[np.float32]
+Integers = NDArray[np.int64]
+
+_NEAR_NM = 180.0
+"""Up to this distance a partner bears the error of a single one; farther ones are more in number,
+and the sum of what they lack grows with their distance."""
+
+_ANEW_AFTER = 64
+"""Exertions for each dislocation after which the running sums are formed anew."""
+
+CORE_RADIUS_NM = 0.5
+"""ASSUME: core radius 2 b. Only partners on intersecting planes come so close (opposite ones on one
+plane annihilate at 6 b before); without a core they would fall into each other for ever. With it
+they form a junction that a sufficient stress breaks."""
+
+_STALE_MODES = 0.02
+"""Glide, in half widths per MPa that may lack, after which the modes of the side correction are
+computed anew, or earlier where that varies faster."""
+
+
+@uncounted
+def place(lattice: Lattice, pillar: Pillar, pop: Population, i: int) -> None:
+    """Recompute what depends on the position of dislocation i alone, but for its modes."""
+    plane = pop.plane[i]
+    c = lattice.cos_theta[plane]
+    s = lattice.sin_theta[plane]
+    pop.placed[i] = pop.position[i]
+    pop.x[i] = lattice.origin_x[plane] + pop.position[i] * c
+    pop.y[i] = lattice.origin_y[plane] + pop.position[i] * s
+    pop.lowest_known[i] = min(pop.lowest_known[i], pop.placed[i])
+    pop.highest_known[i] = max(pop.highest_known[i], pop.placed[i])
+    cell = cell_of(pillar, pop.x[i], pop.y[i])
+    if cell != pop.cell[i]:
+        change_cell(pop, i, cell)
+    # -i |gamma| sign exp(i theta)
+    pop.gamma[i] = complex(s, -c) * (pillar.strength * pop.sign[i])
+    tabulate(pillar.wave, pop.x[i], pop.y[i], c, s, pop.gamma[i], plane, pop.table, i)
+
+
+@folded
+def change_cell(pop: Population, i: int, cell: int) -> None:
+    """Put dislocation i into another cell than the one that holds it; -1: none, as at first."""
+    if pop.cell[i] >= 0:
+        leave_cell(pop.first_in_cell, pop.next_in_cell, pop.cell[i], i)
+    if cell >= 0:
+        enter_cell(pop.first_in_cell, pop.next_in_cell, cell, i)
+    pop.cell[i] = cell
+
+
+@uncounted
+def shift(pop: Population, which: Integers, glides: Array, count: int) -> None:
+    """Let all sums know to first order that the first ``count`` dislocations of ``which`` were
+    placed ``glides`` nm on.
+
+    To be called for all that were placed before :func:`exert` replaces what is known better.
+    """
+    n = pop.number[0]
+    for k in range(count):
+        pop.felt[which[k]] += glides[k] * pop.stiffness[which[k]]
+    sources = len(pop.felt_at_source)
+    # two rows at a time, the last beside itself: memory is slower than sums
+    for k in range(0, count, 2):
+        i, j, glide, other = which[k], which[k], glides[k], 0.0
+        if k + 1 < count:
+            j, other = which[k + 1], glides[k + 1]
+        _add_two(pop.felt, n, glide, pop.push[i], other, pop.push[j])
+        at_source = pop.push_at_source
+        _add_two(pop.felt_at_source, sources, glide, at_source[i], other, at_source[j])
+
+
+@uncounted
+def _add_two(
+    total: Array,
+    n: int,
+    glide: float,
+    push: Floats,
+    other_glide: float,
+    other_push: Floats,
+) -> None:
+    """Add what the first n partners or sources feel of two glides."""
+    for j in range(n):
+        total[j] += glide * push[j] + other_glide * other_push[j]
+
+
+@folded
+def strongest_felt(pop: Population, i: int) -> float:
+    """Return a bound (MPa/nm) on what anybody, itself included, feels of a glide of dislocation
+    i."""
+    strongest: float = max(pop.strongest_at_source[i], abs(pop.stiffness[i]))
+    for block in range(blocks(pop.number[0])):
+        strongest = max(strongest, pop.strongest_push[i, block])
+    return strongest
+
+
+@folded
+def own_stiffness(pop: Population, i: int) -> float:
+    """Return how the stress (MPa/nm) on dislocation i changes with its glide, all else at rest."""
+    side = pop.side_slope[i]
+    stiffness: float = pop.stiffness[i] + (side if abs(side) < np.inf else 0.0)
+    return stiffness
+
+
+@folded
+def followed(pop: Population, i: int, j: int) -> float:
+    """Return the stress (MPa) of dislocation j on i that ``felt`` holds."""
+    pair = pop.pair[i, j]
+    stress: float = pair.offset + pair.slope * pop.placed[i] + pop.push[j, i] * pop.placed[j]
+    return stress
+
+
+@folded
+def followed_at_source(pop: Population, i: int, s: int) -> float:
+    """Return the stress (MPa) of dislocation i on source s that ``felt_at_source`` holds."""
+    stress: float = pop.at_source[i, s] + pop.placed[i] * pop.push_at_source[i, s]
+    return stress
+
+
+@folded
+def bend_of(pillar: Pillar, stale: float) -> float:
+    """Return the square of a glide over the third power of a distance (1/nm) at which what is known
+    to first order lacks ``stale`` (MPa).
+
+    Second derivatives of a stress C / r reach 6 C / r^3: error = 3 C lead^2 / r^3.
+    """
+    bend: float = stale / (6.0 * pillar.strength)
+    return bend
+
+
+@folded
+def outdated_shells(pop: Population, i: int, bend: float) -> int:
+    """Return how many shells around dislocation i know too little of where it is.
+
+    To first order they know; ``bend`` (1/nm) is the square of the glide over the third power of the
+    distance beyond which that is too little for a single partner.
+    """
+    outdated = 0
+    inner_radius = pop.gap[i]
+    for shell in range(len(SHELL_NM)):
+        lead = pop.position[i] - pop.announced[i, shell]
+        if lead * lead > bend * inner_radius**2 * min(inner_radius, _NEAR_NM):
+            outdated = shell + 1
+        inner_radius = SHELL_NM[shell]
+    return outdated
+
+
+@uncounted
+def announce(lattice: Lattice, pillar: Pillar, pop: Population, stale: float) -> bool:
+    """Let partners and sources of all that glided learn of it, but for ``stale`` (MPa); returns
+    whether anybody had."""
+    count = 0
+    modes = stale * _STALE_MODES * pillar.half_width
+    bend = bend_of(pillar, stale)
+    for i in range(pop.number[0]):
+        # its image changes sides: all learn of it at once, or a jump stays
+        crossed = crosses_middle(lattice, pop, i)
+        outdated = len(SHELL_NM) if crossed else outdated_shells(pop, i, bend)
+        lead = pop.position[i] - pop.placed[i]
+        if outdated > 0 or (lead != 0.0 and abs(lead) * strongest_felt(pop, i) > stale):
+            # the second loop needs every partner at its new place
+            pop.outdated[i] = outdated
+            place(lattice, pillar, pop, i)
+            pop.which[count], pop.before[0, count] = i, lead
+            count += 1
+        glide = abs(pop.position[i] - pop.moded[i])
+        if crossed or glide > modes or glide * abs(pop.side_slope[i]) > stale:
+            place_modes(lattice, pillar, pop, i)
+            if crossed:
+                # a jump is no slope
+                pop.side_slope[i] = np.inf
+    shift(pop, pop.which, pop.before[0], count)
+    for i in range(pop.number[0]):
+        if pop.outdated[i] > 0:
+            exert(lattice, pillar, pop, i, pop.outdated[i])
+            pop.outdated[i] = 0
+    return count > 0
+
+
+@uncounted
+def exert(lattice: Lattice, pillar: Pillar, pop: Population, i: int, shells: int) -> None:
+    """Recompute the pairs of dislocation i with the partners in its first ``shells`` shells, what
+    it exerts on the sources there, and the sums."""
+    pop.exertions[0] += 1
+    for shell in range(shells):
+        pop.announced[i, shell] = pop.placed[i]
+    pop.gap[i] = min(SHELL_NM[0], 2.0 * (pillar.half_width - abs(pop.x[i])))
+    if shells == len(SHELL_NM):
+        pop.lowest_known[i] = pop.highest_known[i] = pop.placed[i]
+    radius = SHELL_NM[shells - 1]
+    _exert_on_partners(pillar, pop, i, find_partners(pillar, pop, i, radius))
+    count = _find_sources(lattice, pillar, pop, i, radius)
+    if count > 0:
+        _exert_on_sources(lattice, pillar, pop, i, count)
+
+
+@uncounted
+def exert_what_lacks(
+    lattice: Lattice, pillar: Pillar, pop: Population, i: int, bend: float
+) -> bool:
+    """Recompute each pair of dislocation i that knows too little of where it was placed, and what
+    it exerts on such sources; returns whether there were any.
+
+    Shells answer for the partners that they hold now: one that went from shell to shell may know
+    less. ``bend`` is that of :func:`outdated_shells`, always the same. Where it was not placed anew
+    since it asked last, none does: partners that moved ask for themselves.
+    """
+    if pop.placed[i] == pop.checked[i]:
+        return False
+    pop.checked[i] = pop.placed[i]
+    lead = max(pop.placed[i] - pop.lowest_known[i], pop.highest_known[i] - pop.placed[i])
+    if lead == 0.0:
+        return False
+    # beyond, the longest lead is little enough
+    radius = (lead * lead / bend) ** (1.0 / 3.0)
+    if radius > _NEAR_NM:
+        radius = np.sqrt(lead * lead / (bend * _NEAR_NM))
+    count = find_partners(pillar, pop, i, radius)
+    count = _keep_lacking(pop, i, pop.x, pop.y, pop.pair[i].known, bend, count)
+    any_lacks = count > 0
+    if any_lacks:
+        _exert_on_partners(pillar, pop, i, count)
+    count = _find_sources(lattice, pillar, pop, i, radius)
+    xs, ys = lattice.source_x, lattice.source_y
+    count = _keep_lacking(pop, i, xs, ys, pop.known_at_source[i], bend, count)
+    if count > 0:
+        _exert_on_sources(lattice, pillar, pop, i, count)
+    return any_lacks or count > 0
+
+
+@uncounted
+def find_partners(pillar: Pillar, pop: Population, i: int, radius: float) -> int:
+    """Fill ``which`` with the dislocations within a radius (nm) of one; returns how many."""
+    if radius > pillar.height:
+        for j in range(pop.number[0]):
+            pop.which[j] = j
+        return int(pop.number[0])
+    first, following = pop.first_in_cell, pop.next_in_cell
+    x, y = pop.x[i], pop.y[i]
+    return find_within(pillar, first, following, pop.x, pop.y, x, y, radius, pop.which)
+
+
+@uncounted
+def _find_sources(lattice: Lattice, pillar: Pillar, pop: Population, i: int, radius: float) -> int:
+    """Fill ``which`` with the sources within a radius (nm) of a dislocation; returns how many."""
+    first, following = lattice.source_first_in_cell, lattice.source_next_in_cell
+    xs, ys = lattice.source_x, lattice.source_y
+    x, y = pop.x[i], pop.y[i]
+    return find_within(pillar, first, following, xs, ys, x, y, radius, pop.which)
+
+
+@uncounted
+def _keep_lacking(
+    pop: Population, i: int, xs: Array, ys: Array, known: Floats, bend: float, count: int
+) -> int:
+    """Keep of the first ``count`` points of ``which`` those that know too little of dislocation i,
+    of which they know that it was at ``known``; returns how many."""
+    x, y, placed = pop.x[i], pop.y[i], np.float32(pop.placed[i])
+    kept = 0
+    for k in range(count):
+        j = pop.which[k]
+        lead = placed - known[j]
+        r2 = (xs[j] - x) ** 2 + (ys[j] - y) ** 2
+        if lead * lead > bend * r2 * min(np.sqrt(r2), _NEAR_NM):
+            pop.which[kept] = j
+            kept += 1
+    return kept
+
+
+@uncounted
+def _gather(table: Array, which: Integers, count: int, near: Array) -> None:
+    """Copy ``count`` columns of a table."""
+    for row in range(ROWS):
+        for k in range(count):
+            near[row, k] = table[row, which[k]]
+
+
+@uncounted
+def _exert_on_partners(pillar: Pillar, pop: Population, i: int, count: int) -> None:
+    """Recompute the first ``count`` pairs of ``which``, and the sums."""
+    wave, half_width, core = pillar.wave, pillar.half_width, CORE_RADIUS_NM
+    at, of, before, which = pop.at, pop.of, pop.before, pop.which
+    _gather(pop.table, which, count, pop.near)
+    slopes_at(wave, half_width, core, pop.table, i, pop.near, count, at)
+    slopes_of(wave, half_width, core, pop.table, i, pop.near, count, of)
+    for k in range(count):
+        if which[k] == i:
+            # on itself act only its images, which glide with it
+            at[1, k] += at[2, k]
+            at[2, k] = 0.0
+            of[0, k], of[1, k], of[2, k] = at[0, k], at[1, k], 0.0
+    # two short loops without a choice, so that a processor can wait for many cache lines at once
+    row, column, stiffness = 0.0, 0.0, 0.0
+    own = pop.placed[i]
+    for k in range(count):
+        j = which[k]
+        pair = pop.pair[i, j]
+        slope, push, pull = np.float32(at[1, k]), np.float32(of[2, k]), np.float32(at[2, k])
+        row += at[0, k] - (pair.offset + own * pair.slope)
+        stiffness += slope - pair.slope
+        before[0, k] = pop.push[i, j]
+        pair.offset = at[0, k] - own * slope - pop.placed[j] * pull
+        pair.slope = slope
+        pair.known = own
+        pop.push[i, j] = push
+    for k in range(count):
+        j = which[k]
+        pair = pop.pair[j, i]
+        other = pop.placed[j]
+        slope, push, pull = np.float32(of[1, k]), np.float32(at[2, k]), np.float32(of[2, k])
+        column += other * pop.push[j, i]
+        pop.felt[j] += of[0, k] - (pair.offset + other * pair.slope + own * before[0, k])
+        pop.stiffness[j] += slope - pair.slope
+        before[1, k] = pop.push[j, i]
+        pair.offset = of[0, k] - other * slope - own * pull
+        pair.slope = slope
+        pair.known = other
+        pop.push[j, i] = push
+    pop.felt[i] += row - column
+    pop.stiffness[i] += stiffness
+    for k in range(count):
+        j = which[k]
+        bound_push(pop, i, j, before[0, k], of[2, k])
+        bound_push(pop, j, i, before[1, k], at[2, k])
+        if j != i:
+            gap2 = (pop.x[j] - pop.x[i]) ** 2 + (pop.y[j] - pop.y[i]) ** 2
+            if gap2 < pop.gap[i] ** 2:
+                pop.gap[i] = np.sqrt(gap2)
+            if gap2 < pop.gap[j] ** 2:
+                pop.gap[j] = np.sqrt(gap2)
+
+
+@folded
+def bound_push(pop: Population, i: int, j: int, before: float, push: float) -> None:
+    """Bound what is felt of a glide of dislocation i (MPa/nm) after the share of j changed."""
+    bound = pop.strongest_push[i, j // BLOCK]
+    if abs(push) > bound:
+        pop.strongest_push[i, j // BLOCK] = abs(push)
+    elif abs(before) > 0.5 * bound >= abs(push):
+        _find_strongest_push(pop, i, j // BLOCK)
+
+
+@uncounted
+def _find_strongest_push(pop: Population, i: int, block: int) -> None:
+    """Bound anew what a block of partners feels of a glide of dislocation i."""
+    strongest = np.float32(0.0)
+    for j in range(block * BLOCK, min((block + 1) * BLOCK, pop.number[0])):
+        strongest = max(strongest, abs(pop.push[i, j]))
+    pop.strongest_push[i, block] = strongest
+
+
+@uncounted
+def _exert_on_sources(
+    lattice: Lattice, pillar: Pillar, pop: Population, i: int, count: int
+) -> None:
+    """Recompute what dislocation i exerts on the first ``count`` sources of ``which``."""
+    _gather(lattice.source_table, pop.which, count, pop.near)
+    slopes_of(pillar.wave, pillar.half_width, CORE_RADIUS_NM, pop.table, i, pop.near, count, pop.of)
+    for k in range(count):
+        s = pop.which[k]
+        pop.felt_at_source[s] += pop.of[0, k] - followed_at_source(pop, i, s)
+        push = np.float32(pop.of[2, k])
+        pop.at_source[i, s] = pop.of[0, k] - push * pop.placed[i]
+        pop.push_at_source[i, s] = push
+        pop.known_at_source[i, s] = pop.placed[i]
+        pop.strongest_at_source[i] = max(pop.strongest_at_source[i], abs(push))
+        gap2 = (pop.near[X, k] - pop.table[X, i]) ** 2 + (pop.near[Y, k] - pop.table[Y, i]) ** 2
+        if gap2 < (pillar.wave * pop.gap[i]) ** 2:
+            pop.gap[i] = np.sqrt(gap2) / pillar.wave
+
+
+@uncounted
+def sum_up(pop: Population) -> None:
+    """Sum the pair matrices anew from time to time, lest rounding of the running sums builds up.
+
+    The side correction starts from nothing then: :func:`update_side` is to follow.
+    """
+    n = pop.number[0]
+    if pop.exertions[0] < _ANEW_AFTER * n:
+        return
+    pop.exertions[0] = 0
+    pop.felt[:n] = 0.0
+    pop.felt_at_source[:] = 0.0
+    for i in range(n):
+        felt = stiffness = 0.0
+        for j in range(n):
+            pair = pop.pair[i, j]
+            felt += pair.offset + pair.slope * pop.placed[i]
+            stiffness += pair.slope
+            pop.felt[j] += pop.placed[i] * pop.push[i, j]
+        pop.felt[i] += felt
+        pop.stiffness[i] = stiffness
+        for block in range(blocks(n)):
+            _find_strongest_push(pop, i, block)
+        pop.strongest_at_source[i] = 0.0
+        for s in range(len(pop.charge)):
+            pop.felt_at_source[s] += followed_at_source(pop, i, s)
+            push = abs(pop.push_at_source[i, s])
+            pop.strongest_at_source[i] = max(pop.strongest_at_source[i], push)
+    pop.mode_total[:] = 0.0
+    for i in range(n):
+        for m in range(len(pop.mode_total)):
+            pop.mode_total[m] += pop.modes[i, m]
+    pop.mode_seen[:] = 0.0
+    pop.side[:n] = 0.0
+    pop.side_at_source[:] = 0.0
+
+
+@compiled
+def resolved_stresses(
+    lattice: Lattice,
+    pillar: Pillar,
+    pop: Population,
+    axial_stress: float,
+    carried: float,
+    tau: Array,
+) -> None:
+    """Fill ``tau`` with the resolved shear stress (MPa) on every source and dislocation."""
+    sources = len(pop.charge)
+    uniform = axial_stress - carried
+    for s in range(sources):
+        schmid = 0.5 * lattice.sin_2theta[lattice.source_plane[s]]
+        tau[s] = schmid * uniform + pop.felt_at_source[s] + pop.side_at_source[s]
+    for i in range(pop.number[0]):
+        schmid = 0.5 * lattice.sin_2theta[pop.plane[i]]
+        tau[sources + i] = schmid * uniform + pop.felt[i] + pop.side[i]

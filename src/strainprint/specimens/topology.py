@@ -1,0 +1,168 @@
+"""Dislocations put in, taken out and kept in order along their planes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from strainprint.specimens.compilation import compiled, folded, uncounted
+from strainprint.specimens.interactions import (
+    bound_push,
+    change_cell,
+    exert,
+    followed,
+    followed_at_source,
+    place,
+)
+from strainprint.specimens.lattice import Lattice
+from strainprint.specimens.pillar import Pillar
+from strainprint.specimens.population import SHELL_NM, Population
+from strainprint.specimens.side_correction import place_modes
+
+
+@uncounted
+def sort_by_plane(pop: Population) -> float:
+    """Sort the order by plane and position; returns the least distance (nm) of opposite neighbours.
+
+    Insertion sort: nearly sorted, so linear. Whoever are neighbours at last were so when the second
+    of them was put in its place; some that were only for a while count too.
+    """
+    order, n = pop.order, pop.number[0]
+    closest = np.inf
+    for k in range(1, n):
+        i = order[k]
+        m = k - 1
+        while m >= 0:
+            j = order[m]
+            if pop.plane[j] < pop.plane[i] or (
+                pop.plane[j] == pop.plane[i] and pop.position[j] <= pop.position[i]
+            ):
+                closest = min(closest, opposite_distance(pop, j, i))
+                break
+            order[m + 1] = j
+            m -= 1
+        order[m + 1] = i
+        if m + 1 < k:
+            closest = min(closest, opposite_distance(pop, i, order[m + 2]))
+    return closest
+
+
+@folded
+def opposite_distance(pop: Population, i: int, j: int) -> float:
+    """Return the distance (nm) from dislocation i to j behind it, infinite where they are not
+    opposite on one plane."""
+    if pop.plane[i] != pop.plane[j] or pop.sign[i] == pop.sign[j]:
+        return np.inf
+    distance: float = pop.position[j] - pop.position[i]
+    return distance
+
+
+@compiled
+def add(
+    lattice: Lattice,
+    pillar: Pillar,
+    pop: Population,
+    plane: int,
+    position: float,
+    sign: int,
+    emission: int,
+    heading: int,
+) -> None:
+    """Put a new dislocation into the next free slot."""
+    i = pop.number[0]
+    pop.plane[i] = plane
+    pop.position[i] = position
+    pop.sign[i] = sign
+    pop.pinned_at[i] = -1
+    pop.passed[i] = -1
+    pop.emitter[i] = emission
+    pop.heading[i] = heading
+    pop.last_glide[i] = 0.0
+    pop.relaxation[i] = 1.0
+    pop.owed[i] = 0.0
+    pop.order[i] = i
+    pop.moded[i] = position
+    pop.modes[i] = 0.0
+    pop.side_slope[i] = np.inf
+    pop.felt[i] = 0.0
+    pop.stiffness[i] = 0.0
+    pop.cell[i] = -1
+    pop.checked[i] = np.nan
+    pop.strongest_push[i] = 0.0
+    pop.strongest_at_source[i] = 0.0
+    pop.at_source[i] = 0.0
+    pop.push_at_source[i] = 0.0
+    for j in range(i + 1):
+        pop.pair[i, j].offset = pop.pair[j, i].offset = 0.0
+        pop.pair[i, j].slope = pop.pair[j, i].slope = 0.0
+        pop.push[i, j] = pop.push[j, i] = 0.0
+    pop.number[0] += 1
+    place(lattice, pillar, pop, i)
+    place_modes(lattice, pillar, pop, i)
+    exert(lattice, pillar, pop, i, len(SHELL_NM))
+    sort_by_plane(pop)
+
+
+@compiled
+def remove(pop: Population, i: int) -> None:
+    """Take dislocation i and what it exerts out; the last slot moves into its place."""
+    last = pop.number[0] - 1
+    for j in range(last + 1):
+        pop.felt[j] -= followed(pop, j, i)
+        pop.stiffness[j] -= pop.pair[j, i].slope
+    for s in range(len(pop.charge)):
+        pop.felt_at_source[s] -= followed_at_source(pop, i, s)
+    for m in range(len(pop.mode_total)):
+        pop.mode_total[m] -= pop.modes[i, m]
+    change_cell(pop, i, -1)
+    if i != last:
+        cell = pop.cell[last]
+        change_cell(pop, last, -1)
+        change_cell(pop, i, cell)
+        pop.plane[i] = pop.plane[last]
+        pop.position[i] = pop.position[last]
+        pop.sign[i] = pop.sign[last]
+        pop.pinned_at[i] = pop.pinned_at[last]
+        pop.passed[i] = pop.passed[last]
+        pop.emitter[i] = pop.emitter[last]
+        pop.heading[i] = pop.heading[last]
+        pop.last_glide[i] = pop.last_glide[last]
+        pop.relaxation[i] = pop.relaxation[last]
+        pop.owed[i] = pop.owed[last]
+        pop.x[i] = pop.x[last]
+        pop.y[i] = pop.y[last]
+        pop.gamma[i] = pop.gamma[last]
+        pop.table[:, i] = pop.table[:, last]
+        pop.placed[i] = pop.placed[last]
+        pop.announced[i] = pop.announced[last]
+        pop.gap[i] = pop.gap[last]
+        pop.lowest_known[i] = pop.lowest_known[last]
+        pop.highest_known[i] = pop.highest_known[last]
+        pop.checked[i] = pop.checked[last]
+        pop.strongest_push[i] = pop.strongest_push[last]
+        pop.strongest_at_source[i] = pop.strongest_at_source[last]
+        pop.moded[i] = pop.moded[last]
+        pop.modes[i] = pop.modes[last]
+        pop.weights[:, i] = pop.weights[:, last]
+        pop.felt[i] = pop.felt[last]
+        pop.stiffness[i] = pop.stiffness[last]
+        pop.side[i] = pop.side[last]
+        pop.side_slope[i] = pop.side_slope[last]
+        pop.at_source[i] = pop.at_source[last]
+        pop.push_at_source[i] = pop.push_at_source[last]
+        pop.known_at_source[i] = pop.known_at_source[last]
+        # row first, then column, so that [i, i] ends as the last one's own image stress
+        for j in range(last + 1):
+            pop.pair[i, j] = pop.pair[last, j]
+            pop.push[i, j] = pop.push[last, j]
+        for t in range(last + 1):
+            pop.pair[t, i] = pop.pair[t, last]
+            pop.push[t, i] = pop.push[t, last]
+            bound_push(pop, t, i, 0.0, pop.push[t, i])
+    write = 0
+    for k in range(last + 1):
+        slot = pop.order[k]
+        if slot == i:
+            continue
+        pop.order[write] = i if slot == last else slot
+        write += 1
+    pop.number[0] = last
