@@ -9,8 +9,9 @@ to the strain it reached, and the ratio stands for the whole specimen (``plain_u
 peer, pylabdd (GPL-3, `pip install strainprint[bench]`; its compiled forces need gfortran), sums
 forces in an infinite medium: so do both sides here. Seconds against dislocations scatter from
 specimen to specimen: the exponent gives every width the same weight and has an interval by a
-bootstrap over the specimens of each width, which cannot tell the scatter of a width with one. The
-last line is one JSON object.
+bootstrap over the specimens of each width, which cannot tell the scatter of a width with one.
+Memory is the most that the process has taken so far; widths ascend. The last line is one JSON
+object.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import contextlib
 import io
 import json
 import platform
+import resource
 import signal
 import warnings
 from time import thread_time
@@ -327,7 +329,9 @@ def measure_width(
         row = {
             "seconds": seconds,
             "mean_number": float(curve.dislocations.mean()),
+            "most_number": int(curve.dislocations.max()),
             "unsettled": float(1 - np.concatenate(settled).mean()),
+            "memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         }
         if plain_seconds_each > 0 and index < PLAIN_SPECIMENS:
             plain_seconds, up_to, plain_curve, plain_state = run_plainly(
@@ -368,7 +372,9 @@ def print_width(width_nm, rows, priors):
         f"{seconds.min():.2f} ... {seconds.max():.2f}) "
         f"to {100 * max(priors):g} % with all reloads, "
         f"{np.mean([row['mean_number'] for row in rows]):.0f} dislocations on average, "
-        f"{100 * np.mean([row['unsettled'] for row in rows]):.1f} % of points unsettled"
+        f"{max(row['most_number'] for row in rows)} at most, "
+        f"{100 * np.mean([row['unsettled'] for row in rows]):.1f} % of points unsettled, "
+        f"the process took up to {max(row['memory_mb'] for row in rows):.0f} MB so far"
     )
     print(line)
     rows = [row for row in rows if "ratio" in row]
@@ -553,6 +559,8 @@ def main():
         "ratio_plain": typical("ratio"),
         "plain_up_to_strain": strains,
         "mean_number": typical("mean_number"),
+        "most_number": typical("most_number", max),
+        "memory_mb": typical("memory_mb", max),
         "unsettled": typical("unsettled"),
         "paper_set_core_hours": hours,
     }

@@ -479,13 +479,14 @@ class _Walk:
         self.largest_identity_error = 0.0
 
     def follow(self, specimen: Specimen, legs: tuple[Leg, ...], ahead: _Ahead) -> None:
-        """Take the next step of every path, each on a copy of its own."""
-        for path, steps in ahead:
-            if not steps:
-                self._reload(specimen.copy(), legs, path)
-        for sense in sorted({steps[0].sense for _, steps in ahead if steps}):
+        """Take the next step of every path, each on a copy of its own, the last on the specimen."""
+        arrived = [path for path, steps in ahead if not steps]
+        senses = sorted({steps[0].sense for _, steps in ahead if steps})
+        twins = _split(specimen, len(arrived) + len(senses))
+        for path, twin in zip(arrived, twins, strict=False):
+            self._reload(twin, legs, path)
+        for sense, twin in zip(senses, twins, strict=True):
             together = [(path, steps) for path, steps in ahead if steps and steps[0].sense == sense]
-            twin = specimen.copy()
             if sense == 0:
                 twin.doing = _so_far(legs, together[0][1][0])
                 leg = Leg(UNLOAD, twin.retreat, twin.strain, twin.unload())
@@ -517,6 +518,12 @@ class _Walk:
                 self.largest_identity_error, branch.largest_identity_error
             )
         self.histories[path.name] = History(path, legs, states, reload)
+
+
+def _split(specimen: Specimen, parts: int) -> Iterator[Specimen]:
+    """Yield a specimen as often as that: copies, made when they are asked for, and last itself."""
+    for left in reversed(range(parts)):
+        yield specimen.copy() if left > 0 else specimen
 
 
 def _so_far(legs: Sequence[Leg], step: object) -> str:

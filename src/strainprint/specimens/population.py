@@ -239,19 +239,22 @@ def make_population(crystal: Crystal, pillar: Pillar, room: int = 64) -> Populat
 
 
 def copy_population(population: Population, room: int | None = None) -> Population:
-    """Return an independent copy, with room for ``room`` dislocations if that is more."""
-    old = len(population.plane)
-    if room is None or room <= old:
-        return Population(**{name: array.copy() for name, array in population._asdict().items()})
-    grown = {}
+    """Return an independent copy, with room for ``room`` dislocations if that is more.
+
+    Only slots in use are copied: memory of the others is none until they are used.
+    """
+    n, old = int(population.number[0]), len(population.plane)
+    more = max(old, room or 0) - old
+    copied = {}
     for name, array in population._asdict().items():
         axes = _ROOM_AXES.get(name, (0,))
-        more = [room - old if axis in axes else 0 for axis in range(array.ndim)]
+        shape = [size + more * (axis in axes) for axis, size in enumerate(array.shape)]
         if name == "strongest_push":
-            more[1] = blocks(room) - blocks(old)
-        grown[name] = np.zeros(np.add(array.shape, more), array.dtype)
-        grown[name][tuple(map(slice, array.shape))] = array
-    return Population(**grown)
+            shape[1] = blocks(old + more)
+        used = tuple(slice(n if axis in axes else size) for axis, size in enumerate(array.shape))
+        copied[name] = np.zeros(shape, array.dtype)
+        copied[name][used] = array[used]
+    return Population(**copied)
 
 
 @folded
@@ -273,10 +276,18 @@ def arrange(population: Population) -> Population:
     slot_of[new_of] = np.arange(n)
     arranged = {}
     for name, array in population._asdict().items():
-        arranged[name] = array.copy()
-        for axis in _ROOM_AXES.get(name, (0,)):
-            first = (slice(None),) * axis + (slice(n),)
-            arranged[name][first] = arranged[name][first].take(new_of, axis=axis)
+        axes = _ROOM_AXES.get(name, (0,))
+        arranged[name] = np.zeros(array.shape, array.dtype)
+        if axes == ():
+            arranged[name][:] = array
+        elif axes == (1,):
+            arranged[name][:, :n] = array[:, new_of]
+        elif axes == (0,):
+            arranged[name][:n] = array[new_of]
+        else:
+            # row by row, without a third matrix
+            for slot in range(n):
+                arranged[name][slot, :n] = array[new_of[slot], new_of]
     arranged["order"][:n] = slot_of[population.order[:n]]
     for name, numbers in (
         ("first_in_cell", population.first_in_cell),
