@@ -5,11 +5,13 @@ from math import cos, pi, radians, sin, tan
 
 import numpy as np
 
-from strainprint.specimens import pillar
+from strainprint.specimens import dynamics, pillar
 from strainprint.specimens.crystal import BULK, Crystal
 from strainprint.specimens.loading import LoadingSettings, Specimen
 from strainprint.specimens.material import Material
+from strainprint.specimens.population import make_population
 from strainprint.specimens.rules import DynamicsSettings
+from strainprint.specimens.side_correction import update_side
 from strainprint.specimens.topology import add
 
 ALUMINIUM = Material()
@@ -18,7 +20,10 @@ SCHMID = sin(radians(30)) * cos(radians(30))
 UP, DOWN = radians(60), radians(120)
 WIDE_NM = 1e6
 """A pillar so wide that its images change a stress between neighbours by 1e-5 of itself."""
-
+MIDDLE = WIDE_NM
+"""Of one of its planes, which are two widths long."""
+GAP = 20.0
+"""Distance (nm) of the planes of :func:`neighbours`."""
 
 OBSTRUCTED = {
     "bulk_source_density_per_um2": 120.0,
@@ -77,6 +82,9 @@ def lay_crystal(width_nm, planes, sources=(), obstacles=(), height_nm=None):
         obstacle_position_nm=np.array(obstacle_position, float),
         obstacle_strength_mpa=np.array(obstacle_strength, float),
     )
+
+
+ONE_PLANE = lay_crystal(WIDE_NM, [(UP, 0.0)])
 
 
 def parallel_planes(width_nm, distance_nm, **defects):
@@ -202,3 +210,54 @@ def mirror(crystal):
 
 def turn_upside_down(crystal):
     return mirror(rotate_half_turn(crystal))
+
+
+def neighbours(x, sign, **settings):
+    """A positive dislocation amid the wide pillar and one at X = x on the plane above."""
+    return press(
+        parallel_planes(WIDE_NM, GAP),
+        (0, MIDDLE, 1),
+        (1, MIDDLE + shift(GAP) + x, sign),
+        **settings,
+    )
+
+
+def settle(specimen, rules=None):
+    """Why settling returned, the time it took (ns) and its steps."""
+    tau = np.zeros(len(specimen.population.charge) + len(specimen.population.plane))
+    return dynamics.settle(
+        specimen.lattice,
+        specimen.pillar,
+        rules or specimen.rules,
+        specimen.population,
+        specimen.platen,
+        False,
+        tau,
+    )
+
+
+def afresh(specimen):
+    """The same dislocations, everything computed anew."""
+    used = specimen.population
+    fresh = make_population(specimen.crystal, specimen.pillar, len(used.plane))
+    for i in range(used.number[0]):
+        add(
+            specimen.lattice,
+            specimen.pillar,
+            fresh,
+            used.plane[i],
+            used.position[i],
+            used.sign[i],
+            used.emitter[i],
+            used.heading[i],
+        )
+    update_side(specimen.lattice, fresh, 0.0)
+    return fresh
+
+
+def put_roomy(crystal, *dislocations):
+    """A specimen with these dislocations, more than most tests have."""
+    specimen = press(crystal)
+    specimen._give_room(1024)
+    put(specimen, *dislocations)
+    return specimen

@@ -1,0 +1,123 @@
+from math import cos, sin
+
+import numpy as np
+import pytest
+from hand_built_crystals import (
+    ALUMINIUM,
+    C_MPA_NM,
+    MIDDLE,
+    ONE_PLANE,
+    SCHMID,
+    UP,
+    WIDE_NM,
+    lay_crystal,
+    positions,
+    press,
+)
+
+from strainprint.specimens.crystal import BULK, SURFACE, CrystalSettings, place_crystal
+from strainprint.specimens.pillar import image_stress
+from strainprint.specimens.population import exerted
+
+STRENGTH = 50.0
+
+
+L_NUC = C_MPA_NM / STRENGTH
+
+
+def test_partner_at_the_nucleation_length_exerts_the_source_strength():
+    crystal = place_crystal(
+        125.0, 2, CrystalSettings(), ALUMINIUM, np.random.Generator(np.random.PCG64(0))
+    )
+    bulk = crystal.source_kind == BULK
+    for strength, length in zip(
+        crystal.source_strength_mpa[bulk], crystal.source_length_nm[bulk], strict=True
+    ):
+        specimen = press(ONE_PLANE, (0, MIDDLE - length / 2, -1), (0, MIDDLE + length / 2, 1))
+        # each pulls the other inwards with the strength of the source
+        stress = exerted(specimen.population)
+        assert stress[1, 0] == pytest.approx(-strength, rel=1e-4)
+        assert stress[0, 1] == pytest.approx(-strength, rel=1e-4)
+
+
+@pytest.mark.parametrize("fraction", [0.97, 1.03])
+@pytest.mark.parametrize("sense", [1, -1])
+def test_a_new_dipole_expands_above_the_source_strength_and_collapses_below(fraction, sense):
+    specimen = press(
+        ONE_PLANE,
+        (0, MIDDLE - L_NUC / 2, -sense),
+        (0, MIDDLE + L_NUC / 2, sense),
+        shear_mpa=sense * fraction * STRENGTH,
+        hold_steps=400,
+    )
+    settled = specimen.settle()
+    if fraction < 1:
+        assert settled
+        assert len(positions(specimen)) == 0
+        assert specimen.stress_mpa == pytest.approx(sense * fraction * STRENGTH / SCHMID)
+    else:
+        assert np.ptp(positions(specimen)) > 5 * L_NUC
+
+
+@pytest.mark.parametrize("sense", [1, -1])
+def test_a_bulk_source_emits_a_dipole_of_its_length_at_its_strength(sense):
+    crystal = lay_crystal(WIDE_NM, [(UP, 0.0)], [(0, MIDDLE, STRENGTH, BULK)])
+    still = press(crystal, shear_mpa=sense * 0.999 * STRENGTH)
+    assert still.settle()
+    assert len(positions(still)) == 0
+    # one step more than the nucleation time
+    active = press(
+        crystal, shear_mpa=sense * 1.001 * STRENGTH, hold_time_ns=10.0, nucleation_time_ns=10.0
+    )
+    active.settle()
+    assert positions(active) == pytest.approx([MIDDLE + L_NUC / 2, MIDDLE - L_NUC / 2])
+    assert active.population.sign[:2].tolist() == [sense, -sense]
+    assert active.population.slip[0] == 0
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1])
+def test_every_emission_raises_the_threshold_of_its_source_alone(share):
+    crystal = lay_crystal(
+        WIDE_NM, [(UP, 0.0)], [(0, MIDDLE, STRENGTH, BULK), (0, 0.2 * MIDDLE, 9 * STRENGTH, BULK)]
+    )
+    specimen = press(crystal, shear_mpa=1.001 * STRENGTH, hold_time_ns=10.0, source_hardening=share)
+    specimen.settle()
+    assert len(positions(specimen)) == 2
+    assert specimen.population.hardening == pytest.approx([share * STRENGTH, 0.0])
+
+
+@pytest.mark.parametrize(("stress", "emits"), [(1.09, False), (1.11, True)])
+def test_a_hardened_source_emits_at_its_raised_threshold(stress, emits):
+    crystal = lay_crystal(WIDE_NM, [(UP, 0.0)], [(0, MIDDLE, STRENGTH, BULK)])
+    specimen = press(crystal, shear_mpa=stress * STRENGTH, hold_time_ns=10.0)
+    specimen.population.hardening[0] = 0.1 * STRENGTH
+    specimen.settle()
+    assert (len(positions(specimen)) == 2) == emits
+
+
+@pytest.mark.parametrize("end", ["left", "right"])
+@pytest.mark.parametrize("sense", [1, -1])
+def test_a_surface_source_emits_inwards_and_leaves_a_step_at_its_end_only(end, sense):
+    depth, lock = (10.0, 30.0) if end == "left" else (240.0, 220.0)
+    crystal = lay_crystal(125.0, [(UP, 0.0)], [(0, depth, 150.0, SURFACE)], [(0, lock, 1e6)])
+    quiet = press(crystal, shear_mpa=sense * 149.0)
+    assert quiet.settle()
+    assert len(positions(quiet)) == 0
+    specimen = press(crystal, shear_mpa=sense * 160.0)
+    assert specimen.settle()
+    assert positions(specimen).tolist() == [lock]
+    inward = 1 if end == "left" else -1
+    assert specimen.population.sign[0] == sense * inward
+    assert specimen.population.slip.tolist() == [0 if end == "left" else sense]
+
+
+def test_a_surface_source_waits_until_the_stress_beats_the_image_attraction():
+    crystal = lay_crystal(125.0, [(UP, 0.0)], [(0, 10.0, 20.0, SURFACE)])
+    specimen = press(crystal)
+    image = abs(image_stress(specimen.pillar, *_point(crystal, 10.0), UP))
+    assert image == pytest.approx(C_MPA_NM / 20, rel=0.05)
+    assert specimen.lattice.source_threshold[0] == pytest.approx(image)
+
+
+def _point(crystal, position):
+    return crystal.plane_origin_nm[0] + position * np.array([cos(UP), sin(UP)])
