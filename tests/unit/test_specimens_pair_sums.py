@@ -151,6 +151,12 @@ def test_the_infinite_medium_gives_the_textbook_stress():
             between = 2 * (population.angle[i] - population.angle[j])
             plain[i - 1] += 0.5 * np.sin(between) * (yy - xx) + np.cos(between) * xy
     assert np.abs(found - plain).max() < 1e-9 * np.abs(plain).max()
+    # whatever the number of points, which are taken four at a time
+    for points in range(1, 6):
+        some = np.full(points + 1, np.nan)
+        pair_sums.sum_stress_infinite(population.body.wave, table[:, :points].copy(), table, some)
+        assert some[:points] == pytest.approx(found[:points], rel=1e-12)
+        assert np.isnan(some[points])
 
 
 def _plain_pair(population, i, j, point_nm=0.0, dislocation_nm=0.0):

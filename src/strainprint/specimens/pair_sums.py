@@ -354,6 +354,20 @@ def sum_stress(
                         out[i] += direct_stress(wave, core, targets, i, sources, first + k)
 
 
+@partial(compiled, forceinline=True, fastmath=_FAST, error_model="numpy")
+def _stress_infinite(
+    dx: float, dy: float, gamma_real: float, gamma_imag: float
+) -> tuple[float, float]:
+    """Return real and imaginary part of what one pair adds in an infinite medium."""
+    # 1 / zeta = u - iv; at its own place all products vanish
+    inverse = 1.0 / (dx * dx + (dy * dy + 1e-300))
+    u, v = dx * inverse, dy * inverse
+    # conj(gamma) - gamma conj(zeta) / zeta = 2 (real + i imag)
+    real = gamma_real * (dy * v) - gamma_imag * (dx * v)
+    imag = gamma_imag * (dy * v) + (gamma_real * (dx * v) - gamma_imag)
+    return u * real + v * imag, u * imag - v * real
+
+
 @partial(compiled, fastmath=_SUMS, error_model="numpy")
 def sum_stress_infinite(wave: float, targets: Array, sources: Array, out: Array) -> None:
     """Fill ``out`` with the resolved shear stress (MPa) of all dislocations in an infinite medium.
@@ -361,30 +375,33 @@ def sum_stress_infinite(wave: float, targets: Array, sources: Array, out: Array)
     Without cores and without images, for comparison with codes that have neither; a dislocation
     does not act on itself. ``wave`` only tells in which unit the tables hold lengths.
     """
-    n = sources.shape[1]
+    points, n = targets.shape[1], sources.shape[1]
     x0, y0 = sources[X], sources[Y]
     gamma_real, gamma_imag = sources[GAMMA_REAL], sources[GAMMA_IMAG]
-    out[: targets.shape[1]] = 0.0
+    x, y = targets[X], targets[Y]
+    out[:points] = 0.0
     for first in range(0, n, _BLOCK_INFINITE):
         end = min(n, first + _BLOCK_INFINITE)
-        for i in range(targets.shape[1]):
-            x, y = targets[X, i], targets[Y, i]
-            total_real = total_imag = 0.0
+        # four points at once, so that a processor has other sums to go on with while it divides;
+        # after the last one, that again
+        for i in range(0, points, 4):
+            k1, k2, k3 = min(i + 1, points - 1), min(i + 2, points - 1), min(i + 3, points - 1)
+            real0 = real1 = real2 = real3 = 0.0
+            imag0 = imag1 = imag2 = imag3 = 0.0
             for j in range(first, end):
-                dx, dy = x - x0[j], y - y0[j]
-                # 1 / zeta = u - iv; at its own place all products vanish
-                inverse = 1.0 / (dx * dx + (dy * dy + 1e-300))
-                u, v = dx * inverse, dy * inverse
-                # conj(gamma) - gamma conj(zeta) / zeta = 2 (real + i imag)
-                real = gamma_real[j] * (dy * v) - gamma_imag[j] * (dx * v)
-                imag = gamma_imag[j] * (dy * v) + (gamma_real[j] * (dx * v) - gamma_imag[j])
-                total_real += u * real + v * imag
-                total_imag += u * imag - v * real
-            out[i] += (
-                2.0
-                * wave
-                * (targets[COS_2THETA, i] * total_imag + targets[SIN_2THETA, i] * total_real)
-            )
+                a, b = gamma_real[j], gamma_imag[j]
+                real, imag = _stress_infinite(x[i] - x0[j], y[i] - y0[j], a, b)
+                real0, imag0 = real0 + real, imag0 + imag
+                real, imag = _stress_infinite(x[k1] - x0[j], y[k1] - y0[j], a, b)
+                real1, imag1 = real1 + real, imag1 + imag
+                real, imag = _stress_infinite(x[k2] - x0[j], y[k2] - y0[j], a, b)
+                real2, imag2 = real2 + real, imag2 + imag
+                real, imag = _stress_infinite(x[k3] - x0[j], y[k3] - y0[j], a, b)
+                real3, imag3 = real3 + real, imag3 + imag
+            reals, imags = (real0, real1, real2, real3), (imag0, imag1, imag2, imag3)
+            for k in range(min(4, points - i)):
+                c, s = targets[COS_2THETA, i + k], targets[SIN_2THETA, i + k]
+                out[i + k] += 2.0 * wave * (c * imags[k] + s * reals[k])
 
 
 @compiled
