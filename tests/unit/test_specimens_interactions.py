@@ -1,4 +1,4 @@
-from math import cos, pi, sin
+from math import cos, pi, sin, sqrt
 
 import numpy as np
 import pytest
@@ -7,6 +7,7 @@ from hand_built_crystals import (
     C_MPA_NM,
     DOWN,
     GAP,
+    MIDDLE,
     SCHMID,
     UP,
     WIDE_NM,
@@ -18,11 +19,12 @@ from hand_built_crystals import (
     press,
     put_roomy,
     rotate_half_turn,
+    shift,
 )
 from plain_specimens import pair_stress
 
 from strainprint.specimens.compilation import compiled
-from strainprint.specimens.crystal import CrystalSettings, place_crystal
+from strainprint.specimens.crystal import BULK, CrystalSettings, place_crystal
 from strainprint.specimens.fields import edge_stress_mpa
 from strainprint.specimens.interactions import (
     CORE_RADIUS_NM,
@@ -34,7 +36,7 @@ from strainprint.specimens.interactions import (
 from strainprint.specimens.interactions import shift as shift_sums
 from strainprint.specimens.pair_sums import shear_slope
 from strainprint.specimens.pillar import image_stress, make_pillar, wave_factor
-from strainprint.specimens.population import SHELL_NM, exerted, macroscopic
+from strainprint.specimens.population import EVERYBODY, SHELL_NM, exerted, macroscopic
 from strainprint.specimens.side_correction import update_side
 
 NARROW_NM = 62.5
@@ -256,10 +258,10 @@ def test_what_was_followed_is_replaced_by_what_is_computed_anew():
         used.position[:count] += glide_nm
         follow(specimen, glide_nm)
         # the pairs of some with all others, of others with their neighbours only
-        for i, shells in ((1, len(SHELL_NM)), (3, 2), (4, len(SHELL_NM))):
-            exert_one(specimen.lattice, specimen.pillar, used, i, shells)
+        for i, shells in ((1, EVERYBODY), (3, 2), (4, EVERYBODY)):
+            exert_one(specimen.lattice, specimen.pillar, used, i, shells, 0.0)
     for i in range(count):
-        exert_one(specimen.lattice, specimen.pillar, used, i, len(SHELL_NM))
+        exert_one(specimen.lattice, specimen.pillar, used, i, EVERYBODY, 0.0)
     fresh = afresh(specimen)
     for name in ("felt", "stiffness", "felt_at_source"):
         found = getattr(used, name)[:count]
@@ -267,8 +269,35 @@ def test_what_was_followed_is_replaced_by_what_is_computed_anew():
 
 
 @compiled
-def exert_one(lattice, pillar, pop, i, shells):
-    exert(lattice, pillar, pop, i, shells)
+def exert_one(lattice, pillar, pop, i, shells, bend):
+    exert(lattice, pillar, pop, i, shells, bend)
+
+
+@pytest.mark.parametrize(
+    ("shells", "learn"),
+    [(2, {10.0, 30.0}), (len(SHELL_NM), {10.0, 30.0}), (EVERYBODY, {10.0, 30.0, 100.0, 400.0})],
+)
+def test_of_a_shell_those_learn_that_know_too_little(shells, learn):
+    distances = [10.0, 30.0, 100.0, 400.0]
+    far_source = [(0, 1.0, 1e9, BULK)]
+    planes = [(UP, 0.0)] + [(UP, d / cos(UP)) for d in distances]
+    crystal = lay_crystal(WIDE_NM, planes, far_source)
+    partners = [(k, MIDDLE + shift(d), -1) for k, d in enumerate(distances, start=1)]
+    specimen = press(crystal, (0, MIDDLE, 1), *partners)
+    used, glide_nm = specimen.population, np.zeros(5)
+    # they bear 0.32, 1.6, 10 and 54 nm
+    glide_nm[0], bend = 2.0, 1e-4
+    used.position[0] += glide_nm[0]
+    follow(specimen, glide_nm)
+    exert_one(specimen.lattice, specimen.pillar, used, 0, shells, bend)
+    for k, distance in enumerate(distances, start=1):
+        known = used.placed[0] if distance in learn else MIDDLE
+        assert used.pair["known"][0, k] == np.float32(known)
+    assert used.gap[0] == pytest.approx(sqrt(10.0**2 + 2.0**2))
+    lowest = used.placed[0] if shells == EVERYBODY else MIDDLE
+    assert (used.lowest_known[0], used.highest_known[0]) == (lowest, used.placed[0])
+    # whatever they know, sums and pairs agree
+    np.testing.assert_allclose(exerted(used).sum(axis=1), used.felt[:5], rtol=0, atol=1e-9)
 
 
 def test_small_glides_are_followed_to_first_order_images_included():

@@ -4,8 +4,9 @@ Pair stresses are kept in matrices of which only rows and columns of moved dislo
 recomputed, and their sums follow the changes, so pinned populations cost nothing. A glide waits
 until some partner would feel it; then all sums follow it to first order (:func:`shift`), which
 reads one row. What is left falls with the third power of the distance, so that each shell of
-partners is recomputed (:func:`exert`) only when enough glide for it has added up: neighbours often,
-far partners hardly ever. Whoever is near is found in cells (:mod:`neighbours`).
+partners is asked (:func:`exert`) only when enough glide for it has added up, and of them only those
+are recomputed to whom it matters: neighbours often, far partners hardly ever. Whoever is near is
+found in cells (:mod:`neighbours`).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from strainprint.specimens.lattice import Lattice
 from strainprint.specimens.neighbours import cell_of, enter_cell, find_within, leave_cell
 from strainprint.specimens.pair_sums import ROWS, X, Y, slopes_at, slopes_of, tabulate
 from strainprint.specimens.pillar import Pillar
-from strainprint.specimens.population import BLOCK, SHELL_NM, Population, blocks
+from strainprint.specimens.population import BLOCK, EVERYBODY, SHELL_NM, Population, blocks
 from strainprint.specimens.side_correction import crosses_middle, place_modes
 
 Array = NDArray[np.float64]
@@ -28,6 +29,10 @@ Integers = NDArray[np.int64]
 _NEAR_NM = 180.0
 """Up to this distance a partner bears the error of a single one; farther ones are more in number,
 and the sum of what they lack grows with their distance."""
+
+_EARLY = 0.6
+"""Share of the glide that a partner bears after which it learns with its shell where a dislocation
+is: with less it can wait until the shell asks again."""
 
 _ANEW_AFTER = 64
 """Exertions for each dislocation after which the running sums are formed anew."""
@@ -177,7 +182,7 @@ def announce(lattice: Lattice, pillar: Pillar, pop: Population, stale: float) ->
     for i in range(pop.number[0]):
         # its image changes sides: all learn of it at once, or a jump stays
         crossed = crosses_middle(lattice, pop, i)
-        outdated = len(SHELL_NM) if crossed else outdated_shells(pop, i, bend)
+        outdated = EVERYBODY if crossed else outdated_shells(pop, i, bend)
         lead = pop.position[i] - pop.placed[i]
         if outdated > 0 or (lead != 0.0 and abs(lead) * strongest_felt(pop, i) > stale):
             # the second loop needs every partner at its new place
@@ -194,24 +199,39 @@ def announce(lattice: Lattice, pillar: Pillar, pop: Population, stale: float) ->
     shift(pop, pop.which, pop.before[0], count)
     for i in range(pop.number[0]):
         if pop.outdated[i] > 0:
-            exert(lattice, pillar, pop, i, pop.outdated[i])
+            exert(lattice, pillar, pop, i, pop.outdated[i], bend)
             pop.outdated[i] = 0
     return count > 0
 
 
 @uncounted
-def exert(lattice: Lattice, pillar: Pillar, pop: Population, i: int, shells: int) -> None:
-    """Recompute the pairs of dislocation i with the partners in its first ``shells`` shells, what
-    it exerts on the sources there, and the sums."""
+def exert(
+    lattice: Lattice, pillar: Pillar, pop: Population, i: int, shells: int, bend: float
+) -> None:
+    """Recompute the pairs of dislocation i with partners in its first ``shells`` shells, what it
+    exerts on the sources there, and the sums.
+
+    Only those that know too little or soon would, by the ``bend`` of :func:`outdated_shells`; with
+    ``EVERYBODY`` for the shells, all, whatever they know.
+    """
     pop.exertions[0] += 1
+    partly = shells < EVERYBODY
+    shells = min(shells, len(SHELL_NM))
     for shell in range(shells):
         pop.announced[i, shell] = pop.placed[i]
     pop.gap[i] = min(SHELL_NM[0], 2.0 * (pillar.half_width - abs(pop.x[i])))
     if shells == len(SHELL_NM):
         pop.lowest_known[i] = pop.highest_known[i] = pop.placed[i]
     radius = SHELL_NM[shells - 1]
-    _exert_on_partners(pillar, pop, i, find_partners(pillar, pop, i, radius))
+    count = find_partners(pillar, pop, i, radius)
+    if partly:
+        bend *= _EARLY**2
+        count = _keep_lacking(pop, i, pop.x, pop.y, pop.pair[i].known, bend, count)
+    _exert_on_partners(pillar, pop, i, count)
     count = _find_sources(lattice, pillar, pop, i, radius)
+    if partly:
+        xs, ys = lattice.source_x, lattice.source_y
+        count = _keep_lacking(pop, i, xs, ys, pop.known_at_source[i], bend, count)
     if count > 0:
         _exert_on_sources(lattice, pillar, pop, i, count)
 
@@ -276,16 +296,27 @@ def _keep_lacking(
     pop: Population, i: int, xs: Array, ys: Array, known: Floats, bend: float, count: int
 ) -> int:
     """Keep of the first ``count`` points of ``which`` those that know too little of dislocation i,
-    of which they know that it was at ``known``; returns how many."""
+    of which they know that it was at ``known``; returns how many.
+
+    Its gap is the distance to the nearest of them all if that is less.
+    """
     x, y, placed = pop.x[i], pop.y[i], np.float32(pop.placed[i])
+    lowest, highest = pop.lowest_known[i], pop.highest_known[i]
+    gap2 = pop.gap[i] ** 2
     kept = 0
     for k in range(count):
         j = pop.which[k]
         lead = placed - known[j]
         r2 = (xs[j] - x) ** 2 + (ys[j] - y) ** 2
+        if 0.0 < r2 < gap2:
+            gap2 = r2
         if lead * lead > bend * r2 * min(np.sqrt(r2), _NEAR_NM):
             pop.which[kept] = j
             kept += 1
+        else:
+            lowest, highest = min(lowest, known[j]), max(highest, known[j])
+    pop.gap[i] = np.sqrt(gap2)
+    pop.lowest_known[i], pop.highest_known[i] = lowest, highest
     return kept
 
 

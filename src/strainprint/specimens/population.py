@@ -34,8 +34,11 @@ _ROOM_AXES = {
 """Axes of the fields of :class:`Population` that count dislocations, where not the first alone."""
 
 SHELL_NM = (20.0, 60.0, 180.0, 540.0, np.inf)
-"""Outer radii of the shells of partners and sources around a dislocation that learn exactly where
-it is: each when it has glided three times as far as the shell within bears."""
+"""Outer radii of the shells around a dislocation whose partners and sources are asked whether they
+know well enough where it is: each when it has glided three times as far as for the shell within."""
+
+EVERYBODY = len(SHELL_NM) + 1
+"""Instead of a number of shells: all partners and sources, whatever they know."""
 
 BLOCK = 64
 """Partners that have one bound on what they feel."""
@@ -134,7 +137,7 @@ class Population(NamedTuple):
     mode_seen: Array
     """The total that ``side`` and ``side_at_source`` were evaluated with."""
     outdated: Integers
-    """Number of its shells that wait to learn exactly where it was placed."""
+    """Number of its shells that wait to learn exactly where it was placed, or ``EVERYBODY``."""
     near: Array
     """Scratch: columns of a table, of as many partners or sources as there may be."""
     which: Integers

@@ -15,7 +15,7 @@ from strainprint.specimens.interactions import (
 )
 from strainprint.specimens.lattice import Lattice
 from strainprint.specimens.pillar import Pillar
-from strainprint.specimens.population import SHELL_NM, Population
+from strainprint.specimens.population import EVERYBODY, Population
 from strainprint.specimens.side_correction import place_modes
 
 
@@ -98,7 +98,7 @@ def add(
     pop.number[0] += 1
     place(lattice, pillar, pop, i)
     place_modes(lattice, pillar, pop, i)
-    exert(lattice, pillar, pop, i, len(SHELL_NM))
+    exert(lattice, pillar, pop, i, EVERYBODY, 0.0)
     sort_by_plane(pop)
 
 
