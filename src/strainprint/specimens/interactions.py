@@ -30,7 +30,7 @@ _NEAR_NM = 180.0
 """Up to this distance a partner bears the error of a single one; farther ones are more in number,
 and the sum of what they lack grows with their distance."""
 
-_EARLY = 0.6
+_EARLY = 0.5
 """Share of the glide that a partner bears after which it learns with its shell where a dislocation
 is: with less it can wait until the shell asks again."""
 
