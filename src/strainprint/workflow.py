@@ -523,27 +523,29 @@ def explanations_of(config: Mapping[str, Any], study: str, split: str) -> list[s
 def simulate_minutes(config: Mapping[str, Any], subset: str) -> int:
     """Return the minutes that a cluster grants one shard of specimens.
 
-    ASSUME: 1 minute per specimen of 125 nm and 10 % of strain, growing with the cube of the width
-    (sources, planes and pair sums) and with the strain of all paths (one load serves all plain
-    prior strains), never less than 30. A job cut short keeps its finished specimens.
+    ASSUME: 30 minutes per specimen of 1 um and 10 % of strain, a multiple of what the benchmark's
+    takes (docs/benchmarks/specimens.log), since equal ones differ by as much; growing with the cube
+    of the width (sources, planes and pair sums) and with the strain of all paths (one load serves
+    all plain prior strains), never less than 30. A job cut short keeps its finished specimens.
     """
     width_nm = parse_subset(subset)[0]
     specimens = config["specimens"]
     strain = max(specimens["prior_strains"], default=0.0)
     strain += sum(path.total_strain for path in _strain_paths(config) if path.is_named)
-    minutes: float = specimens["per_shard"] * (width_nm / 125) ** 3 * max(1.0, strain / 0.1)
+    each = 30 * (width_nm / 1000) ** 3 * max(1.0, strain / 0.1)
+    minutes: float = specimens["per_shard"] * each
     return min(14 * 24 * 60, max(30, round(minutes)))
 
 
 def simulate_mb(subset: str) -> int:
     """Return the memory in MB that one shard of specimens asks for.
 
-    Pairs of dislocations, four copies of a specimen at once. ASSUME: at most 4,096 dislocations at
-    1 um, where the benchmark's specimen has 1,368 on average (docs/benchmarks/specimens.log), and
-    four times as many at 2 um; the memory itself was not measured.
+    Pairs of dislocations (20 bytes each, with room for twice as many dislocations at most), three
+    copies of a specimen at once. ASSUME: at most 4,100 dislocations at 1 um and 12,000 at 2 um;
+    docs/benchmarks/specimens.log has how many there were, and the memory that the process took.
     """
     width_nm = parse_subset(subset)[0]
-    return 1500 + round(2500 * (width_nm / 1000) ** 4)
+    return 1500 + round(2000 * (width_nm / 1000) ** 3)
 
 
 def crop_store_mb(config: Mapping[str, Any]) -> int:

@@ -267,8 +267,8 @@ def test_the_papers_network_leads_where_it_is_run():
 
 def test_wide_specimens_and_large_crops_ask_for_more():
     laptop, paper = (checked_config(merged(name), SCHEMA) for name in ("config", "paper"))
-    assert simulate_mb("w0125-s2") == 1501
-    assert simulate_mb("w2000-s2") > 5 * simulate_mb("w1000-s1")
+    assert simulate_mb("w0125-s2") == 1504
+    assert simulate_mb("w2000-s2") == 5 * simulate_mb("w1000-s1") == 17500
     assert simulate_minutes(paper, "w2000-s2") > 100 * simulate_minutes(paper, "w0125-s2")
     # 3,672 maps of 24 crops of 224 px
     assert 4000 < network_mb(paper) - network_mb(laptop) < 16000
