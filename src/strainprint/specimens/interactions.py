@@ -215,25 +215,14 @@ def exert(
     ``EVERYBODY`` for the shells, all, whatever they know.
     """
     pop.exertions[0] += 1
-    partly = shells < EVERYBODY
+    everybody = shells == EVERYBODY
     shells = min(shells, len(SHELL_NM))
     for shell in range(shells):
         pop.announced[i, shell] = pop.placed[i]
     pop.gap[i] = min(SHELL_NM[0], 2.0 * (pillar.half_width - abs(pop.x[i])))
     if shells == len(SHELL_NM):
         pop.lowest_known[i] = pop.highest_known[i] = pop.placed[i]
-    radius = SHELL_NM[shells - 1]
-    count = find_partners(pillar, pop, i, radius)
-    if partly:
-        bend *= _EARLY**2
-        count = _keep_lacking(pop, i, pop.x, pop.y, pop.pair[i].known, bend, count)
-    _exert_on_partners(pillar, pop, i, count)
-    count = _find_sources(lattice, pillar, pop, i, radius)
-    if partly:
-        xs, ys = lattice.source_x, lattice.source_y
-        count = _keep_lacking(pop, i, xs, ys, pop.known_at_source[i], bend, count)
-    if count > 0:
-        _exert_on_sources(lattice, pillar, pop, i, count)
+    _exert_within(lattice, pillar, pop, i, SHELL_NM[shells - 1], bend * _EARLY**2, everybody)
 
 
 @uncounted
@@ -257,17 +246,35 @@ def exert_what_lacks(
     radius = (lead * lead / bend) ** (1.0 / 3.0)
     if radius > _NEAR_NM:
         radius = np.sqrt(lead * lead / (bend * _NEAR_NM))
+    return _exert_within(lattice, pillar, pop, i, radius, bend, False)
+
+
+@uncounted
+def _exert_within(
+    lattice: Lattice,
+    pillar: Pillar,
+    pop: Population,
+    i: int,
+    radius: float,
+    bend: float,
+    everybody: bool,
+) -> bool:
+    """Recompute the pairs of dislocation i with the partners within a radius (nm) that know too
+    little of it, or with ``everybody`` there, and what it exerts on such sources; returns whether
+    there were any."""
     count = find_partners(pillar, pop, i, radius)
-    count = _keep_lacking(pop, i, pop.x, pop.y, pop.pair[i].known, bend, count)
-    any_lacks = count > 0
-    if any_lacks:
+    if not everybody:
+        count = _keep_lacking(pop, i, pop.x, pop.y, pop.pair[i].known, bend, count)
+    any_partners = count > 0
+    if any_partners:
         _exert_on_partners(pillar, pop, i, count)
     count = _find_sources(lattice, pillar, pop, i, radius)
-    xs, ys = lattice.source_x, lattice.source_y
-    count = _keep_lacking(pop, i, xs, ys, pop.known_at_source[i], bend, count)
+    if not everybody:
+        xs, ys = lattice.source_x, lattice.source_y
+        count = _keep_lacking(pop, i, xs, ys, pop.known_at_source[i], bend, count)
     if count > 0:
         _exert_on_sources(lattice, pillar, pop, i, count)
-    return any_lacks or count > 0
+    return any_partners or count > 0
 
 
 @uncounted
