@@ -21,7 +21,7 @@ from hand_built_crystals import (
 from strainprint.specimens.compilation import compiled
 from strainprint.specimens.loading import Specimen
 from strainprint.specimens.population import exerted
-from strainprint.specimens.topology import remove, sort_by_plane
+from strainprint.specimens.topology import remove, sort_by_plane, sort_moved
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,35 @@ def test_sorting_finds_the_closest_opposite_neighbours(seed):
     # pairs that were neighbours only while it was sorted may count too
     assert _sort(population) <= min(gaps)
     np.testing.assert_array_equal(order, expected)
+    np.testing.assert_array_equal(order[population.rank[:12]], range(12))
     assert _sort(population) == min(gaps)
+
+
+@compiled
+def _sort_moved(pop, places):
+    return sort_moved(pop, places, len(places))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_sorting_what_moved_is_sorting_all(seed):
+    rng = np.random.default_rng(seed)
+    crystal = parallel_planes(WIDE_NM, GAP)
+    rows = [(int(rng.integers(2)), MIDDLE + 10.0 * k, int(rng.choice([-1, 1]))) for k in range(30)]
+    population = press(crystal, *rows).population
+    position, order = population.position[:30], population.order[:30]
+    moved = np.flatnonzero(rng.random(30) < rng.choice([0.1, 0.5, 0.9]))
+    position[moved] += rng.uniform(-60.0, 60.0, len(moved))
+    expected = sorted(range(30), key=lambda i: (population.plane[i], position[i]))
+    gaps = [
+        position[j] - position[i]
+        for i, j in pairwise(expected)
+        if population.plane[i] == population.plane[j]
+        and population.sign[i] != population.sign[j]
+        and (i in moved or j in moved)
+    ]
+    assert _sort_moved(population, np.sort(population.rank[moved])) <= min(gaps, default=np.inf)
+    np.testing.assert_array_equal(order, expected)
+    np.testing.assert_array_equal(order[population.rank[:30]], range(30))
 
 
 def test_removed_slots_leave_the_others_untouched():
@@ -86,7 +114,7 @@ def test_removed_slots_leave_the_others_untouched():
     remove(specimen.population, 1)
     kept = [rows[0], rows[4], rows[2], rows[3]]
     expected = put(Specimen(crystal, ALUMINIUM, specimen.dynamics, specimen.loading), *kept)
-    for name in ("plane", "position", "sign", "modes", "order", "cell"):
+    for name in ("plane", "position", "sign", "modes", "order", "rank", "cell"):
         found = getattr(specimen.population, name)[:4]
         np.testing.assert_array_equal(found, getattr(expected, name)[:4], err_msg=name)
     np.testing.assert_array_equal(specimen.population.weights[:, :4], expected.weights[:, :4])

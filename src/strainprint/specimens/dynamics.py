@@ -40,7 +40,7 @@ from strainprint.specimens.population import Population, macroscopic
 from strainprint.specimens.rules import DynamicsSettings, Rules, make_rules
 from strainprint.specimens.side_correction import update_side
 from strainprint.specimens.sources import blocked, find_charging, needed_stress, nucleate
-from strainprint.specimens.topology import sort_by_plane
+from strainprint.specimens.topology import sort_moved
 
 Array = NDArray[np.float64]
 
@@ -136,6 +136,7 @@ def settle(
     glide = np.zeros(room)
     reach = np.zeros(room)
     moving = np.zeros(room, np.int64)
+    places = np.zeros(room, np.int64)
     ahead = np.full(room, -1, np.int64)
     # a held platen answers glide with stress: its share of the stiffness, per dislocation
     platen_mpa = 0.0
@@ -215,16 +216,18 @@ def settle(
         else:
             note_what_stands(pop, velocity, restoring, step)
         let_go = 1.0 + (_RECOVERY - 1.0) * (0.5 ** (pace.swings // _PATIENCE) if calm else 1.0)
-        hold_what_turned(rules, pop, moving[:count], let_go, glide)
-        keep_order(lattice, pop, glide, ahead, moving)
-        glide_along(lattice, pop, glide, ahead)
-        leave(lattice, rules, pop, glide)
+        moved = moving[:count]
+        hold_what_turned(rules, pop, moved, let_go, glide)
+        count = keep_order(lattice, pop, moved, glide, ahead, places)
+        glide_along(lattice, pop, moved, glide, ahead)
+        closest = sort_moved(pop, places, count)
+        leave(lattice, rules, pop, moved, glide)
         stale = _STALE_MPA
         if calm:
             eased = max(1.0, fastest / rules.rest_velocity)
             stale = min(stale, eased * _STALE_IN_REST * rest_mpa)
         announce(lattice, pillar, pop, stale)
-        if sort_by_plane(pop) <= rules.annihilation_distance:
+        if closest <= rules.annihilation_distance:
             annihilate(lattice, rules, pop)
         time += step
         steps += 1

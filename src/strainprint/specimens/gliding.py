@@ -21,6 +21,9 @@ _UNFELT_MPA = 0.2
 _GLIDE_PER_DISTANCE = 0.2
 """A dislocation may glide this share of the distance to the nearest other one in one step."""
 
+_BESIDE = 32
+"""Dislocations of which a processor asks several at once, before any is looked at by itself."""
+
 _LEAST_RELAXATION = 1e-3
 """A dislocation that keeps turning back is held as if its own stiffness were at most the inverse
 times as large."""
@@ -42,29 +45,29 @@ def release_and_measure(
     ``restoring`` (1/ns) is how fast a glide takes its own driving force away. Returns the largest
     velocity of those that are not at rest, and whose it is.
     """
-    sources = len(pop.charge)
-    fastest, leader = 0.0, 0
-    for i in range(pop.number[0]):
-        force = tau[sources + i]
-        velocity[i] = 0.0
+    n = pop.number[0]
+    force = tau[len(pop.charge) :]
+    for i in range(n):
         if pop.pinned_at[i] >= 0:
             hold = lattice.obstacle_strength[pop.pinned_at[i]]
-            if abs(force) < hold * (1.0 - THRESHOLD_TOLERANCE):
-                continue
-            pop.passed[i] = pop.pinned_at[i]
-            pop.pinned_at[i] = -1
-        v = pop.sign[i] * pillar.mobility * force
-        if rules.velocity_cutoff > 0.0 and abs(v) > rules.velocity_cutoff:
-            v = rules.velocity_cutoff if v > 0.0 else -rules.velocity_cutoff
-        velocity[i] = v
+            if abs(force[i]) >= hold * (1.0 - THRESHOLD_TOLERANCE):
+                pop.passed[i] = pop.pinned_at[i]
+                pop.pinned_at[i] = -1
+    cutoff = rules.velocity_cutoff if rules.velocity_cutoff > 0.0 else np.inf
+    for i in range(n):
+        mobility = pop.sign[i] * pillar.mobility
+        free = min(max(mobility * force[i], -cutoff), cutoff)
+        velocity[i] = free if pop.pinned_at[i] < 0 else 0.0
         # twice the diagonal keeps a pair of movable partners from overshooting each other
-        own = pop.sign[i] * pillar.mobility * own_stiffness(pop, i)
-        restoring[i] = max(0.0, -2.0 * own) + machine
+        restoring[i] = max(0.0, -2.0 * mobility * own_stiffness(pop, i)) + machine
+    fastest, leader = 0.0, 0
+    for i in range(n):
         # at rest: slow, or bound so stiffly that a whole rest step would not move it
-        if abs(v) > fastest and would_glide(
-            velocity[i], restoring[i], rules.rest_time_step, rules.rest_glide
+        speed = abs(velocity[i])
+        if speed > fastest and would_glide(
+            speed, restoring[i], rules.rest_time_step, rules.rest_glide
         ):
-            fastest, leader = abs(v), i
+            fastest, leader = speed, i
     return fastest, leader
 
 
@@ -78,6 +81,32 @@ def would_glide(velocity: float, restoring: float, step: float, glide: float) ->
 def owe(owed: float, velocity: float, restoring: float, step: float) -> float:
     """Return the glide (nm) that one owes after it stood still through another step."""
     return (owed + velocity * step) / (1.0 + restoring * step)
+
+
+@uncounted
+def owing(
+    pop: Population,
+    velocity: Array,
+    restoring: Array,
+    step: float,
+    least: float,
+    which: Integers,
+) -> int:
+    """Fill ``which`` with those that owe more than ``least`` nm at the end of a step (ns); returns
+    how many."""
+    n = pop.number[0]
+    count = 0
+    for begin in range(0, n, _BESIDE):
+        end = min(n, begin + _BESIDE)
+        found = 0
+        for i in range(begin, end):
+            found += abs(owe(pop.owed[i], velocity[i], restoring[i], step)) > least
+        if found > 0:
+            for i in range(begin, end):
+                if abs(owe(pop.owed[i], velocity[i], restoring[i], step)) > least:
+                    which[count] = i
+                    count += 1
+    return count
 
 
 @uncounted
@@ -119,21 +148,41 @@ def longest_step(
     does not keep the others from coming to rest, nor does a slow one.
     """
     n = pop.number[0]
-    for k in range(n):
-        # the leader first: it mostly limits most, and the reach of the others need not be known
-        i = leader + k if leader + k < n else leader + k - n
-        # glide = v dt / (1 + restoring dt) <= reach, solved for dt
-        size = abs(velocity[i])
-        if size < rules.rest_velocity:
-            continue
-        if not would_glide(size, restoring[i], step, rules.largest_glide):
-            continue
-        if reach[i] < 0.0:
-            reach[i] = find_reach(pillar, rules, pop, i)
-        excess = size - restoring[i] * reach[i]
-        if excess > 0.0:
-            step = min(step, reach[i] / excess)
+    glide = rules.largest_glide
+    # the leader first: it mostly limits most, and the reach of the others need not be known
+    step = _within_reach(pillar, rules, pop, velocity, restoring, leader, step, reach)
+    for begin in range(0, n, _BESIDE):
+        end = min(n, begin + _BESIDE)
+        farther = 0
+        for i in range(begin, end):
+            farther += would_glide(velocity[i], restoring[i], step, glide)
+        if farther > 0:
+            for i in range(begin, end):
+                if would_glide(velocity[i], restoring[i], step, glide):
+                    step = _within_reach(pillar, rules, pop, velocity, restoring, i, step, reach)
     return step
+
+
+@uncounted
+def _within_reach(
+    pillar: Pillar,
+    rules: Rules,
+    pop: Population,
+    velocity: Array,
+    restoring: Array,
+    i: int,
+    step: float,
+    reach: Array,
+) -> float:
+    """Return the step (ns), at most ``step``, in which dislocation i glides no farther than it
+    may."""
+    if abs(velocity[i]) < rules.rest_velocity:
+        return step
+    if reach[i] < 0.0:
+        reach[i] = find_reach(pillar, rules, pop, i)
+    # glide = v dt / (1 + restoring dt) <= reach, solved for dt
+    excess = abs(velocity[i]) - restoring[i] * reach[i]
+    return min(step, reach[i] / excess) if excess > 0.0 else step
 
 
 @uncounted
@@ -155,17 +204,33 @@ def unfelt_step(
         if pop.charge[s] >= 0.0:
             pop.which[count] = s
             count += 1
-    for i in range(pop.number[0]):
-        speed = abs(velocity[i])
-        if speed * step * (pop.strongest_at_source[i] + platen_mpa) <= _UNFELT_MPA:
-            # whatever the source: most need no look at the matrix
+    n = pop.number[0]
+    for begin in range(0, n, _BESIDE):
+        end = min(n, begin + _BESIDE)
+        felt = 0
+        for i in range(begin, end):
+            felt += _may_be_felt(pop, platen_mpa, velocity, step, i)
+        if felt == 0:
             continue
-        for s in pop.which[:count]:
-            unfelt = _UNFELT_MPA / (abs(pop.push_at_source[i, s]) + platen_mpa)
-            excess = speed - restoring[i] * unfelt
-            if excess > 0.0:
-                step = min(step, unfelt / excess)
+        for i in range(begin, end):
+            if not _may_be_felt(pop, platen_mpa, velocity, step, i):
+                continue
+            for s in pop.which[:count]:
+                unfelt = _UNFELT_MPA / (abs(pop.push_at_source[i, s]) + platen_mpa)
+                excess = abs(velocity[i]) - restoring[i] * unfelt
+                if excess > 0.0:
+                    step = min(step, unfelt / excess)
     return step
+
+
+@folded
+def _may_be_felt(
+    pop: Population, platen_mpa: float, velocity: Array, step: float, i: int
+) -> bool:
+    """Return whether any source may feel a glide of dislocation i: most need no look at the
+    matrix."""
+    strongest = pop.strongest_at_source[i] + platen_mpa
+    return bool(abs(velocity[i]) * step * strongest > _UNFELT_MPA)
 
 
 @uncounted
@@ -191,28 +256,35 @@ def hold_what_turned(
 
 @uncounted
 def keep_order(
-    lattice: Lattice, pop: Population, glide: Array, ahead: Integers, places: Integers
-) -> None:
+    lattice: Lattice,
+    pop: Population,
+    moving: Integers,
+    glide: Array,
+    ahead: Integers,
+    places: Integers,
+) -> int:
     """Shorten the glides of same-sign neighbours so that none passes the one ahead.
 
     A follower may gain at most half of what its gap has beyond the core radius, counted from where
     an obstacle stops the one ahead. Those gliding to larger r are limited from the far end of the
     plane on, the others from the near end, so that one sweep each settles all. Fills ``ahead``
     with the obstacle that stops each, unless its neighbours stop it before, -1 for none, and
-    ``places`` with the places in ``order`` of all that glide.
+    ``places`` with the places in ``order`` of all ``moving``; returns how many.
     """
-    count = 0
-    for k in range(pop.number[0]):
-        i = pop.order[k]
-        if glide[i] == 0.0:
-            continue
-        places[count] = k
-        count += 1
+    n = pop.number[0]
+    places[:n] = 0
+    for i in moving:
+        places[pop.rank[i]] = 1
         ahead[i] = _obstacle_ahead(lattice, pop, i, glide[i])
         if ahead[i] >= 0:
             # a hair beyond, so that rounding cannot leave the obstacle unreached
             way = lattice.obstacle_position[ahead[i]] - pop.position[i]
             glide[i] = way + (1e-9 if way > 0.0 else -1e-9)
+    count = 0
+    for k in range(n):
+        taken = places[k]
+        places[count] = k
+        count += taken
     for m in range(count):
         # those to larger r, the last first
         k = places[count - 1 - m]
@@ -226,6 +298,7 @@ def keep_order(
         if glide[j] < 0.0 and k > 0:
             i = pop.order[k - 1]
             glide[j] = max(glide[j], min(0.0, glide[i]) - _room_between(pop, i, j, glide))
+    return count
 
 
 @uncounted
@@ -257,9 +330,11 @@ def _room_between(pop: Population, i: int, j: int, glide: Array) -> float:
 
 
 @uncounted
-def glide_along(lattice: Lattice, pop: Population, glide: Array, ahead: Integers) -> None:
+def glide_along(
+    lattice: Lattice, pop: Population, moving: Integers, glide: Array, ahead: Integers
+) -> None:
     """Move all that glide along their planes, each up to the obstacle ahead."""
-    for i in range(pop.number[0]):
+    for i in moving:
         if glide[i] == 0.0:
             continue
         stop = lattice.obstacle_position[ahead[i]] if ahead[i] >= 0 else np.inf

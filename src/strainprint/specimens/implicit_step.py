@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strainprint.specimens.compilation import folded, inner, uncounted
-from strainprint.specimens.gliding import find_reach, owe, would_glide
+from strainprint.specimens.gliding import find_reach, owing, would_glide
 from strainprint.specimens.interactions import own_stiffness
 from strainprint.specimens.lattice import Lattice
 from strainprint.specimens.pillar import Pillar
@@ -71,15 +71,10 @@ def choose_moving(
     Before all comes to rest, those stand still that owe hardly any glide. Coming to rest
     (``calm_steps`` on end, 0 else), slow ones do; clusters move as a whole, else soft ones creep.
     """
+    if calm_steps == 0:
+        return owing(pop, velocity, restoring, step, _STANDS * rules.largest_glide, moving)
     n = pop.number[0]
     count = 0
-    if calm_steps == 0:
-        for i in range(n):
-            owed = owe(pop.owed[i], velocity[i], restoring[i], step)
-            if abs(owed) > _STANDS * rules.largest_glide:
-                moving[count] = i
-                count += 1
-        return count
     least = _UNMOVED * rules.rest_glide
     slowest = _SLOW * _SLOW_FALLS**calm_steps * fastest
     slowest = max(_UNMOVED * rules.rest_velocity, slowest)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from strainprint.specimens.compilation import inner, uncounted
+from strainprint.specimens.compilation import folded, inner, uncounted
 from strainprint.specimens.lattice import Lattice
 from strainprint.specimens.population import Population
 from strainprint.specimens.rules import Rules
@@ -13,28 +13,43 @@ from strainprint.specimens.sources import hardened_threshold
 from strainprint.specimens.topology import opposite_distance, remove
 
 Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 HINDERED_RISE = 1.05
 """Factor by which the stress on a source must rise after a dislocation it emitted annihilated."""
 
 
 @inner
-def leave(lattice: Lattice, rules: Rules, pop: Population, glide: Array) -> None:
-    """Take out what reached a side; an exit at the far end slips the whole plane.
+def leave(
+    lattice: Lattice, rules: Rules, pop: Population, moving: Integers, glide: Array
+) -> None:
+    """Take out which of those ``moving`` reached a side; an exit at the far end slips the whole
+    plane.
 
     One that leaves back over its source undoes the emission.
     """
+    leaving = 0
+    for i in moving:
+        leaving += _leaves(lattice, rules, pop, i, glide)
+    if leaving == 0:
+        return
     # from the last slot on, so that the swap moves only slots already seen
     for i in range(pop.number[0] - 1, -1, -1):
-        r = pop.position[i]
-        if glide[i] == 0.0 or rules.exit_distance < r < lattice.length - rules.exit_distance:
+        if not _leaves(lattice, rules, pop, i, glide):
             continue
-        far = r > rules.exit_distance
+        far = pop.position[i] > rules.exit_distance
         if far:
             pop.slip[pop.plane[i]] += pop.sign[i]
         if far == (pop.heading[i] < 0):
             _hinder(lattice, pop, pop.emitter[i])
         remove(pop, i)
+
+
+@folded
+def _leaves(lattice: Lattice, rules: Rules, pop: Population, i: int, glide: Array) -> bool:
+    """Return whether dislocation i glided and reached a side."""
+    inside = rules.exit_distance < pop.position[i] < lattice.length - rules.exit_distance
+    return bool(glide[i] != 0.0 and not inside)
 
 
 @inner

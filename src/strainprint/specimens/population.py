@@ -151,6 +151,8 @@ class Population(NamedTuple):
     """Scratch: one column of ``weights``."""
     order: Integers
     """Slots sorted by plane, then position."""
+    rank: Integers
+    """Place of each in ``order``."""
     slip: Integers
     """N_p of every plane."""
     charge: Array
@@ -230,6 +232,7 @@ def make_population(crystal: Crystal, pillar: Pillar, room: int = 64) -> Populat
         before=np.zeros((2, room)),
         weights_of_one=np.zeros(modes),
         order=np.zeros(room, np.int64),
+        rank=np.zeros(room, np.int64),
         slip=np.zeros(len(crystal.plane_angle), np.int64),
         charge=np.zeros(sources),
         hardening=np.zeros(sources),

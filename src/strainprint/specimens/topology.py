@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from strainprint.specimens.compilation import compiled, folded, uncounted
 from strainprint.specimens.interactions import (
@@ -18,6 +19,8 @@ from strainprint.specimens.pillar import Pillar
 from strainprint.specimens.population import EVERYBODY, Population
 from strainprint.specimens.side_correction import place_modes
 
+Integers = NDArray[np.int64]
+
 
 @uncounted
 def sort_by_plane(pop: Population) -> float:
@@ -26,24 +29,55 @@ def sort_by_plane(pop: Population) -> float:
     Insertion sort: nearly sorted, so linear. Whoever are neighbours at last were so when the second
     of them was put in its place; some that were only for a while count too.
     """
-    order, n = pop.order, pop.number[0]
     closest = np.inf
-    for k in range(1, n):
-        i = order[k]
-        m = k - 1
-        while m >= 0:
-            j = order[m]
-            if pop.plane[j] < pop.plane[i] or (
-                pop.plane[j] == pop.plane[i] and pop.position[j] <= pop.position[i]
-            ):
-                closest = min(closest, opposite_distance(pop, j, i))
-                break
-            order[m + 1] = j
-            m -= 1
-        order[m + 1] = i
-        if m + 1 < k:
-            closest = min(closest, opposite_distance(pop, i, order[m + 2]))
+    for k in range(1, pop.number[0]):
+        closest = min(closest, _put_in_place(pop, k)[1])
     return closest
+
+
+@uncounted
+def sort_moved(pop: Population, places: Integers, count: int) -> float:
+    """Sort the order again after those at its first ``count`` ``places``, which ascend, moved;
+    returns the least distance (nm) of opposite neighbours of which one did.
+
+    As :func:`sort_by_plane` does, without those who stand where they stood behind one who does too.
+    """
+    n = pop.number[0]
+    closest = np.inf
+    k = 1
+    for m in range(count):
+        k = max(k, places[m])
+        went = False
+        while k < n and (went or k <= places[m] + 1):
+            went, distance = _put_in_place(pop, k)
+            closest = min(closest, distance)
+            k += 1
+    return closest
+
+
+@uncounted
+def _put_in_place(pop: Population, k: int) -> tuple[bool, float]:
+    """Put who is at place k of the order, sorted up to there, in its own place; returns whether
+    that is another, and the distance (nm) to its nearer neighbour there, if opposite."""
+    order = pop.order
+    i = order[k]
+    closest = np.inf
+    m = k - 1
+    while m >= 0:
+        j = order[m]
+        if pop.plane[j] < pop.plane[i] or (
+            pop.plane[j] == pop.plane[i] and pop.position[j] <= pop.position[i]
+        ):
+            closest = opposite_distance(pop, j, i)
+            break
+        order[m + 1] = j
+        pop.rank[j] = m + 1
+        m -= 1
+    if m + 1 == k:
+        return False, closest
+    order[m + 1] = i
+    pop.rank[i] = m + 1
+    return True, min(closest, opposite_distance(pop, i, order[m + 2]))
 
 
 @folded
@@ -79,7 +113,7 @@ def add(
     pop.last_glide[i] = 0.0
     pop.relaxation[i] = 1.0
     pop.owed[i] = 0.0
-    pop.order[i] = i
+    pop.order[i] = pop.rank[i] = i
     pop.moded[i] = position
     pop.modes[i] = 0.0
     pop.side_slope[i] = np.inf
@@ -164,5 +198,6 @@ def remove(pop: Population, i: int) -> None:
         if slot == i:
             continue
         pop.order[write] = i if slot == last else slot
+        pop.rank[pop.order[write]] = write
         write += 1
     pop.number[0] = last
