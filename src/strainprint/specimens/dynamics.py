@@ -155,12 +155,15 @@ def settle(
     pop.owed[:] = 0.0
     pace = _Pace(rules.rest_time_step, 0, 0, pop.number[0], np.inf)
     stale = _STALE_MPA
+    strain = carried = 0.0
+    crowd_changed = True
     time = 0.0
     steps = 0
     while True:
         if pop.number[0] + 2 > room:
             return OUT_OF_ROOM, time, steps
-        strain, carried = macroscopic(lattice, pillar, pop)
+        if crowd_changed:
+            strain, carried = macroscopic(lattice, pillar, pop)
         if hold_stress:
             platen[0] = strain * pillar.height
         stress = pillar.modulus * (platen[0] / pillar.height - strain)
@@ -219,8 +222,10 @@ def settle(
         moved = moving[:count]
         hold_what_turned(rules, pop, moved, let_go, glide)
         count = keep_order(lattice, pop, moved, glide, ahead, places)
-        glide_along(lattice, pop, moved, glide, ahead)
+        more_strain, more_carried = glide_along(lattice, pillar, pop, moved, glide, ahead)
+        strain, carried = strain + more_strain, carried + more_carried
         closest = sort_moved(pop, places, count)
+        crowd, emissions = pop.number[0], pop.emissions[0]
         leave(lattice, rules, pop, moved, glide)
         stale = _STALE_MPA
         if calm:
@@ -232,6 +237,7 @@ def settle(
         time += step
         steps += 1
         nucleate(lattice, pillar, rules, pop, step, tau)
+        crowd_changed = pop.emissions[0] > emissions or pop.number[0] < crowd
 
 
 @compiled

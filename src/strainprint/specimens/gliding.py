@@ -9,7 +9,7 @@ from strainprint.specimens.compilation import folded, uncounted
 from strainprint.specimens.interactions import CORE_RADIUS_NM, find_partners, own_stiffness
 from strainprint.specimens.lattice import Lattice
 from strainprint.specimens.pillar import Pillar
-from strainprint.specimens.population import Population
+from strainprint.specimens.population import Population, macroscopic_of_one
 from strainprint.specimens.rules import THRESHOLD_TOLERANCE, Rules
 
 Array = NDArray[np.float64]
@@ -204,6 +204,8 @@ def unfelt_step(
         if pop.charge[s] >= 0.0:
             pop.which[count] = s
             count += 1
+    if count == 0:
+        return step
     n = pop.number[0]
     for begin in range(0, n, _BESIDE):
         end = min(n, begin + _BESIDE)
@@ -215,11 +217,13 @@ def unfelt_step(
         for i in range(begin, end):
             if not _may_be_felt(pop, platen_mpa, velocity, step, i):
                 continue
+            strongest = np.float32(0.0)
             for s in pop.which[:count]:
-                unfelt = _UNFELT_MPA / (abs(pop.push_at_source[i, s]) + platen_mpa)
-                excess = abs(velocity[i]) - restoring[i] * unfelt
-                if excess > 0.0:
-                    step = min(step, unfelt / excess)
+                strongest = max(strongest, abs(pop.push_at_source[i, s]))
+            unfelt = _UNFELT_MPA / (strongest + platen_mpa)
+            excess = abs(velocity[i]) - restoring[i] * unfelt
+            if excess > 0.0:
+                step = min(step, unfelt / excess)
     return step
 
 
@@ -331,12 +335,20 @@ def _room_between(pop: Population, i: int, j: int, glide: Array) -> float:
 
 @uncounted
 def glide_along(
-    lattice: Lattice, pop: Population, moving: Integers, glide: Array, ahead: Integers
-) -> None:
-    """Move all that glide along their planes, each up to the obstacle ahead."""
+    lattice: Lattice,
+    pillar: Pillar,
+    pop: Population,
+    moving: Integers,
+    glide: Array,
+    ahead: Integers,
+) -> tuple[float, float]:
+    """Move all that glide along their planes, each up to the obstacle ahead; returns what that adds
+    to both numbers of :func:`macroscopic`."""
+    strain = carried = 0.0
     for i in moving:
         if glide[i] == 0.0:
             continue
+        before = macroscopic_of_one(lattice, pillar, pop, i)
         stop = lattice.obstacle_position[ahead[i]] if ahead[i] >= 0 else np.inf
         if abs(stop - pop.position[i]) <= abs(glide[i]):
             pop.position[i] = stop
@@ -345,3 +357,7 @@ def glide_along(
             pop.relaxation[i] = 1.0
         else:
             pop.position[i] += glide[i]
+        after = macroscopic_of_one(lattice, pillar, pop, i)
+        strain += after[0] - before[0]
+        carried += after[1] - before[1]
+    return strain, carried

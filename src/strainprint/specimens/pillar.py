@@ -29,7 +29,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from strainprint.specimens.compilation import compiled
+from strainprint.specimens.compilation import compiled, folded
 from strainprint.specimens.material import Material
 
 Array = NDArray[np.float64]
@@ -316,28 +316,39 @@ def shear_weights(
     (1/2) sin 2theta (sigma_yy - sigma_xx) + cos 2theta sigma_xy.
     """
     n = pillar.modes
-    airy = np.empty((4, 4))
     k1 = pillar.mode_table[0, 0]
     turn = complex(np.cos(k1 * y), np.sin(k1 * y))
     phase = complex(1.0, 0.0)
     growth = np.exp(k1 * x)
-    power = 1.0
+    shrinkage = 1.0 / growth
+    power = inverse = 1.0
     for m in range(n):
         row = pillar.mode_table[m]
         k = row[0]
         phase *= turn
         power *= growth
-        inverse = 1.0 / power
-        _airy(row, x, 0.5 * (power + inverse) * row[1], 0.5 * (power - inverse) * row[1], airy)
-        for column in range(4):
-            airy[0, column] = (
-                0.5 * sin_2theta * (airy[3, column] + k * k * airy[1, column]) * phase.real
-                + cos_2theta * k * airy[2, column] * phase.imag
-            )
-        weights[m] = 0.5 * (airy[0, 0] + airy[0, 2])
-        weights[n + m] = 0.5 * (airy[0, 0] - airy[0, 2])
-        weights[2 * n + m] = 0.5 * (airy[0, 1] + airy[0, 3])
-        weights[3 * n + m] = 0.5 * (airy[0, 3] - airy[0, 1])
+        inverse *= shrinkage
+        cosh_x, sinh_x = 0.5 * (power + inverse) * row[1], 0.5 * (power - inverse) * row[1]
+        axial, shear = sin_2theta * k * phase.real, cos_2theta * k * phase.imag
+        # (1/2) sin 2theta (F'' + k^2 F) cos ky + cos 2theta k F' sin ky of each column of _airy
+        f_even = _shear_weight(row[2], row[3], k, k * x, cosh_x, sinh_x, axial, shear)
+        g_odd = _shear_weight(row[4], row[5], k, k * x, cosh_x, sinh_x, axial, shear)
+        f_odd = _shear_weight(row[6], row[7], k, k * x, sinh_x, cosh_x, axial, shear)
+        g_even = _shear_weight(row[8], row[9], k, k * x, sinh_x, cosh_x, axial, shear)
+        weights[m] = 0.5 * (f_even + f_odd)
+        weights[n + m] = 0.5 * (f_even - f_odd)
+        weights[2 * n + m] = 0.5 * (g_odd + g_even)
+        weights[3 * n + m] = 0.5 * (g_even - g_odd)
+
+
+@folded
+def _shear_weight(
+    a: float, b: float, k: float, kx: float, even: float, odd: float, axial: float, shear: float
+) -> float:
+    """Return the resolved shear stress of F = integral of a even + b x odd."""
+    own, lever = a * k + b, b * kx
+    weight: float = even * (axial * own + shear * lever) + odd * (axial * lever + shear * own)
+    return weight
 
 
 @compiled

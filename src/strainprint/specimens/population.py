@@ -196,7 +196,7 @@ def make_population(crystal: Crystal, pillar: Pillar, room: int = 64) -> Populat
         x=np.zeros(room),
         y=np.zeros(room),
         gamma=np.zeros(room, np.complex128),
-        table=np.zeros((ROWS, room)),
+        table=np.zeros((ROWS, room + _PAD)),
         placed=np.zeros(room),
         announced=np.zeros((room, len(SHELL_NM))),
         gap=np.zeros(room),
@@ -210,7 +210,7 @@ def make_population(crystal: Crystal, pillar: Pillar, room: int = 64) -> Populat
         strongest_at_source=np.zeros(room, np.float32),
         moded=np.zeros(room),
         modes=np.zeros((room, modes)),
-        weights=np.zeros((modes, room)),
+        weights=np.zeros((modes, room + _PAD)),
         pair=np.zeros((room, room + _PAD), PAIR),
         push=np.zeros((room, room + _PAD), np.float32),
         at_source=np.zeros((room, sources)),
@@ -227,9 +227,9 @@ def make_population(crystal: Crystal, pillar: Pillar, room: int = 64) -> Populat
         outdated=np.zeros(room, np.int64),
         near=np.zeros((ROWS, room + sources)),
         which=np.zeros(room + sources, np.int64),
-        at=np.zeros((6, room)),
+        at=np.zeros((6, room + _PAD)),
         of=np.zeros((3, room + sources)),
-        before=np.zeros((2, room)),
+        before=np.zeros((2, room + _PAD)),
         weights_of_one=np.zeros(modes),
         order=np.zeros(room, np.int64),
         rank=np.zeros(room, np.int64),
@@ -351,8 +351,19 @@ def macroscopic(lattice: Lattice, pillar: Pillar, pop: Population) -> tuple[floa
     carried = 0.0
     for p in range(len(pop.slip)):
         strain += 0.5 * lattice.sin_2theta[p] * pop.slip[p] * lattice.length
-    for i in range(pop.number[0]):
-        strain += 0.5 * lattice.sin_2theta[pop.plane[i]] * pop.sign[i] * pop.position[i]
-        carried += mean_axial_stress(pillar, present_x(lattice, pop, i), pop.gamma[i])
     strain *= pillar.burgers / (2.0 * pillar.half_width * pillar.height)
+    for i in range(pop.number[0]):
+        of_one = macroscopic_of_one(lattice, pillar, pop, i)
+        strain += of_one[0]
+        carried += of_one[1]
     return strain, carried
+
+
+@folded
+def macroscopic_of_one(
+    lattice: Lattice, pillar: Pillar, pop: Population, i: int
+) -> tuple[float, float]:
+    """Return what dislocation i adds to both numbers of :func:`macroscopic`."""
+    share = 0.5 * lattice.sin_2theta[pop.plane[i]] * pop.sign[i] * pop.position[i]
+    share *= pillar.burgers / (2.0 * pillar.half_width * pillar.height)
+    return share, mean_axial_stress(pillar, present_x(lattice, pop, i), pop.gamma[i])
