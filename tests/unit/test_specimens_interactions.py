@@ -26,6 +26,7 @@ from plain_specimens import pair_stress
 from strainprint.specimens.compilation import compiled
 from strainprint.specimens.crystal import BULK, CrystalSettings, place_crystal
 from strainprint.specimens.fields import edge_stress_mpa
+from strainprint.specimens.following import shift as shift_sums
 from strainprint.specimens.interactions import (
     CORE_RADIUS_NM,
     announce,
@@ -33,7 +34,6 @@ from strainprint.specimens.interactions import (
     place,
     resolved_stresses,
 )
-from strainprint.specimens.interactions import shift as shift_sums
 from strainprint.specimens.pair_sums import shear_slope
 from strainprint.specimens.pillar import image_stress, make_pillar, wave_factor
 from strainprint.specimens.population import EVERYBODY, SHELL_NM, exerted, macroscopic
@@ -241,7 +241,7 @@ def _follow(lattice, pillar, pop, glide_nm):
     count = pop.number[0]
     for i in range(count):
         place(lattice, pillar, pop, i)
-    shift_sums(pop, np.arange(count), glide_nm, count)
+    shift_sums(pop, np.arange(count), glide_nm, count, 0.0)
 
 
 def follow(specimen, glide_nm):
@@ -295,6 +295,7 @@ def test_of_a_shell_those_learn_that_know_too_little(shells, learn):
         assert used.pair["known"][0, k] == np.float32(known)
     assert used.gap[0] == pytest.approx(sqrt(10.0**2 + 2.0**2))
     lowest = used.placed[0] if shells == EVERYBODY else MIDDLE
+    lowest = used.placed[0] if shells == EVERYBODY else MIDDLE
     assert (used.lowest_known[0], used.highest_known[0]) == (lowest, used.placed[0])
     # whatever they know, sums and pairs agree
     np.testing.assert_allclose(exerted(used).sum(axis=1), used.felt[:5], rtol=0, atol=1e-8)
@@ -324,7 +325,7 @@ def test_small_glides_are_followed_to_first_order_images_included():
 
 @compiled
 def _announce_to_all(lattice, pillar, pop, stale_mpa):
-    return announce(lattice, pillar, pop, stale_mpa)
+    return announce(lattice, pillar, pop, np.arange(pop.number[0] + 1), stale_mpa)
 
 
 def test_the_side_correction_follows_a_glide_where_it_is_steep():

@@ -31,7 +31,7 @@ def test_arranged_slots_hold_the_same_dislocations_neighbours_side_by_side():
         push = np.abs(population.push[:count, :count])
         for block in range(-(-count // BLOCK)):
             most = push[:, block * BLOCK : (block + 1) * BLOCK].max(axis=1)
-            assert (population.strongest_push[:count, block] >= most).all()
+            assert (population.bound["strongest"][:count, block] >= most).all()
     assert walked_nm[0] > 4.0 * walked_nm[1]
 
 

@@ -6,7 +6,8 @@ One crystal: ``material`` and ``crystal`` (settings, where sources and obstacles
 (the same for kernels), ``pillar`` (the body and its closed fields).
 
 Its dislocations: ``population`` (where they are), ``pair_sums``, ``neighbours``,
-``side_correction`` and ``interactions`` (what they exert), ``topology`` (put in, taken out).
+``side_correction``, ``following`` and ``interactions`` (what they exert), ``topology`` (put in,
+taken out).
 
 How they move: ``rules``, ``sources``, ``gliding``, ``implicit_step``, ``losses``, all called by
 ``dynamics`` until all rest; ``advance`` moves the platen, ``strain_path`` and ``loading`` say where

@@ -257,6 +257,12 @@ def place_crystal(
     strength = np.concatenate([strength, own_strength])
     keep = np.isin(plane, source_plane) & takes_obstacle(plane, position)
     order = np.lexsort((position[keep], plane[keep]))
+    # from the lower platen on, so that near sources are near in memory
+    upward = np.argsort(
+        origin[source_plane, 1] + source_position * np.sin(angle[source_plane]), kind="stable"
+    )
+    source_strength = np.concatenate([bulk_strength, surface_strength])
+    source_kind = np.concatenate([np.full(bulk, BULK), np.full(ends, SURFACE)])
 
     return Crystal(
         width_nm=width_nm,
@@ -265,11 +271,11 @@ def place_crystal(
         plane_angle=angle,
         plane_origin_nm=origin,
         plane_length_nm=length,
-        source_plane=source_plane.astype(np.int64),
-        source_position_nm=source_position,
-        source_strength_mpa=np.concatenate([bulk_strength, surface_strength]),
-        source_kind=np.concatenate([np.full(bulk, BULK), np.full(ends, SURFACE)]).astype(np.int64),
-        source_length_nm=source_length,
+        source_plane=source_plane[upward].astype(np.int64),
+        source_position_nm=source_position[upward],
+        source_strength_mpa=source_strength[upward],
+        source_kind=source_kind[upward].astype(np.int64),
+        source_length_nm=source_length[upward],
         obstacle_plane=plane[keep][order].astype(np.int64),
         obstacle_position_nm=position[keep][order],
         obstacle_strength_mpa=strength[keep][order],

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from strainprint.specimens.compilation import compiled, folded
 from strainprint.specimens.crystal import Crystal
+from strainprint.specimens.following import tell_who_feels, untold_of
 from strainprint.specimens.gliding import (
+    choose_in_motion,
     glide_along,
     hold_what_turned,
     keep_order,
@@ -24,7 +26,7 @@ from strainprint.specimens.gliding import (
     release_and_measure,
     unfelt_step,
 )
-from strainprint.specimens.implicit_step import choose_moving, implicit_glide
+from strainprint.specimens.implicit_step import choose_in_calm, implicit_glide
 from strainprint.specimens.interactions import (
     announce,
     bend_of,
@@ -33,7 +35,7 @@ from strainprint.specimens.interactions import (
     sum_up,
 )
 from strainprint.specimens.lattice import Lattice, make_lattice
-from strainprint.specimens.losses import annihilate, leave
+from strainprint.specimens.losses import annihilate, any_leaves, leave
 from strainprint.specimens.material import Material
 from strainprint.specimens.pillar import MODES, Pillar, make_pillar
 from strainprint.specimens.population import Population, macroscopic
@@ -137,6 +139,7 @@ def settle(
     reach = np.zeros(room)
     moving = np.zeros(room, np.int64)
     places = np.zeros(room, np.int64)
+    everybody = np.arange(room)
     ahead = np.full(room, -1, np.int64)
     # a held platen answers glide with stress: its share of the stiffness, per dislocation
     platen_mpa = 0.0
@@ -155,6 +158,8 @@ def settle(
     pop.owed[:] = 0.0
     pace = _Pace(rules.rest_time_step, 0, 0, pop.number[0], np.inf)
     stale = _STALE_MPA
+    # no more than that any lacks of what stood still since
+    asked_stale = np.inf
     strain = carried = 0.0
     crowd_changed = True
     time = 0.0
@@ -178,9 +183,11 @@ def settle(
         charging, ready = find_charging(lattice, rules, pop, tau)
         if not charging and fastest < rules.rest_velocity:
             stale = 0.5 * _STALE_IN_REST * rest_mpa
-            any_moved = announce(lattice, pillar, pop, stale)
+            any_moved = announce(lattice, pillar, pop, everybody, stale)
+            asked_stale = stale
             for i in range(pop.number[0]):
                 any_moved |= exert_what_lacks(lattice, pillar, pop, i, bend_of(pillar, stale))
+                any_moved |= tell_who_feels(pop, i, untold_of(stale))
             if update_side(lattice, pop, stale) or any_moved:
                 continue
             return SETTLED, time, steps
@@ -197,9 +204,12 @@ def settle(
         goes_on = velocity[leader] * pop.last_glide[leader] > 0.0
         pace = _follow(rules, pace, calm, pop.number[0], step, fastest, goes_on)
         glide[:] = 0.0
-        count = choose_moving(
-            pillar, rules, pop, velocity, restoring, step, pace.calm_steps, fastest, moving
-        )
+        if calm:
+            count = choose_in_calm(
+                pillar, rules, pop, velocity, restoring, step, pace.calm_steps, fastest, moving
+            )
+        else:
+            count = choose_in_motion(rules, pop, velocity, restoring, step, moving)
         if count > 0:
             step = implicit_glide(
                 lattice,
@@ -226,12 +236,15 @@ def settle(
         strain, carried = strain + more_strain, carried + more_carried
         closest = sort_moved(pop, places, count)
         crowd, emissions = pop.number[0], pop.emissions[0]
-        leave(lattice, rules, pop, moved, glide)
+        if any_leaves(lattice, rules, pop, moved, glide):
+            leave(lattice, rules, pop, glide)
         stale = _STALE_MPA
         if calm:
             eased = max(1.0, fastest / rules.rest_velocity)
             stale = min(stale, eased * _STALE_IN_REST * rest_mpa)
-        announce(lattice, pillar, pop, stale)
+        # the others lack no more than when all were asked
+        announce(lattice, pillar, pop, everybody if stale < asked_stale else moved, stale)
+        asked_stale = stale
         if closest <= rules.annihilation_distance:
             annihilate(lattice, rules, pop)
         time += step

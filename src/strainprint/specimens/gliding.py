@@ -9,7 +9,7 @@ from strainprint.specimens.compilation import folded, uncounted
 from strainprint.specimens.interactions import CORE_RADIUS_NM, find_partners, own_stiffness
 from strainprint.specimens.lattice import Lattice
 from strainprint.specimens.pillar import Pillar
-from strainprint.specimens.population import Population, macroscopic_of_one
+from strainprint.specimens.population import BLOCK, Population, macroscopic_of_one
 from strainprint.specimens.rules import THRESHOLD_TOLERANCE, Rules
 
 Array = NDArray[np.float64]
@@ -20,6 +20,10 @@ _UNFELT_MPA = 0.2
 
 _GLIDE_PER_DISTANCE = 0.2
 """A dislocation may glide this share of the distance to the nearest other one in one step."""
+
+_STANDS = 0.08
+"""What owes less glide than this share of ``largest_glide_nm`` stands still while fast ones limit
+the step."""
 
 _BESIDE = 32
 """Dislocations of which a processor asks several at once, before any is looked at by itself."""
@@ -83,28 +87,32 @@ def owe(owed: float, velocity: float, restoring: float, step: float) -> float:
     return (owed + velocity * step) / (1.0 + restoring * step)
 
 
+@folded
+def _owes(owed: float, velocity: float, restoring: float, step: float, least: float) -> bool:
+    """Return whether one would :func:`owe` more than ``least`` nm."""
+    return abs(owed + velocity * step) > least * (1.0 + restoring * step)
+
+
 @uncounted
-def owing(
-    pop: Population,
-    velocity: Array,
-    restoring: Array,
-    step: float,
-    least: float,
-    which: Integers,
+def choose_in_motion(
+    rules: Rules, pop: Population, velocity: Array, restoring: Array, step: float, moving: Integers
 ) -> int:
-    """Fill ``which`` with those that owe more than ``least`` nm at the end of a step (ns); returns
-    how many."""
+    """Fill ``moving`` with those that glide while fast ones limit the step (ns); returns how many.
+
+    Those stand still that owe hardly any glide at its end.
+    """
     n = pop.number[0]
+    least = _STANDS * rules.largest_glide
     count = 0
     for begin in range(0, n, _BESIDE):
         end = min(n, begin + _BESIDE)
         found = 0
         for i in range(begin, end):
-            found += abs(owe(pop.owed[i], velocity[i], restoring[i], step)) > least
+            found += _owes(pop.owed[i], velocity[i], restoring[i], step, least)
         if found > 0:
             for i in range(begin, end):
-                if abs(owe(pop.owed[i], velocity[i], restoring[i], step)) > least:
-                    which[count] = i
+                if _owes(pop.owed[i], velocity[i], restoring[i], step, least):
+                    moving[count] = i
                     count += 1
     return count
 
@@ -204,37 +212,39 @@ def unfelt_step(
         if pop.charge[s] >= 0.0:
             pop.which[count] = s
             count += 1
-    if count == 0:
-        return step
     n = pop.number[0]
     for begin in range(0, n, _BESIDE):
         end = min(n, begin + _BESIDE)
         felt = 0
         for i in range(begin, end):
-            felt += _may_be_felt(pop, platen_mpa, velocity, step, i)
+            felt += _may_be_felt(pop, platen_mpa, velocity, restoring, step, i)
         if felt == 0:
             continue
         for i in range(begin, end):
-            if not _may_be_felt(pop, platen_mpa, velocity, step, i):
+            if not _may_be_felt(pop, platen_mpa, velocity, restoring, step, i):
                 continue
+            # what would be felt noticeably of the glide in this step
+            least = _UNFELT_MPA * (1.0 / step + restoring[i]) / abs(velocity[i]) - platen_mpa
             strongest = np.float32(0.0)
             for s in pop.which[:count]:
-                strongest = max(strongest, abs(pop.push_at_source[i, s]))
-            unfelt = _UNFELT_MPA / (strongest + platen_mpa)
-            excess = abs(velocity[i]) - restoring[i] * unfelt
-            if excess > 0.0:
-                step = min(step, unfelt / excess)
+                if pop.bound_at_source[i, s // BLOCK].strongest > least:
+                    strongest = max(strongest, abs(pop.push_at_source[i, s]))
+            if strongest > least:
+                unfelt = _UNFELT_MPA / (strongest + platen_mpa)
+                excess = abs(velocity[i]) - restoring[i] * unfelt
+                if excess > 0.0:
+                    step = min(step, unfelt / excess)
     return step
 
 
 @folded
 def _may_be_felt(
-    pop: Population, platen_mpa: float, velocity: Array, step: float, i: int
+    pop: Population, platen_mpa: float, velocity: Array, restoring: Array, step: float, i: int
 ) -> bool:
     """Return whether any source may feel a glide of dislocation i: most need no look at the
     matrix."""
     strongest = pop.strongest_at_source[i] + platen_mpa
-    return bool(abs(velocity[i]) * step * strongest > _UNFELT_MPA)
+    return would_glide(velocity[i] * strongest, restoring[i], step, _UNFELT_MPA)
 
 
 @uncounted

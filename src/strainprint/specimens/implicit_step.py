@@ -7,11 +7,13 @@ few steps whatever their rate.
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
 from strainprint.specimens.compilation import folded, inner, uncounted
-from strainprint.specimens.gliding import find_reach, owing, would_glide
+from strainprint.specimens.gliding import find_reach, would_glide
 from strainprint.specimens.interactions import own_stiffness
 from strainprint.specimens.lattice import Lattice
 from strainprint.specimens.pillar import Pillar
@@ -22,11 +24,7 @@ Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
 
-_STANDS = 0.08
-"""What owes less glide than this share of ``largest_glide_nm`` stands still while fast ones limit
-the step."""
-
-_UNMOVED = 0.3
+_UNMOVED = 0.6
 """Share of ``rest_velocity_nm_per_ns`` or of ``rest_glide_nm`` below which a dislocation stands
 still while others come to rest, unless one draws it along."""
 
@@ -55,7 +53,7 @@ _MOST_HELD = 10
 
 
 @inner
-def choose_moving(
+def choose_in_calm(
     pillar: Pillar,
     rules: Rules,
     pop: Population,
@@ -66,13 +64,11 @@ def choose_moving(
     fastest: float,
     moving: Integers,
 ) -> int:
-    """Fill ``moving`` with those that glide in this step; returns how many.
+    """Fill ``moving`` with those that glide while all comes to rest; returns how many.
 
-    Before all comes to rest, those stand still that owe hardly any glide. Coming to rest
-    (``calm_steps`` on end, 0 else), slow ones do; clusters move as a whole, else soft ones creep.
+    After ``calm_steps`` of such on end, slow ones stand still; clusters move as a whole, else soft
+    ones creep.
     """
-    if calm_steps == 0:
-        return owing(pop, velocity, restoring, step, _STANDS * rules.largest_glide, moving)
     n = pop.number[0]
     count = 0
     least = _UNMOVED * rules.rest_glide
@@ -89,7 +85,7 @@ def choose_moving(
         else:
             bound[i] = np.sqrt(restoring[i])
     drawn_along = max(_WEAK_COUPLING, _DRAWN_ALONG * 0.5 ** (calm_steps // _CREEP))
-    of_block = np.empty(pop.strongest_push.shape[1], np.float32)
+    of_block = np.empty(pop.bound.shape[1], np.float32)
     _bound_blocks(bound, of_block)
     return _draw_along(pillar, pop, restoring, drawn_along, bound, of_block, moving, count)
 
@@ -115,26 +111,29 @@ def _draw_along(
         i = moving[done]
         done += 1
         weak = drawn_along * np.sqrt(restoring[i]) / pillar.mobility
-        push, strongest = pop.push[i], pop.strongest_push[i]
-        found = _find_strong(push, strongest, weak, bound, of_block, 0, moving[count:])
+        push, bounds = pop.push[i], pop.bound[i]
+        found = _find_strong(push, bounds, weak, bound, of_block, 0, moving[count:])
         for j in moving[count : count + found]:
             bound[j] = np.inf
         count += found
     return count
 
 
-@uncounted
+@partial(uncounted, fastmath={"nnan"})
 def _bound_blocks(bound: Floats, of_block: Floats) -> None:
     """Fill ``of_block`` with the least of every block of ``bound``."""
     of_block[:] = np.inf
-    for j in range(len(bound)):
-        of_block[j // BLOCK] = min(of_block[j // BLOCK], bound[j])
+    for block in range(blocks(len(bound))):
+        least = np.float32(np.inf)
+        for j in range(block * BLOCK, min((block + 1) * BLOCK, len(bound))):
+            least = min(least, bound[j])
+        of_block[block] = least
 
 
 @uncounted
 def _find_strong(
     push: Floats,
-    strongest: Floats,
+    bounds: NDArray[np.void],
     least: float,
     bound: Floats,
     of_block: Floats,
@@ -144,14 +143,14 @@ def _find_strong(
     """Fill ``strong`` with the partners from ``first`` on that feel |push| > least * bound; returns
     how many.
 
-    ``strongest`` and ``of_block`` bound both in every block of partners, most of which need not be
+    ``bounds`` and ``of_block`` bound both in every block of partners, most of which need not be
     looked at then; what is in one is compared at once before any is looked at by itself.
     """
     n = len(bound)
     factor = np.float32(least)
     count = 0
     for block in range(first // BLOCK, blocks(n)):
-        if strongest[block] <= factor * of_block[block]:
+        if bounds[block].strongest <= factor * of_block[block]:
             continue
         begin, end = max(first, block * BLOCK), min(n, (block + 1) * BLOCK)
         found = 0
@@ -286,12 +285,13 @@ def _couple(
     """
     slots = pop.number[0]
     root = np.full(slots, np.inf, np.float32)
+    of_block = np.full(pop.bound.shape[1], np.inf, np.float32)
     place_in = np.empty(slots, np.int64)
     for a in range(len(moving)):
-        place_in[moving[a]] = a
-        root[moving[a]] = np.sqrt(np.abs(rate[a]))
-    of_block = np.empty(pop.strongest_push.shape[1], np.float32)
-    _bound_blocks(root, of_block)
+        i = moving[a]
+        place_in[i] = a
+        root[i] = np.sqrt(np.abs(rate[a]))
+        of_block[i // BLOCK] = min(of_block[i // BLOCK], root[i])
     room = 4 * slots
     while True:
         first = np.empty(room, np.int64)
@@ -328,8 +328,8 @@ def _find_couplings(
     for a in range(len(moving)):
         i = moving[a]
         least = _WEAK_COUPLING * root[i] / pillar.mobility
-        push, strongest = pop.push[i], pop.strongest_push[i]
-        found = _find_strong(push, strongest, least, root, of_block, i + 1, pop.which)
+        push, bounds = pop.push[i], pop.bound[i]
+        found = _find_strong(push, bounds, least, root, of_block, i + 1, pop.which)
         if count + found > len(first):
             return -1
         for j in pop.which[:found]:

@@ -2,8 +2,8 @@
 
 Pair stresses are kept in matrices of which only rows and columns of moved dislocations are
 recomputed, and their sums follow the changes, so pinned populations cost nothing. A glide waits
-until some partner would feel it; then all sums follow it to first order (:func:`shift`), which
-reads one row. What is left falls with the third power of the distance, so that each shell of
+until some partner would feel it; then the sums of those who do follow it to first order
+(:mod:`following`). What is left falls with the third power of the distance, so that each shell of
 partners is asked (:func:`exert`) only when enough glide for it has added up, and of them only those
 are recomputed to whom it matters: neighbours often, far partners hardly ever. Whoever is near is
 found in cells (:mod:`neighbours`).
@@ -15,6 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strainprint.specimens.compilation import compiled, folded, uncounted
+from strainprint.specimens.following import (
+    bound_push,
+    bound_push_at_source,
+    find_strongest_push,
+    followed_at_source,
+    shift,
+    strongest_felt,
+    tell_if_felt,
+    untold_of,
+)
 from strainprint.specimens.lattice import Lattice
 from strainprint.specimens.neighbours import cell_of, enter_cell, find_within, leave_cell
 from strainprint.specimens.pair_sums import ROWS, X, Y, slopes_at, slopes_of, tabulate
@@ -33,6 +43,9 @@ and the sum of what they lack grows with their distance."""
 _EARLY = 0.5
 """Share of the glide that a partner bears after which it learns with its shell where a dislocation
 is: with less it can wait until the shell asks again."""
+
+_ABREAST = 4
+"""Pairs that a processor computes at once; what is left over takes it as long by itself."""
 
 _ANEW_AFTER = 64
 """Exertions for each dislocation after which the running sums are formed anew."""
@@ -76,72 +89,12 @@ def change_cell(pop: Population, i: int, cell: int) -> None:
     pop.cell[i] = cell
 
 
-@uncounted
-def shift(pop: Population, which: Integers, glides: Array, count: int) -> None:
-    """Let all sums know to first order that the first ``count`` dislocations of ``which`` were
-    placed ``glides`` nm on.
-
-    To be called for all that were placed before :func:`exert` replaces what is known better.
-    """
-    n = pop.number[0]
-    for k in range(count):
-        pop.felt[which[k]] += glides[k] * pop.stiffness[which[k]]
-    sources = len(pop.felt_at_source)
-    # two rows at a time, the last beside itself: memory is slower than sums
-    for k in range(0, count, 2):
-        i, j, glide, other = which[k], which[k], glides[k], 0.0
-        if k + 1 < count:
-            j, other = which[k + 1], glides[k + 1]
-        _add_two(pop.felt, n, glide, pop.push[i], other, pop.push[j])
-        at_source = pop.push_at_source
-        _add_two(pop.felt_at_source, sources, glide, at_source[i], other, at_source[j])
-
-
-@uncounted
-def _add_two(
-    total: Array,
-    n: int,
-    glide: float,
-    push: Floats,
-    other_glide: float,
-    other_push: Floats,
-) -> None:
-    """Add what the first n partners or sources feel of two glides."""
-    for j in range(n):
-        total[j] += glide * push[j] + other_glide * other_push[j]
-
-
-@folded
-def strongest_felt(pop: Population, i: int) -> float:
-    """Return a bound (MPa/nm) on what anybody, itself included, feels of a glide of dislocation
-    i."""
-    strongest: float = max(pop.strongest_at_source[i], abs(pop.stiffness[i]))
-    for block in range(blocks(pop.number[0])):
-        strongest = max(strongest, pop.strongest_push[i, block])
-    return strongest
-
-
 @folded
 def own_stiffness(pop: Population, i: int) -> float:
     """Return how the stress (MPa/nm) on dislocation i changes with its glide, all else at rest."""
     side = pop.side_slope[i]
     stiffness: float = pop.stiffness[i] + (side if abs(side) < np.inf else 0.0)
     return stiffness
-
-
-@folded
-def followed(pop: Population, i: int, j: int) -> float:
-    """Return the stress (MPa) of dislocation j on i that ``felt`` holds."""
-    pair = pop.pair[i, j]
-    stress: float = pair.offset + pair.slope * pop.placed[i] + pop.push[j, i] * pop.placed[j]
-    return stress
-
-
-@folded
-def followed_at_source(pop: Population, i: int, s: int) -> float:
-    """Return the stress (MPa) of dislocation i on source s that ``felt_at_source`` holds."""
-    stress: float = pop.at_source[i, s] + pop.placed[i] * pop.push_at_source[i, s]
-    return stress
 
 
 @folded
@@ -153,6 +106,13 @@ def bend_of(pillar: Pillar, stale: float) -> float:
     """
     bend: float = stale / (6.0 * pillar.strength)
     return bend
+
+
+@folded
+def stale_of(pillar: Pillar, bend: float) -> float:
+    """Return the stress (MPa) that belongs to a :func:`bend_of`."""
+    stale: float = 6.0 * pillar.strength * bend
+    return stale
 
 
 @folded
@@ -173,13 +133,17 @@ def outdated_shells(pop: Population, i: int, bend: float) -> int:
 
 
 @uncounted
-def announce(lattice: Lattice, pillar: Pillar, pop: Population, stale: float) -> bool:
-    """Let partners and sources of all that glided learn of it, but for ``stale`` (MPa); returns
-    whether anybody had."""
+def announce(
+    lattice: Lattice, pillar: Pillar, pop: Population, who: Integers, stale: float
+) -> bool:
+    """Let partners and sources of all of ``who`` that glided learn of it, but for ``stale`` (MPa);
+    returns whether any did. Slots without a dislocation are passed over."""
     count = 0
     modes = stale * _STALE_MODES * pillar.half_width
     bend = bend_of(pillar, stale)
-    for i in range(pop.number[0]):
+    for i in who:
+        if i >= pop.number[0]:
+            continue
         # its image changes sides: all learn of it at once, or a jump stays
         crossed = crosses_middle(lattice, pop, i)
         outdated = EVERYBODY if crossed else outdated_shells(pop, i, bend)
@@ -196,9 +160,9 @@ def announce(lattice: Lattice, pillar: Pillar, pop: Population, stale: float) ->
             if crossed:
                 # a jump is no slope
                 pop.side_slope[i] = np.inf
-    shift(pop, pop.which, pop.before[0], count)
-    for i in range(pop.number[0]):
-        if pop.outdated[i] > 0:
+    shift(pop, pop.which, pop.before[0], count, untold_of(stale))
+    for i in who:
+        if i < pop.number[0] and pop.outdated[i] > 0:
             exert(lattice, pillar, pop, i, pop.outdated[i], bend)
             pop.outdated[i] = 0
     return count > 0
@@ -267,7 +231,7 @@ def _exert_within(
         count = _keep_lacking(pop, i, pop.x, pop.y, pop.pair[i].known, bend, count)
     any_partners = count > 0
     if any_partners:
-        _exert_on_partners(pillar, pop, i, count)
+        _exert_on_partners(pillar, pop, i, count, untold_of(stale_of(pillar, bend)))
     count = _find_sources(lattice, pillar, pop, i, radius)
     if not everybody:
         xs, ys = lattice.source_x, lattice.source_y
@@ -328,21 +292,27 @@ def _keep_lacking(
 
 
 @uncounted
-def _gather(table: Array, which: Integers, count: int, near: Array) -> None:
-    """Copy ``count`` columns of a table."""
+def _gather(table: Array, which: Integers, count: int, near: Array) -> int:
+    """Copy ``count`` columns of a table, the last one again until a processor computes all of them
+    side by side; returns how many that are."""
+    padded = (count + _ABREAST - 1) // _ABREAST * _ABREAST
     for row in range(ROWS):
         for k in range(count):
             near[row, k] = table[row, which[k]]
+        for k in range(count, padded):
+            near[row, k] = near[row, count - 1]
+    return padded
 
 
 @uncounted
-def _exert_on_partners(pillar: Pillar, pop: Population, i: int, count: int) -> None:
-    """Recompute the first ``count`` pairs of ``which``, and the sums."""
+def _exert_on_partners(pillar: Pillar, pop: Population, i: int, count: int, least: float) -> None:
+    """Recompute the first ``count`` pairs of ``which``, and the sums; nobody is to feel more than
+    ``least`` (MPa) of a glide that he was not told."""
     wave, half_width, core = pillar.wave, pillar.half_width, CORE_RADIUS_NM
     at, of, before, which = pop.at, pop.of, pop.before, pop.which
-    _gather(pop.table, which, count, pop.near)
-    slopes_at(wave, half_width, core, pop.table, i, pop.near, count, at)
-    slopes_of(wave, half_width, core, pop.table, i, pop.near, count, of)
+    padded = _gather(pop.table, which, count, pop.near)
+    slopes_at(wave, half_width, core, pop.table, i, pop.near, padded, at)
+    slopes_of(wave, half_width, core, pop.table, i, pop.near, padded, of)
     for k in range(count):
         if which[k] == i:
             # on itself act only its images, which glide with it
@@ -350,7 +320,7 @@ def _exert_on_partners(pillar: Pillar, pop: Population, i: int, count: int) -> N
             at[2, k] = 0.0
             of[0, k], of[1, k], of[2, k] = at[0, k], at[1, k], 0.0
     # two short loops without a choice, so that a processor can wait for many cache lines at once
-    row, column, stiffness = 0.0, 0.0, 0.0
+    row, column, stiffness, near = 0.0, 0.0, 0.0, 0
     own = pop.placed[i]
     for k in range(count):
         j = which[k]
@@ -368,16 +338,24 @@ def _exert_on_partners(pillar: Pillar, pop: Population, i: int, count: int) -> N
         pair = pop.pair[j, i]
         other = pop.placed[j]
         slope, push, pull = np.float32(of[1, k]), np.float32(at[2, k]), np.float32(of[2, k])
-        column += other * pop.push[j, i]
-        pop.felt[j] += of[0, k] - (pair.offset + other * pair.slope + own * before[0, k])
-        pop.stiffness[j] += slope - pair.slope
         before[1, k] = pop.push[j, i]
+        # partners not told yet where a dislocation is know the new pair as if it were there
+        untold = np.float64(pop.bound[i, j // BLOCK].untold)
+        untold_by_it = np.float64(pop.bound[j, i // BLOCK].untold)
+        column += (other - untold_by_it) * before[1, k] + untold_by_it * push
+        near += int(abs(untold_by_it * push) > least)
+        known = pair.offset + other * pair.slope + (own - untold) * before[0, k]
+        pop.felt[j] += of[0, k] - untold * pull - known
+        pop.stiffness[j] += slope - pair.slope
         pair.offset = of[0, k] - other * slope - own * pull
         pair.slope = slope
         pair.known = other
         pop.push[j, i] = push
     pop.felt[i] += row - column
     pop.stiffness[i] += stiffness
+    if near > 0:
+        for k in range(count):
+            tell_if_felt(pop, which[k], i, least)
     for k in range(count):
         j = which[k]
         bound_push(pop, i, j, before[0, k], of[2, k])
@@ -390,40 +368,23 @@ def _exert_on_partners(pillar: Pillar, pop: Population, i: int, count: int) -> N
                 pop.gap[j] = np.sqrt(gap2)
 
 
-@folded
-def bound_push(pop: Population, i: int, j: int, before: float, push: float) -> None:
-    """Bound what is felt of a glide of dislocation i (MPa/nm) after the share of j changed."""
-    bound = pop.strongest_push[i, j // BLOCK]
-    if abs(push) > bound:
-        pop.strongest_push[i, j // BLOCK] = abs(push)
-    elif abs(before) > 0.5 * bound >= abs(push):
-        _find_strongest_push(pop, i, j // BLOCK)
-
-
-@uncounted
-def _find_strongest_push(pop: Population, i: int, block: int) -> None:
-    """Bound anew what a block of partners feels of a glide of dislocation i."""
-    strongest = np.float32(0.0)
-    for j in range(block * BLOCK, min((block + 1) * BLOCK, pop.number[0])):
-        strongest = max(strongest, abs(pop.push[i, j]))
-    pop.strongest_push[i, block] = strongest
-
-
 @uncounted
 def _exert_on_sources(
     lattice: Lattice, pillar: Pillar, pop: Population, i: int, count: int
 ) -> None:
     """Recompute what dislocation i exerts on the first ``count`` sources of ``which``."""
-    _gather(lattice.source_table, pop.which, count, pop.near)
-    slopes_of(pillar.wave, pillar.half_width, CORE_RADIUS_NM, pop.table, i, pop.near, count, pop.of)
+    padded = _gather(lattice.source_table, pop.which, count, pop.near)
+    wave, half_width, core = pillar.wave, pillar.half_width, CORE_RADIUS_NM
+    slopes_of(wave, half_width, core, pop.table, i, pop.near, padded, pop.of)
     for k in range(count):
         s = pop.which[k]
         pop.felt_at_source[s] += pop.of[0, k] - followed_at_source(pop, i, s)
         push = np.float32(pop.of[2, k])
+        pop.felt_at_source[s] -= np.float64(pop.bound_at_source[i, s // BLOCK].untold) * push
         pop.at_source[i, s] = pop.of[0, k] - push * pop.placed[i]
         pop.push_at_source[i, s] = push
         pop.known_at_source[i, s] = pop.placed[i]
-        pop.strongest_at_source[i] = max(pop.strongest_at_source[i], abs(push))
+        bound_push_at_source(pop, i, s)
         gap2 = (pop.near[X, k] - pop.table[X, i]) ** 2 + (pop.near[Y, k] - pop.table[Y, i]) ** 2
         if gap2 < (pillar.wave * pop.gap[i]) ** 2:
             pop.gap[i] = np.sqrt(gap2) / pillar.wave
@@ -451,12 +412,15 @@ def sum_up(pop: Population) -> None:
         pop.felt[i] += felt
         pop.stiffness[i] = stiffness
         for block in range(blocks(n)):
-            _find_strongest_push(pop, i, block)
+            pop.bound[i, block].untold = 0.0
+            find_strongest_push(pop, i, block)
+        for block in range(blocks(len(pop.charge))):
+            pop.bound_at_source[i, block].untold = 0.0
+            pop.bound_at_source[i, block].strongest = 0.0
         pop.strongest_at_source[i] = 0.0
         for s in range(len(pop.charge)):
             pop.felt_at_source[s] += followed_at_source(pop, i, s)
-            push = abs(pop.push_at_source[i, s])
-            pop.strongest_at_source[i] = max(pop.strongest_at_source[i], push)
+            bound_push_at_source(pop, i, s)
     pop.mode_total[:] = 0.0
     for i in range(n):
         for m in range(len(pop.mode_total)):

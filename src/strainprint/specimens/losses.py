@@ -19,20 +19,23 @@ HINDERED_RISE = 1.05
 """Factor by which the stress on a source must rise after a dislocation it emitted annihilated."""
 
 
-@inner
-def leave(
+@uncounted
+def any_leaves(
     lattice: Lattice, rules: Rules, pop: Population, moving: Integers, glide: Array
-) -> None:
-    """Take out which of those ``moving`` reached a side; an exit at the far end slips the whole
-    plane.
-
-    One that leaves back over its source undoes the emission.
-    """
+) -> bool:
+    """Return whether any of those ``moving`` reached a side."""
     leaving = 0
     for i in moving:
         leaving += _leaves(lattice, rules, pop, i, glide)
-    if leaving == 0:
-        return
+    return leaving > 0
+
+
+@inner
+def leave(lattice: Lattice, rules: Rules, pop: Population, glide: Array) -> None:
+    """Take out what reached a side; an exit at the far end slips the whole plane.
+
+    One that leaves back over its source undoes the emission.
+    """
     # from the last slot on, so that the swap moves only slots already seen
     for i in range(pop.number[0] - 1, -1, -1):
         if not _leaves(lattice, rules, pop, i, glide):

@@ -585,7 +585,7 @@ def slopes_at(
         stress[j] = c * found[1] + s * found[0]
         own[j] = wave * (c * found[3] + s * found[2])
         other[j] = wave * (c * found[5] + s * found[4])
-        near += 1.0 - shape[8]
+        near += (1.0 - shape[8]) * (x != x0[j] or y != y0[j])
     if near > 0.0:
         for j in range(n):
             if abs(x - x0[j]) <= box and abs(y - y0[j]) <= box:
@@ -658,7 +658,7 @@ def slopes_of(
         stress[j] = 2.0 * wave * (c[j] * found[1] + s[j] * found[0])
         own[j] = 2.0 * wave * wave * (c[j] * found[3] + s[j] * found[2])
         other[j] = 2.0 * wave * wave * (c[j] * found[5] + s[j] * found[4])
-        near += 1.0 - shape[8]
+        near += (1.0 - shape[8]) * (x[j] != x0 or y[j] != y0)
     if near > 0.0:
         for j in range(n):
             if abs(x[j] - x0) <= box and abs(y[j] - y0) <= box:

@@ -60,13 +60,18 @@ knew it when both were computed. Together in one line of the cache, of which eve
 longer than the arithmetic of a pair."""
 
 
+BOUND = np.dtype([("untold", np.float32), ("strongest", np.float32)])
+"""What a block of partners or sources was told of a dislocation: glide (nm) since it was last told
+to first order, and a bound (MPa/nm) on what one of them feels of a glide. Looked at together."""
+
+
 class Population(NamedTuple):
     """Dislocations in slots 0 … number-1 of arrays with room for more, and what they exert.
 
     ``pair[i, j]`` and ``at_source[j, s]`` tell the resolved shear stresses (MPa) that the closed
     field of dislocation j exerts on dislocation i and on source s, as last computed: to first order
     in the places on their planes, of which ``push[j, i]`` and ``push_at_source[j, s]`` hold the
-    derivatives (MPa/nm) as j glides. Sums over j where the dislocations were last placed are
+    derivatives (MPa/nm) as j glides. Sums over j where i was last placed and j told that it is are
     ``felt`` and ``felt_at_source``; that of the slopes is ``stiffness``. ``side`` and
     ``side_at_source`` are the stresses of the side correction.
     """
@@ -93,7 +98,7 @@ class Population(NamedTuple):
     table: Array
     """The dislocations as columns for :mod:`pair_sums`, (rows, room)."""
     placed: Array
-    """Position at which it was last placed: all know it at least to first order."""
+    """Position at which it was last placed."""
     announced: Array
     """Position that each shell knows exactly, (room, shells)."""
     gap: Array
@@ -108,11 +113,12 @@ class Population(NamedTuple):
     """Between these positions (nm) all that partners and sources know of it lies."""
     checked: Array
     """Where it was placed when :func:`exert_what_lacks` last asked all, NaN before."""
-    strongest_push: Floats
-    """Bound (MPa/nm) on what a partner feels of its glide, for every ``BLOCK`` of them: at most
-    twice that, (room, blocks)."""
+    bound: NDArray[np.void]
+    """(room, blocks) of :data:`BOUND`, the bound at most twice what one of the partners feels."""
+    bound_at_source: NDArray[np.void]
+    """The same for blocks of sources, the most that one felt since the sums were formed anew."""
     strongest_at_source: Floats
-    """The same for all sources."""
+    """The largest bound of these."""
     moded: Array
     """Position at which its modes and weights were computed."""
     modes: Array
@@ -206,7 +212,8 @@ def make_population(crystal: Crystal, pillar: Pillar, room: int = 64) -> Populat
         lowest_known=np.zeros(room),
         highest_known=np.zeros(room),
         checked=np.zeros(room),
-        strongest_push=np.zeros((room, blocks(room)), np.float32),
+        bound=np.zeros((room, blocks(room)), BOUND),
+        bound_at_source=np.zeros((room, blocks(sources)), BOUND),
         strongest_at_source=np.zeros(room, np.float32),
         moded=np.zeros(room),
         modes=np.zeros((room, modes)),
@@ -225,10 +232,10 @@ def make_population(crystal: Crystal, pillar: Pillar, room: int = 64) -> Populat
         mode_total=np.zeros(modes),
         mode_seen=np.zeros(modes),
         outdated=np.zeros(room, np.int64),
-        near=np.zeros((ROWS, room + sources)),
+        near=np.zeros((ROWS, room + sources + _PAD)),
         which=np.zeros(room + sources, np.int64),
         at=np.zeros((6, room + _PAD)),
-        of=np.zeros((3, room + sources)),
+        of=np.zeros((3, room + sources + _PAD)),
         before=np.zeros((2, room + _PAD)),
         weights_of_one=np.zeros(modes),
         order=np.zeros(room, np.int64),
@@ -255,7 +262,7 @@ def copy_population(population: Population, room: int | None = None) -> Populati
     for name, array in population._asdict().items():
         axes = _ROOM_AXES.get(name, (0,))
         shape = [size + more * (axis in axes) for axis, size in enumerate(array.shape)]
-        if name == "strongest_push":
+        if name == "bound":
             shape[1] = blocks(old + more)
         used = tuple(slice(n if axis in axes else size) for axis, size in enumerate(array.shape))
         copied[name] = np.zeros(shape, array.dtype)
@@ -276,6 +283,7 @@ def arrange(population: Population) -> Population:
     Then strong partners share few blocks and near ones lie side by side in memory.
     """
     n = int(population.number[0])
+    felt = _felt_if_told(population)
     x, y = population.x[:n], population.y[:n]
     new_of = np.argsort(_morton(x - x.min(), y - y.min()), kind="stable")
     slot_of = np.empty(n, np.int64)
@@ -294,6 +302,8 @@ def arrange(population: Population) -> Population:
             # row by row, without a third matrix
             for slot in range(n):
                 arranged[name][slot, :n] = array[new_of[slot], new_of]
+    arranged["felt"][:n] = felt[new_of]
+    arranged["bound"]["untold"] = 0.0
     arranged["order"][:n] = slot_of[population.order[:n]]
     for name, numbers in (
         ("first_in_cell", population.first_in_cell),
@@ -302,9 +312,20 @@ def arrange(population: Population) -> Population:
         arranged[name][: len(numbers)] = np.where(numbers >= 0, slot_of[numbers], -1)
     for block in range(blocks(n)):
         push = np.abs(arranged["push"][:n, block * BLOCK : min(n, (block + 1) * BLOCK)])
-        arranged["strongest_push"][:n, block] = push.max(axis=1)
+        arranged["bound"]["strongest"][:n, block] = push.max(axis=1)
     arranged["arranged_at"][:] = population.emissions
     return Population(**arranged)
+
+
+def _felt_if_told(population: Population) -> Array:
+    """Return ``felt`` of all as if each had told all partners where it was placed."""
+    n = int(population.number[0])
+    felt = population.felt[:n].copy()
+    for block in range(blocks(n)):
+        partners = slice(block * BLOCK, min(n, (block + 1) * BLOCK))
+        untold = population.bound["untold"][:n, block].astype(float)
+        felt[partners] += untold @ population.push[:n, partners]
+    return felt
 
 
 def _morton(x: Array, y: Array) -> Integers:
@@ -320,7 +341,8 @@ def exerted(population: Population) -> Array:
     """Return (n, n): resolved shear stress (MPa) on each dislocation by each, itself its images."""
     n = population.number[0]
     pair, placed = population.pair[:n, :n], population.placed[:n]
-    pushed = population.push[:n, :n].T.astype(float) * placed
+    told = placed[:, None] - population.bound["untold"][:n, np.arange(n) // BLOCK]
+    pushed = (population.push[:n, :n] * told).T
     stress: Array = pair["offset"] + pair["slope"] * placed[:, None] + pushed
     return stress
 

@@ -6,17 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from strainprint.specimens.compilation import compiled, folded, uncounted
-from strainprint.specimens.interactions import (
+from strainprint.specimens.following import (
     bound_push,
-    change_cell,
-    exert,
     followed,
     followed_at_source,
-    place,
+    tell_if_felt,
+    untold_of,
 )
+from strainprint.specimens.interactions import change_cell, exert, place
 from strainprint.specimens.lattice import Lattice
 from strainprint.specimens.pillar import Pillar
-from strainprint.specimens.population import EVERYBODY, Population
+from strainprint.specimens.population import BLOCK, EVERYBODY, Population
 from strainprint.specimens.side_correction import place_modes
 
 Integers = NDArray[np.int64]
@@ -121,7 +121,11 @@ def add(
     pop.stiffness[i] = 0.0
     pop.cell[i] = -1
     pop.checked[i] = np.nan
-    pop.strongest_push[i] = 0.0
+    for block in range(pop.bound.shape[1]):
+        pop.bound[i, block].untold = pop.bound[i, block].strongest = 0.0
+    for block in range(pop.bound_at_source.shape[1]):
+        bound = pop.bound_at_source[i, block]
+        bound.untold = bound.strongest = 0.0
     pop.strongest_at_source[i] = 0.0
     pop.at_source[i] = 0.0
     pop.push_at_source[i] = 0.0
@@ -172,7 +176,8 @@ def remove(pop: Population, i: int) -> None:
         pop.lowest_known[i] = pop.lowest_known[last]
         pop.highest_known[i] = pop.highest_known[last]
         pop.checked[i] = pop.checked[last]
-        pop.strongest_push[i] = pop.strongest_push[last]
+        pop.bound[i] = pop.bound[last]
+        pop.bound_at_source[i] = pop.bound_at_source[last]
         pop.strongest_at_source[i] = pop.strongest_at_source[last]
         pop.moded[i] = pop.moded[last]
         pop.modes[i] = pop.modes[last]
@@ -192,6 +197,10 @@ def remove(pop: Population, i: int) -> None:
             pop.pair[t, i] = pop.pair[t, last]
             pop.push[t, i] = pop.push[t, last]
             bound_push(pop, t, i, 0.0, pop.push[t, i])
+            # it was told elsewhere
+            there, here = pop.bound[t, last // BLOCK], pop.bound[t, i // BLOCK]
+            pop.felt[i] += pop.push[t, i] * (np.float64(there.untold) - np.float64(here.untold))
+            tell_if_felt(pop, t, i, untold_of(0.0))
     write = 0
     for k in range(last + 1):
         slot = pop.order[k]
