@@ -116,10 +116,9 @@ def test_pairs_computed_anew_arranged_or_moved_to_other_slots_keep_what_was_not_
 
 
 def test_a_partner_that_comes_near_is_told(specimen):
-    used = specimen.population
-    i, j = 5, int(np.flatnonzero(used.plane[:190] == used.plane[5])[-1])
-    if j == i:
-        j = int(np.flatnonzero(used.plane[:190] == used.plane[5])[0])
+    used, i = specimen.population, 5
+    on_its_plane = np.flatnonzero(used.plane[:190] == used.plane[i])
+    j = int(on_its_plane[on_its_plane != i][0])
     # nobody is told of a long glide; the pair that is computed anew is near
     glide(specimen.lattice, specimen.pillar, used, i, 2.0, 1e9)
     way_nm = used.position[i] + 5.0 - used.position[j]

@@ -295,7 +295,6 @@ def test_of_a_shell_those_learn_that_know_too_little(shells, learn):
         assert used.pair["known"][0, k] == np.float32(known)
     assert used.gap[0] == pytest.approx(sqrt(10.0**2 + 2.0**2))
     lowest = used.placed[0] if shells == EVERYBODY else MIDDLE
-    lowest = used.placed[0] if shells == EVERYBODY else MIDDLE
     assert (used.lowest_known[0], used.highest_known[0]) == (lowest, used.placed[0])
     # whatever they know, sums and pairs agree
     np.testing.assert_allclose(exerted(used).sum(axis=1), used.felt[:5], rtol=0, atol=1e-8)

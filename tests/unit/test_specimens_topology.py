@@ -53,6 +53,17 @@ def test_a_dipole_that_leaves_slips_its_plane_once_and_relaxes_the_held_platen(s
     assert specimen.platen[0] == pytest.approx(sense * 0.25 * cos(radians(30)), rel=1e-12)
 
 
+def _in_order(population):
+    """Slots by plane and place, and the distances of neighbours who are opposite, by both slots."""
+    plane, position, sign = population.plane, population.position, population.sign
+    order = sorted(range(population.number[0]), key=lambda i: (plane[i], position[i]))
+    return order, {
+        (i, j): position[j] - position[i]
+        for i, j in pairwise(order)
+        if plane[i] == plane[j] and sign[i] != sign[j]
+    }
+
+
 @compiled
 def _sort(pop):
     return sort_by_plane(pop)
@@ -67,12 +78,8 @@ def test_sorting_finds_the_closest_opposite_neighbours(seed):
     position, order = population.position[:12], population.order[:12]
     # some pass others, on their own plane too
     position += rng.uniform(-40.0, 40.0, 12)
-    expected = sorted(range(12), key=lambda i: (population.plane[i], position[i]))
-    gaps = [
-        position[j] - position[i]
-        for i, j in pairwise(expected)
-        if population.plane[i] == population.plane[j] and population.sign[i] != population.sign[j]
-    ]
+    expected, opposite = _in_order(population)
+    gaps = list(opposite.values())
     # pairs that were neighbours only while it was sorted may count too
     assert _sort(population) <= min(gaps)
     np.testing.assert_array_equal(order, expected)
@@ -94,14 +101,8 @@ def test_sorting_what_moved_is_sorting_all(seed):
     position, order = population.position[:30], population.order[:30]
     moved = np.flatnonzero(rng.random(30) < rng.choice([0.1, 0.5, 0.9]))
     position[moved] += rng.uniform(-60.0, 60.0, len(moved))
-    expected = sorted(range(30), key=lambda i: (population.plane[i], position[i]))
-    gaps = [
-        position[j] - position[i]
-        for i, j in pairwise(expected)
-        if population.plane[i] == population.plane[j]
-        and population.sign[i] != population.sign[j]
-        and (i in moved or j in moved)
-    ]
+    expected, opposite = _in_order(population)
+    gaps = [gap for (i, j), gap in opposite.items() if i in moved or j in moved]
     assert _sort_moved(population, np.sort(population.rank[moved])) <= min(gaps, default=np.inf)
     np.testing.assert_array_equal(order, expected)
     np.testing.assert_array_equal(order[population.rank[:30]], range(30))
