@@ -9,7 +9,10 @@ to the strain it reached, and the ratio stands for the whole specimen (``plain_u
 peer, pylabdd (GPL-3, `pip install strainprint[bench]`; its compiled forces need gfortran), sums
 forces in an infinite medium: so do both sides here. Seconds against dislocations scatter from
 specimen to specimen: the exponent gives every width the same weight and has an interval by a
-bootstrap over the specimens of each width, which cannot tell the scatter of a width with one.
+bootstrap over the specimens of each width, which cannot tell the scatter of a width with one. How
+many emissions a specimen has is physics, how long one takes is the solver's: so each has an
+exponent of its own. Emissions and steps are those of the longest path, which ends in the reload
+after 10 %; the few of the branches of the others are left out.
 Memory is the most that the process has taken so far; widths ascend. The last line is one JSON
 object.
 """
@@ -280,6 +283,22 @@ class OverTimeError(Exception):
     """A specimen took too long."""
 
 
+class Events:
+    """What a specimen went through on the longest path, as far as it came."""
+
+    def __init__(self):
+        self.steps = self.emissions = 0
+        self.last = "nothing recorded yet"
+
+    def __call__(self, specimen):
+        self.steps = max(self.steps, specimen.steps)
+        self.emissions = max(self.emissions, specimen.emissions)
+        self.last = (
+            f"{specimen.doing}, at strain {specimen.strain:.4f} with "
+            f"{len(specimen.state.plane)} dislocations after {self.emissions} emissions"
+        )
+
+
 def within(seconds, function, *arguments):
     """(result, seconds) of a call, or (None, seconds) where it would take longer."""
 
@@ -305,7 +324,7 @@ def measure_width(
 ):
     """Seconds of whole specimens, the first beside the plain version and its results.
 
-    None where a specimen would take longer than ``most_seconds``.
+    Instead the seconds after which one was given up that would take longer than ``most_seconds``.
     """
     rows = []
     for index in range(specimens):
@@ -318,10 +337,14 @@ def measure_width(
         )
         settings = (crystal, MATERIAL, DynamicsSettings(), LoadingSettings())
         paths = strain_paths(priors)
-        found, seconds = within(most_seconds, simulate_specimen, *settings, paths, reloads)
+        events = Events()
+        found, seconds = within(most_seconds, simulate_specimen, *settings, paths, reloads, events)
         if found is None:
-            print(f"{width_nm:g} nm: left out, more than {seconds:.0f} s for one specimen")
-            return None
+            print(
+                f"{width_nm:g} nm: left out, more than {seconds:.0f} s for one specimen; it came "
+                f"to: {events.last}"
+            )
+            return seconds
         histories, _ = found
         # the longest first loading, which holds the shorter ones, and all that followed
         curve = histories[-1].legs[0].curve
@@ -330,6 +353,8 @@ def measure_width(
             "seconds": seconds,
             "mean_number": float(curve.dislocations.mean()),
             "most_number": int(curve.dislocations.max()),
+            "emissions": events.emissions,
+            "steps": events.steps,
             "unsettled": float(1 - np.concatenate(settled).mean()),
             "memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         }
@@ -373,6 +398,8 @@ def print_width(width_nm, rows, priors):
         f"to {100 * max(priors):g} % with all reloads, "
         f"{np.mean([row['mean_number'] for row in rows]):.0f} dislocations on average, "
         f"{max(row['most_number'] for row in rows)} at most, "
+        f"{np.mean([row['emissions'] for row in rows]):.0f} emissions in "
+        f"{np.mean([row['steps'] for row in rows]):.0f} steps, "
         f"{100 * np.mean([row['unsettled'] for row in rows]):.1f} % of points unsettled, "
         f"the process took up to {max(row['memory_mb'] for row in rows):.0f} MB so far"
     )
@@ -405,16 +432,14 @@ def power_law(x, y, weights=None):
     return float(np.polyfit(x, y, 1, w=weights)[0]) if np.ptp(x) > 0 else None
 
 
-def cost_exponent(by_width, x):
-    """(exponent of the seconds of a specimen against ``x(width, row)``, its 95 % interval), or
-    None for one width."""
-    if len(by_width) < 2:
-        return None
+def cost_exponent(by_width, x, y=lambda row: row["seconds"]):
+    """(exponent of ``y(row)``, the seconds of a specimen, against ``x(width, row)``, its 95 %
+    interval)."""
     rng = generator(0, "benchmark of specimens", "bootstrap")
 
     def fit(rows_of):
         points = [
-            (x(width, row), row["seconds"], len(rows) ** -0.5)
+            (x(width, row), y(row), len(rows) ** -0.5)
             for width, rows in rows_of.items()
             for row in rows
         ]
@@ -425,6 +450,40 @@ def cost_exponent(by_width, x):
 
     drawn = [fit({w: draw(rows) for w, rows in by_width.items()}) for _ in range(RESAMPLES)]
     return fit(by_width), *np.percentile(drawn, (2.5, 97.5)).tolist()
+
+
+def measure_exponents(by_width):
+    """Of what a specimen costs and of what that is made of; None for one width."""
+    if len(by_width) < 2:
+        return {"cost_exponent": None}
+
+    def number(_, row):
+        return row["mean_number"] + 1.0
+
+    found = cost_exponent(by_width, number)
+    against_width = cost_exponent(by_width, lambda width, _: width)
+    print(
+        "seconds of a specimen ~ N^{:.2f} [{:.2f}, {:.2f}] ".format(*found)
+        + "~ w^{:.2f} [{:.2f}, {:.2f}] (N: mean number of dislocations)".format(*against_width)
+    )
+    exponents = {
+        "cost_exponent": found[0],
+        "cost_exponent_interval": found[1:],
+        "cost_exponent_width": against_width[0],
+    }
+    for key, name, y in (
+        ("emissions_exponent", "emissions of a specimen", lambda row: row["emissions"]),
+        (
+            "emission_cost_exponent",
+            "seconds of an emission",
+            lambda row: row["seconds"] / row["emissions"],
+        ),
+        ("step_cost_exponent", "seconds of a step", lambda row: row["seconds"] / row["steps"]),
+    ):
+        found = cost_exponent(by_width, number, y)
+        print("    {} ~ N^{:.2f} [{:.2f}, {:.2f}]".format(name, *found))
+        exponents[key] = found[0]
+    return exponents
 
 
 def mean_seconds(by_width):
@@ -444,17 +503,16 @@ def estimate_paper_set(by_width, too_slow):
     """Core-hours of the whole paper-scale set; unmeasured widths as expected.
 
     ``too_slow``: seconds that a specimen took at least, by width in nm, where it was given up. None
-    then: what narrower widths let expect says little of one that came to no end.
+    then, and a lower bound is printed: what narrower widths let expect says little of one that came
+    to no end.
     """
     widths, seconds, exponent = mean_seconds(by_width)
-    if too_slow:
-        given_up = ", ".join(f"{width:g} nm after {least:g} s" for width, least in too_slow.items())
-        print(f"the whole set of the paper: no estimate, given up were {given_up}")
-        return None, exponent
-    hours, guessed = 0.0, []
+    hours, guessed, least = 0.0, [], max(too_slow.values(), default=0.0)
     for width in PAPER_WIDTHS_NM:
         if width in by_width:
             each = seconds[widths == width][0]
+        elif too_slow:
+            each = least
         elif exponent is None:
             return None, exponent
         else:
@@ -462,6 +520,13 @@ def estimate_paper_set(by_width, too_slow):
             each = expected_seconds(by_width, width)
         hours += PAPER_SPECIMENS * each / 3600
     measured = ", ".join(f"{w:g}" for w in widths)
+    if too_slow:
+        given_up = " and ".join(f"{w:g} nm given up after {s:.0f} s" for w, s in too_slow.items())
+        print(
+            f"the whole set of the paper: more than {hours:.1f} core-hours (measured at {measured} "
+            f"nm, {given_up}, which counts for all of that width and wider)"
+        )
+        return None, exponent
     note = f"; {', '.join(f'{w:g}' for w in guessed)} nm extrapolated" if guessed else ""
     power = "" if exponent is None else f", seconds ~ w^{exponent:.2f}"
     print(
@@ -514,21 +579,15 @@ def main():
             options.plain_seconds if width <= PLAIN_UP_TO_NM else 0.0,
             options.most_seconds,
         )
-        if rows is None:
-            too_slow[width] = options.most_seconds
+        if isinstance(rows, float):
+            too_slow[width] = rows
             break
         by_width[width] = rows
         print_width(width, rows, priors)
     left_out = [width for width in PAPER_WIDTHS_NM if width not in by_width]
     if left_out:
         print(f"not measured: {', '.join(f'{width:g}' for width in left_out)} nm")
-    exponents = {
-        "N": cost_exponent(by_width, lambda _, row: row["mean_number"] + 1.0),
-        "w": cost_exponent(by_width, lambda width, _: width),
-    }
-    if exponents["N"] is not None:
-        powers = [f"~ {x}^{{:.2f}} [{{:.2f}}, {{:.2f}}]".format(*exponents[x]) for x in exponents]
-        print(f"seconds of a specimen {' '.join(powers)} (N: mean number of dislocations)")
+    exponents = measure_exponents(by_width)
     hours = None
     if max(priors) == max(PRIOR_STRAINS):
         hours, _ = estimate_paper_set(by_width, too_slow)
@@ -548,9 +607,7 @@ def main():
         if "ratio" in by_width[width][0]
     }
     result |= {
-        "cost_exponent": exponents["N"] and exponents["N"][0],
-        "cost_exponent_interval": exponents["N"] and exponents["N"][1:],
-        "cost_exponent_width": exponents["w"] and exponents["w"][0],
+        **exponents,
         "largest_strain": max(priors),
         "seconds_to_10_percent": typical("seconds") if max(priors) == 0.1 else None,
         "seconds": typical("seconds"),
@@ -560,6 +617,8 @@ def main():
         "plain_up_to_strain": strains,
         "mean_number": typical("mean_number"),
         "most_number": typical("most_number", max),
+        "emissions": typical("emissions", np.mean),
+        "steps": typical("steps", np.mean),
         "memory_mb": typical("memory_mb", max),
         "unsettled": typical("unsettled"),
         "paper_set_core_hours": hours,

@@ -1,5 +1,6 @@
 import itertools
 import json
+import logging
 import subprocess
 import sys
 
@@ -186,6 +187,24 @@ def test_a_run_that_breaks_a_physical_check_is_set_aside_and_the_others_go_on(
         assert "position_nm" in file[told["group"]]["state"]
     assert "w0062.5-s2-00001" in caplog.text
     assert "macroscopic identity broken" in caplog.text
+
+
+def test_the_log_says_now_and_then_how_far_a_specimen_is(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(module, "_PROGRESS_EVERY_S", 0.0)
+    with caplog.at_level(logging.INFO, module.__name__):
+        shard = read_shard(simulate(tmp_path / "shard", 0, 1))
+    told = [message for message in caplog.messages if "now at strain" in message]
+    assert all(message.startswith("w0062.5-s2-00000: compress 0.00") for message in told)
+    assert any("compress 0.002, now at strain -0.0020; " in message for message in told)
+    (path,) = shard.specimens[0].paths.values()
+    left = len(path.large.plane)
+    assert f"; {left} dislocations after " in told[-1] and "reload, now at" in told[-1]
+
+    monkeypatch.undo()
+    caplog.clear()
+    with caplog.at_level(logging.INFO, module.__name__):
+        simulate(tmp_path / "quiet", 0, 1)
+    assert "now at strain" not in caplog.text
 
 
 RUN_AWAY = {

@@ -6,7 +6,6 @@ goes its own way. One compression to the largest prior strain thus serves all pr
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -47,8 +46,6 @@ from strainprint.specimens.population import (
 from strainprint.specimens.rules import DynamicsSettings, make_passing_rules
 from strainprint.specimens.state import State, macroscopic_stress_mpa
 from strainprint.specimens.strain_path import SENSES, UNLOAD, Step, StrainPath
-
-log = logging.getLogger(__name__)
 
 IDENTITY_TOLERANCE = 1e-6
 """Largest relative difference between sigma = E'(U/h - eps_p) and the full superposition."""
@@ -222,14 +219,20 @@ class Specimen:
         material: Material,
         dynamics: DynamicsSettings,
         loading: LoadingSettings,
+        watch: Callable[[Specimen], None] | None = None,
     ) -> None:
-        """Start from the virgin, stress-free crystal."""
+        """Start from the virgin, stress-free crystal.
+
+        ``watch`` is called with the specimen, or a copy of it, after every stretch of at most 25
+        recorded points.
+        """
         self.crystal, self.material = crystal, material
         self.dynamics, self.loading = dynamics, loading
         self.lattice, self.pillar, self.rules = make_kernel_inputs(crystal, material, dynamics)
         self.passing = make_passing_rules(self.rules)
         self.population = make_population(crystal, self.pillar)
         self.press = make_press(len(self.lattice.source_threshold), len(self.population.plane))
+        self.watch = watch
         self.doing = "nothing yet"
         """What is being done to it, for the report of a run that breaks."""
 
@@ -254,6 +257,11 @@ class Specimen:
     def steps(self) -> int:
         """Steps since the specimen was virgin."""
         return int(self.press.steps[0])
+
+    @property
+    def emissions(self) -> int:
+        """Emissions of its sources since the specimen was virgin."""
+        return int(self.population.emissions[0])
 
     @property
     def rested(self) -> bool:
@@ -426,6 +434,8 @@ class Specimen:
             done += points
             if why != REACHED:
                 self._answer(why)
+        if self.watch is not None:
+            self.watch(self)
         return rows
 
     def unload(self) -> Curve:
@@ -537,8 +547,11 @@ def simulate_specimen(
     loading: LoadingSettings,
     paths: Sequence[StrainPath],
     reload_strains: Mapping[str, float],
+    watch: Callable[[Specimen], None] | None = None,
 ) -> tuple[list[History], float]:
     """Take one crystal along every path and reload it after each.
+
+    ``watch`` is called now and then with the :class:`Specimen` that is being loaded.
 
     Returns
     -------
@@ -551,6 +564,6 @@ def simulate_specimen(
         Run-away multiplication, a step that does not converge, or a broken macroscopic identity.
     """
     walk = _Walk(reload_strains, SENSES[loading.sense])
-    specimen = Specimen(crystal, material, dynamics, loading)
+    specimen = Specimen(crystal, material, dynamics, loading, watch)
     walk.follow(specimen, (), [(path, (*path.steps, Step(0))) for path in paths])
     return [walk.histories[path.name] for path in paths], walk.largest_identity_error

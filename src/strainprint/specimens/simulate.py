@@ -17,7 +17,12 @@ from tqdm import tqdm
 from strainprint.errors import BadInputError
 from strainprint.seeds import derive_seed, generator
 from strainprint.specimens.crystal import CrystalSettings, place_crystal, shifted_crystal
-from strainprint.specimens.loading import LoadingSettings, SimulationError, simulate_specimen
+from strainprint.specimens.loading import (
+    LoadingSettings,
+    SimulationError,
+    Specimen,
+    simulate_specimen,
+)
 from strainprint.specimens.material import Material
 from strainprint.specimens.naming import RELOADS, specimen_name, subset_name
 from strainprint.specimens.record import LostSpecimen, SimulatedSpecimen, write_shard
@@ -40,7 +45,38 @@ _WHICH_SPECIMENS = frozenset({"widths_nm", "slip_systems", "per_subset", "per_sh
 PRIOR_STRAINS = (0.001, 0.01, 0.1)
 RELOAD_STRAINS = {"small": 0.001, "large": 0.01}
 
+_PROGRESS_EVERY_S = 300.0
+"""Time after which the log says how far a specimen is: one of 2 um takes more than an hour."""
+
 Settings = TypeVar("Settings", Material, CrystalSettings, DynamicsSettings, LoadingSettings)
+
+
+class _Progress:
+    """Logs now and then how far a specimen is."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._start = self._logged = perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """Since the specimen began."""
+        return perf_counter() - self._start
+
+    def __call__(self, specimen: Specimen) -> None:
+        """Log it if the last time is long ago."""
+        if perf_counter() - self._logged < _PROGRESS_EVERY_S:
+            return
+        self._logged = perf_counter()
+        log.info(
+            "%s: %s, now at strain %.4f; %d dislocations after %d emissions; %.1f min",
+            self._name,
+            specimen.doing,
+            specimen.strain,
+            len(specimen.state.plane),
+            specimen.emissions,
+            self.seconds / 60,
+        )
 
 
 def _settings(kind: type[Settings], values: Mapping[str, Any] | None, section: str) -> Settings:
@@ -185,10 +221,10 @@ def simulate_shard(
         if twin_shift_nm:
             rng = generator(seed, subset, index, "twin")
             placed = shifted_crystal(placed, population, twin_shift_nm, rng)
-        start = perf_counter()
+        progress = _Progress(name)
         try:
             histories, worst = simulate_specimen(
-                placed, constants, kinetics, protocol, courses, reloads
+                placed, constants, kinetics, protocol, courses, reloads, progress
             )
         except SimulationError as error:
             lost.append(
@@ -215,7 +251,7 @@ def simulate_shard(
             [round(float(history.legs[-2].curve.stress_mpa[-1])) for history in histories],
             [len(history.states["reference"].plane) for history in histories],
             100 * float(np.mean(~settled)),
-            perf_counter() - start,
+            progress.seconds,
         )
         specimens.append(
             SimulatedSpecimen(
