@@ -55,7 +55,7 @@ PLAIN_UP_TO_NM = 250.0
 """Widest specimens that the plain version is asked for."""
 PLAIN_SPECIMENS = 3
 """Specimens of each width that it is asked for."""
-MOST_SPECIMENS = {500.0: 3, 1000.0: 1}
+MOST_SPECIMENS = {500.0: 5, 1000.0: 3, 2000.0: 1}
 """Specimens that are measured from a width on."""
 RESAMPLES = 2000
 
