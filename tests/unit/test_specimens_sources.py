@@ -62,17 +62,22 @@ def test_a_new_dipole_expands_above_the_source_strength_and_collapses_below(frac
 @pytest.mark.parametrize("sense", [1, -1])
 def test_a_bulk_source_emits_a_dipole_of_its_length_at_its_strength(sense):
     crystal = lay_crystal(WIDE_NM, [(UP, 0.0)], [(0, MIDDLE, STRENGTH, BULK)])
-    still = press(crystal, shear_mpa=sense * 0.999 * STRENGTH)
+    still = press(
+        crystal, shear_mpa=sense * 0.999 * STRENGTH, hold_time_ns=10.0, nucleation_time_ns=10.0
+    )
     assert still.settle()
     assert len(positions(still)) == 0
-    # one step more than the nucleation time
+    # as long as the nucleation time
     active = press(
         crystal, shear_mpa=sense * 1.001 * STRENGTH, hold_time_ns=10.0, nucleation_time_ns=10.0
     )
-    active.settle()
-    assert positions(active) == pytest.approx([MIDDLE + L_NUC / 2, MIDDLE - L_NUC / 2])
-    assert active.population.sign[:2].tolist() == [sense, -sense]
-    assert active.population.slip[0] == 0
+    # and no longer for one that has waited for the stress
+    still.platen[0] *= 1.001 / 0.999
+    for specimen in (active, still):
+        specimen.settle()
+        assert positions(specimen) == pytest.approx([MIDDLE + L_NUC / 2, MIDDLE - L_NUC / 2])
+        assert specimen.population.sign[:2].tolist() == [sense, -sense]
+        assert specimen.population.slip[0] == 0
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1])

@@ -72,7 +72,7 @@ def find_charging(
 ) -> tuple[bool, float]:
     """Return whether any source charges and the time (ns) until the first is ready.
 
-    The charge of the others becomes negative: they start from zero.
+    The charge of the others becomes negative: they start from zero when they do.
     """
     charging = False
     ready = 1e300
@@ -80,6 +80,7 @@ def find_charging(
         needed = needed_stress(lattice, pop, s) * (1.0 - THRESHOLD_TOLERANCE)
         if abs(tau[s]) >= needed and not blocked(lattice, rules, pop, s):
             charging = True
+            pop.charge[s] = max(0.0, pop.charge[s])
             ready = min(ready, max(0.0, rules.nucleation_time - pop.charge[s]))
         else:
             pop.charge[s] = -1.0
