@@ -41,7 +41,7 @@ def specimen():
     planes = rng.choice(len(crystal.plane_angle), 100, replace=False)
     rows = [(int(p), float(at), 1) for p in planes for at in (60.0, 190.0)]
     crowd = put_roomy(crystal, *rows[:190])
-    crowd.population = arrange(crowd.population)
+    arrange(crowd.population)
     return crowd
 
 
@@ -110,7 +110,7 @@ def test_pairs_computed_anew_arranged_or_moved_to_other_slots_keep_what_was_not_
     # the last slot, of the third block, goes to the first
     remove(used, 10)
     sums_are_those_of_pairs(used)
-    used = arrange(used)
+    arrange(used)
     assert not used.bound["untold"].any()
     sums_are_those_of_pairs(used)
 

@@ -312,7 +312,7 @@ class Specimen:
         if why == FULL:
             self._give_room(2 * len(self.population.plane))
         elif why == SCATTERED:
-            self.population = arrange(self.population)
+            arrange(self.population)
         elif why == NO_NUMBER:
             raise self._broken("a time step does not converge: a stress or position is no number")
         elif why == STUCK:

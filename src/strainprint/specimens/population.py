@@ -6,7 +6,7 @@ is :mod:`interactions`; who puts dislocations in and takes them out, :mod:`topol
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,10 @@ _FINEST_NM = 15.0
 
 _LEAST_ARRANGED = 4 * BLOCK
 """Slots of fewer dislocations stay as they are."""
+
+_NEW = 0.0625
+"""Share of the dislocations that may have come since slots were sorted: the more, the more blocks
+of partners have to be looked at in every step. Sorting takes as long as some hundred steps."""
 
 PAIR = np.dtype([("offset", np.float64), ("slope", np.float32), ("known", np.float32)])
 """What a dislocation feels of a partner: the stress (MPa) extrapolated to both at 0 on their
@@ -274,47 +278,57 @@ def copy_population(population: Population, room: int | None = None) -> Populati
 def scattered(pop: Population) -> bool:
     """Return whether so many dislocations came since slots were arranged that it is time again."""
     n = pop.number[0]
-    return bool(n >= _LEAST_ARRANGED and 2 * (pop.emissions[0] - pop.arranged_at[0]) > n)
+    return bool(n >= _LEAST_ARRANGED and pop.emissions[0] - pop.arranged_at[0] > _NEW * n)
 
 
-def arrange(population: Population) -> Population:
-    """Return a copy whose slots follow a curve that fills the body.
+def arrange(population: Population) -> None:
+    """Sort the slots along a curve that fills the body.
 
-    Then strong partners share few blocks and near ones lie side by side in memory.
+    Then strong partners share few blocks and near ones lie side by side in memory. In place: fresh
+    memory for the matrices would take longer than sorting them.
     """
     n = int(population.number[0])
-    felt = _felt_if_told(population)
+    population.felt[:n] = _felt_if_told(population)
+    population.bound["untold"][:n] = 0.0
     x, y = population.x[:n], population.y[:n]
     new_of = np.argsort(_morton(x - x.min(), y - y.min()), kind="stable")
-    slot_of = np.empty(n, np.int64)
+    slot_of = np.empty(n + 1, np.int64)
     slot_of[new_of] = np.arange(n)
-    arranged = {}
+    # what points to no slot stays so
+    slot_of[-1] = -1
+    order = slot_of[population.order[:n]]
     for name, array in population._asdict().items():
         axes = _ROOM_AXES.get(name, (0,))
-        arranged[name] = np.zeros(array.shape, array.dtype)
-        if axes == ():
-            arranged[name][:] = array
+        if axes == (0,):
+            array[:n] = array[new_of]
         elif axes == (1,):
-            arranged[name][:, :n] = array[:, new_of]
-        elif axes == (0,):
-            arranged[name][:n] = array[new_of]
-        else:
-            # row by row, without a third matrix
-            for slot in range(n):
-                arranged[name][slot, :n] = array[new_of[slot], new_of]
-    arranged["felt"][:n] = felt[new_of]
-    arranged["bound"]["untold"] = 0.0
-    arranged["order"][:n] = slot_of[population.order[:n]]
-    for name, numbers in (
-        ("first_in_cell", population.first_in_cell),
-        ("next_in_cell", population.next_in_cell[new_of]),
-    ):
-        arranged[name][: len(numbers)] = np.where(numbers >= 0, slot_of[numbers], -1)
+            array[:, :n] = array[:, new_of]
+        elif axes == (0, 1):
+            _sort_matrix(array[:n, :n], new_of)
+    population.order[:n] = order
+    population.first_in_cell[:] = slot_of[population.first_in_cell]
+    population.next_in_cell[:n] = slot_of[population.next_in_cell[:n]]
     for block in range(blocks(n)):
-        push = np.abs(arranged["push"][:n, block * BLOCK : min(n, (block + 1) * BLOCK)])
-        arranged["bound"]["strongest"][:n, block] = push.max(axis=1)
-    arranged["arranged_at"][:] = population.emissions
-    return Population(**arranged)
+        push = np.abs(population.push[:n, block * BLOCK : min(n, (block + 1) * BLOCK)])
+        population.bound["strongest"][:n, block] = push.max(axis=1)
+    population.arranged_at[:] = population.emissions
+
+
+def _sort_matrix(matrix: NDArray[Any], new_of: Integers) -> None:
+    """Put ``matrix[new_of[k], new_of[l]]`` at k, l with room for one row more."""
+    for row in matrix:
+        row[:] = row[new_of]
+    waiting = np.ones(len(matrix), np.bool_)
+    for start in range(len(matrix)):
+        if not waiting[start]:
+            continue
+        first, k = matrix[start].copy(), start
+        while new_of[k] != start:
+            matrix[k] = matrix[new_of[k]]
+            waiting[k] = False
+            k = new_of[k]
+        matrix[k] = first
+        waiting[k] = False
 
 
 def _felt_if_told(population: Population) -> Array:
