@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
         "simulate",
         help="simulate specimens",
         description="Simulate specimens: load them along every path, unload, relax, reload. By "
-        "default they are compressed to 0.1, 1 and 10 %%. Everything else has the defaults of the "
+        "default they are compressed to 0.1, 1 and 10 %. Everything else has the defaults of the "
         "workflow's config, or what a config says. A specimen that breaks a physical check is set "
         "apart with its last state; the exit status then is 1, or 2 where none is left.",
         epilog="example: strainprint simulate --width-nm 125 --slip-systems 2 --prior-strains 0.01 "

@@ -14,5 +14,5 @@ How they move: ``rules``, ``sources``, ``gliding``, ``implicit_step``, ``losses`
 to, ``simulate`` makes shards of specimens and ``record`` and ``parts`` keep them.
 
 What is seen of them: ``state``, ``displacement``, ``outline``, ``fields``, and maps by
-``rendering`` with its ``far_sums``.
+``rendering``. ``far_sums`` takes all forces at once, by multipoles, for comparison.
 """

@@ -74,8 +74,8 @@ def choose_in_calm(
     least = _UNMOVED * rules.rest_glide
     slowest = _SLOW * _SLOW_FALLS**calm_steps * fastest
     slowest = max(_UNMOVED * rules.rest_velocity, slowest)
-    # of those that may be drawn along: infinite for all others
-    bound = np.full(n, np.inf, np.float32)
+    # infinite for all but those that may be drawn along
+    root = np.full(n, np.inf, np.float32)
     for i in range(n):
         if pop.pinned_at[i] >= 0:
             continue
@@ -83,11 +83,11 @@ def choose_in_calm(
             moving[count] = i
             count += 1
         else:
-            bound[i] = np.sqrt(restoring[i])
+            root[i] = np.sqrt(restoring[i])
     drawn_along = max(_WEAK_COUPLING, _DRAWN_ALONG * 0.5 ** (calm_steps // _CREEP))
-    of_block = np.empty(pop.bound.shape[1], np.float32)
-    _bound_blocks(bound, of_block)
-    return _draw_along(pillar, pop, restoring, drawn_along, bound, of_block, moving, count)
+    least_root = np.empty(pop.bound.shape[1], np.float32)
+    _find_least_of_blocks(root, least_root)
+    return _draw_along(pillar, pop, restoring, drawn_along, root, least_root, moving, count)
 
 
 @uncounted
@@ -96,38 +96,38 @@ def _draw_along(
     pop: Population,
     restoring: Array,
     drawn_along: float,
-    bound: Floats,
-    of_block: Floats,
+    root: Floats,
+    least_root: Floats,
     moving: Integers,
     count: int,
 ) -> int:
     """Add to the first ``count`` of ``moving`` those that they draw along; returns how many move.
 
-    ``bound`` is the square root of the own stiffness (1/ns) of all that do not move yet, infinite
-    for others; ``of_block`` bounds its blocks.
+    ``root`` is the square root of the own stiffness (1/ns) of all that do not move yet, infinite
+    for others; ``least_root`` the least of every block.
     """
     done = 0
-    while done < count and count < len(bound):
+    while done < count and count < len(root):
         i = moving[done]
         done += 1
         weak = drawn_along * np.sqrt(restoring[i]) / pillar.mobility
         push, bounds = pop.push[i], pop.bound[i]
-        found = _find_strong(push, bounds, weak, bound, of_block, 0, moving[count:])
+        found = _find_strong(push, bounds, weak, root, least_root, 0, moving[count:])
         for j in moving[count : count + found]:
-            bound[j] = np.inf
+            root[j] = np.inf
         count += found
     return count
 
 
 @partial(uncounted, fastmath={"nnan"})
-def _bound_blocks(bound: Floats, of_block: Floats) -> None:
-    """Fill ``of_block`` with the least of every block of ``bound``."""
-    of_block[:] = np.inf
-    for block in range(blocks(len(bound))):
+def _find_least_of_blocks(root: Floats, least_root: Floats) -> None:
+    """Fill ``least_root`` with the least of every block of ``root``."""
+    least_root[:] = np.inf
+    for block in range(blocks(len(root))):
         least = np.float32(np.inf)
-        for j in range(block * BLOCK, min((block + 1) * BLOCK, len(bound))):
-            least = min(least, bound[j])
-        of_block[block] = least
+        for j in range(block * BLOCK, min((block + 1) * BLOCK, len(root))):
+            least = min(least, root[j])
+        least_root[block] = least
 
 
 @uncounted
@@ -135,30 +135,30 @@ def _find_strong(
     push: Floats,
     bounds: NDArray[np.void],
     least: float,
-    bound: Floats,
-    of_block: Floats,
+    root: Floats,
+    least_root: Floats,
     first: int,
     strong: Integers,
 ) -> int:
-    """Fill ``strong`` with the partners from ``first`` on that feel |push| > least * bound; returns
+    """Fill ``strong`` with the partners from ``first`` on that feel |push| > least * root; returns
     how many.
 
-    ``bounds`` and ``of_block`` bound both in every block of partners, most of which need not be
+    ``bounds`` and ``least_root`` bound both in every block of partners, most of which need not be
     looked at then; what is in one is compared at once before any is looked at by itself.
     """
-    n = len(bound)
+    n = len(root)
     factor = np.float32(least)
     count = 0
     for block in range(first // BLOCK, blocks(n)):
-        if bounds[block].strongest <= factor * of_block[block]:
+        if bounds[block].strongest <= factor * least_root[block]:
             continue
         begin, end = max(first, block * BLOCK), min(n, (block + 1) * BLOCK)
         found = 0
         for j in range(begin, end):
-            found += abs(push[j]) > factor * bound[j]
+            found += abs(push[j]) > factor * root[j]
         if found > 0:
             for j in range(begin, end):
-                if abs(push[j]) > factor * bound[j]:
+                if abs(push[j]) > factor * root[j]:
                     strong[count] = j
                     count += 1
     return count
@@ -285,13 +285,13 @@ def _couple(
     """
     slots = pop.number[0]
     root = np.full(slots, np.inf, np.float32)
-    of_block = np.full(pop.bound.shape[1], np.inf, np.float32)
+    least_root = np.full(pop.bound.shape[1], np.inf, np.float32)
     place_in = np.empty(slots, np.int64)
     for a in range(len(moving)):
         i = moving[a]
         place_in[i] = a
         root[i] = np.sqrt(np.abs(rate[a]))
-        of_block[i // BLOCK] = min(of_block[i // BLOCK], root[i])
+        least_root[i // BLOCK] = min(least_root[i // BLOCK], root[i])
     room = 4 * slots
     while True:
         first = np.empty(room, np.int64)
@@ -299,7 +299,7 @@ def _couple(
         strength = np.empty(room)
         share = np.empty(room)
         count = _find_couplings(
-            pillar, pop, moving, root, of_block, place_in, first, second, strength, share
+            pillar, pop, moving, root, least_root, place_in, first, second, strength, share
         )
         if count >= 0:
             return count, first, second, strength, share
@@ -312,7 +312,7 @@ def _find_couplings(
     pop: Population,
     moving: Integers,
     root: Floats,
-    of_block: Floats,
+    least_root: Floats,
     place_in: Integers,
     first: Integers,
     second: Integers,
@@ -329,7 +329,7 @@ def _find_couplings(
         i = moving[a]
         least = _WEAK_COUPLING * root[i] / pillar.mobility
         push, bounds = pop.push[i], pop.bound[i]
-        found = _find_strong(push, bounds, least, root, of_block, i + 1, pop.which)
+        found = _find_strong(push, bounds, least, root, least_root, i + 1, pop.which)
         if count + found > len(first):
             return -1
         for j in pop.which[:found]:
