@@ -327,6 +327,20 @@ def _announce_to_all(lattice, pillar, pop, stale_mpa):
     return announce(lattice, pillar, pop, np.arange(pop.number[0] + 1), stale_mpa)
 
 
+@pytest.mark.parametrize("stopped", [True, False])
+def test_all_learn_where_an_obstacle_stopped_one_others_later(stopped):
+    at = 40.0
+    crystal = lay_crystal(NARROW_NM, [(UP, 0.0)], obstacles=[(0, at, 300.0)])
+    specimen = put_roomy(crystal, (0, at - 0.1, 1))
+    used = specimen.population
+    used.position[0] = at
+    used.pinned_at[0] = 0 if stopped else -1
+    # so short a glide is felt by nobody
+    assert _announce_to_all(specimen.lattice, specimen.pillar, used, 1.0) == stopped
+    assert used.placed[0] == (at if stopped else at - 0.1)
+    assert not _announce_to_all(specimen.lattice, specimen.pillar, used, 1.0)
+
+
 def test_the_side_correction_follows_a_glide_where_it_is_steep():
     # many in the left half push at the right side, whose image their closed fields lack
     planes = [(UP, offset) for offset in np.arange(-300.0, 300.0, 12.0)]

@@ -80,6 +80,18 @@ def test_a_bulk_source_emits_a_dipole_of_its_length_at_its_strength(sense):
         assert specimen.population.slip[0] == 0
 
 
+@pytest.mark.parametrize("sense", [1, -1])
+@pytest.mark.parametrize("before, now, hindered", [(1.1, 0.97, False), (0.97, 1.1, True)])
+def test_a_source_is_hindered_until_it_rests_below_its_strength(before, now, hindered, sense):
+    crystal = lay_crystal(WIDE_NM, [(UP, 0.0)], [(0, MIDDLE, STRENGTH, BULK)])
+    specimen = press(crystal, shear_mpa=sense * now * STRENGTH)
+    specimen.population.hindrance[0] = 1.2 * STRENGTH
+    specimen.press.tau[0] = sense * before * STRENGTH
+    assert specimen.settle()
+    assert specimen.emissions == 0
+    assert specimen.population.hindrance[0] == (1.2 * STRENGTH if hindered else 0.0)
+
+
 @pytest.mark.parametrize("share", [0.0, 0.1])
 def test_every_emission_raises_the_threshold_of_its_source_alone(share):
     crystal = lay_crystal(

@@ -41,8 +41,6 @@ class Press(NamedTuple):
     slots of then."""
     steps: Integers
     """Steps since the specimen was virgin."""
-    resting: NDArray[np.bool_]
-    """Whether a rest was interrupted for want of room."""
     stops: Integers
     """Stops of the platen left on the way to the next point, below 0 before the way begins."""
     settled: NDArray[np.bool_]
@@ -61,7 +59,6 @@ def make_press(sources: int, room: int) -> Press:
         platen=np.zeros(1),
         tau=np.zeros(sources + room),
         steps=np.zeros(1, np.int64),
-        resting=np.zeros(1, np.bool_),
         stops=np.full(1, -1),
         settled=np.ones(1, np.bool_),
         unstressed=np.zeros(1),
@@ -83,14 +80,12 @@ def _rest(
     lattice: Lattice, pillar: Pillar, rules: Rules, pop: Population, press: Press, hold: bool
 ) -> int:
     """Let everything come to rest; a call after one that ended ``FULL`` goes on with it."""
-    if not press.resting[0]:
-        forget_hindrance(lattice, pop, press.tau)
-    press.resting[0] = True
     why, _, steps = settle(lattice, pillar, rules, pop, press.platen, hold, press.tau)
     press.steps[0] += steps
     if why == OUT_OF_ROOM:
         return FULL
-    press.resting[0] = False
+    # before the next threshold is sought
+    forget_hindrance(lattice, pop, press.tau)
     press.settled[0] = press.settled[0] and why == SETTLED
     finite = np.isfinite(press.platen[0])
     for t in range(len(pop.charge) + pop.number[0]):

@@ -158,7 +158,8 @@ def longest_step(
     n = pop.number[0]
     glide = rules.largest_glide
     # the leader first: it mostly limits most, and the reach of the others need not be known
-    step = _within_reach(pillar, rules, pop, velocity, restoring, leader, step, reach)
+    if n > 0:
+        step = _within_reach(pillar, rules, pop, velocity, restoring, leader, step, reach)
     for begin in range(0, n, _BESIDE):
         end = min(n, begin + _BESIDE)
         farther = 0

@@ -137,7 +137,11 @@ def announce(
     lattice: Lattice, pillar: Pillar, pop: Population, who: Integers, stale: float
 ) -> bool:
     """Let partners and sources of all of ``who`` that glided learn of it, but for ``stale`` (MPa);
-    returns whether any did. Slots without a dislocation are passed over."""
+    returns whether any did. Slots without a dislocation are passed over.
+
+    Of one that an obstacle stopped all learn where it is: it stands there, is not asked again, and
+    others come nearer than those that it was compared with.
+    """
     count = 0
     modes = stale * _STALE_MODES * pillar.half_width
     bend = bend_of(pillar, stale)
@@ -148,7 +152,9 @@ def announce(
         crossed = crosses_middle(lattice, pop, i)
         outdated = EVERYBODY if crossed else outdated_shells(pop, i, bend)
         lead = pop.position[i] - pop.placed[i]
-        if outdated > 0 or (lead != 0.0 and abs(lead) * strongest_felt(pop, i) > stale):
+        stopped = lead != 0.0 and pop.pinned_at[i] >= 0
+        felt = lead != 0.0 and abs(lead) * strongest_felt(pop, i) > stale
+        if outdated > 0 or stopped or felt:
             # the second loop needs every partner at its new place
             pop.outdated[i] = outdated
             place(lattice, pillar, pop, i)
@@ -197,8 +203,8 @@ def exert_what_lacks(
     it exerts on such sources; returns whether there were any.
 
     Shells answer for the partners that they hold now: one that went from shell to shell may know
-    less. ``bend`` is that of :func:`outdated_shells`, always the same. Where it was not placed anew
-    since it asked last, none does: partners that moved ask for themselves.
+    less. ``bend`` is that of :func:`outdated_shells`. Where it was not placed anew since it asked
+    last, none does, at the ``bend`` of then: partners that moved ask for themselves.
     """
     if pop.placed[i] == pop.checked[i]:
         return False
