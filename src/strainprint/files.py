@@ -55,13 +55,16 @@ def whole_directory(path: str | Path) -> Iterator[Path]:
 
 def remove_partials(folder: str | Path) -> list[Path]:
     """Remove what killed writers left anywhere below a folder; nobody may be writing there."""
-    left = sorted(Path(folder).rglob(".*.partial"))
-    for partial in left:
+    removed: list[Path] = []
+    for partial in sorted(Path(folder).rglob(".*.partial")):
+        if any(folder in partial.parents for folder in removed):
+            continue  # went with the folder that held it
         if partial.is_dir():
             shutil.rmtree(partial)
         else:
             partial.unlink()
-    return left
+        removed.append(partial)
+    return removed
 
 
 def write_json(path: str | Path, content: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ from strainprint.curves.prediction import reload_curves
 from strainprint.dataset.manifest import build_manifest
 from strainprint.dataset.splits import build_split
 from strainprint.errors import BadInputError
-from strainprint.experiments.twins import compare_twins, likeness
+from strainprint.experiments.twins import STRAINS, _points_at, compare_twins, likeness
 from strainprint.files import write_csv
 from strainprint.maps.picture import grey_picture
 from strainprint.maps.store import MapShard
@@ -119,6 +119,29 @@ def test_a_specimen_is_its_own_twin(study, tmp_path):
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["n"] == {"pairs": 36, "specimens": 12}
     assert summary["results"]["r2_by_width_nm"]["30"][-1] == 1
+
+
+@pytest.mark.parametrize(
+    "largest, there",
+    [
+        (0.0015, {}),
+        (0.005, {0.002: 40, 0.005: 100}),
+        (0.006, {0.002: 33, 0.005: 83}),
+        (0.009, {0.002: 22, 0.005: 56}),
+        (0.01, {0.002: 20, 0.005: 50, 0.01: 100}),
+        (0.03, {0.002: 7, 0.005: 17, 0.01: 33}),
+    ],
+)
+def test_strains_of_the_table_are_those_that_curves_reach(largest, there):
+    assert _points_at(np.linspace(0.0, largest, 101), STRAINS) == there
+
+
+def test_a_strain_that_curves_do_not_reach_has_nothing(study, tmp_path, monkeypatch):
+    root, shards = study
+    monkeypatch.setattr("strainprint.experiments.twins.STRAINS", (0.002, 0.01, 0.02))
+    table = compared(root, shards, tmp_path)
+    assert (table["r2_0.01"] == 1).all()
+    assert table[["r2_0.02", "r2_0.02_low", "predicted_r2_0.02"]].isna().all(axis=None)
 
 
 def test_twins_of_some_specimens_are_compared_with_those_alone(study, tmp_path):

@@ -18,13 +18,14 @@ WRITES = {
     "write_whole": "partial.write_text('half')",
     "whole_directory": "partial.mkdir(); (partial / '.zarray').write_text('half')",
 }
+A_FILE_IN_A_FOLDER = "partial.mkdir(); (partial / '.table.csv.7.partial').write_text('half')"
 
 
-@pytest.mark.parametrize("kind", WRITES)
-def test_what_a_killed_writer_leaves_is_removed_and_nothing_else(tmp_path, kind):
+@pytest.mark.parametrize("kind, write", [*WRITES.items(), ("whole_directory", A_FILE_IN_A_FOLDER)])
+def test_what_a_killed_writer_leaves_is_removed_and_nothing_else(tmp_path, kind, write):
     store = tmp_path / "results" / "crops.zarr"
     writer = subprocess.Popen(
-        [sys.executable, "-c", WRITER.format(kind=kind, write=WRITES[kind]), str(store)],
+        [sys.executable, "-c", WRITER.format(kind=kind, write=write), str(store)],
         stdout=subprocess.PIPE,
         text=True,
     )

@@ -19,11 +19,18 @@ from strainprint.errors import BadInputError
 from strainprint.experiments.beyond import standardized
 from strainprint.experiments.regression import gaussian_loss, pooled
 from strainprint.files import sha256_of_arrays, write_json
+from strainprint.networks import examples as module
 from strainprint.networks import training
 from strainprint.networks.architectures import ARCHITECTURES, BranchedNetwork, ResidualNetwork
-from strainprint.networks.examples import Examples, class_probabilities, crop_outputs
+from strainprint.networks.examples import Examples, Feed, class_probabilities, crop_outputs
 from strainprint.networks.inference import predict_crops
-from strainprint.networks.training import TrainingSettings, fit, initial_seed, train
+from strainprint.networks.training import (
+    TrainingSettings,
+    crops_of_maps,
+    fit,
+    initial_seed,
+    train,
+)
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -50,6 +57,26 @@ def examples(*channels, targets=LABELS, side=None):
     return Examples(
         [CropStore.of_array(crops) for crops in channels], torch.as_tensor(targets), PARTS, side
     )
+
+
+@pytest.mark.parametrize("kept", ["all", "asked", "some"])
+def test_crops_that_are_asked_for_are_on_the_device_if_all_of_them_are_kept(monkeypatch, kept):
+    monkeypatch.setattr(module, "_free_bytes", lambda device: 1e9)
+    grey, asked = noise(3), np.flatnonzero(PARTS != "test")
+    rows = {"all": np.arange(N_MAPS), "asked": asked, "some": asked[1:]}[kept]
+    kept_at = np.full(N_MAPS, -1)
+    kept_at[rows] = np.arange(len(rows))[::-1]
+    store = CropStore(grey[rows[::-1]], kept_at)
+    of = Examples([CropStore.of_array(noise(4)), store], torch.as_tensor(LABELS), PARTS)
+    feed = Feed(of, CPU, asked)
+    numbers = np.random.default_rng(0).permutation(crops_of_maps(rows, N_CROPS))
+    taken = [crops for crops, _, _ in feed.batches(numbers, 5, "test")]
+    expected = np.stack([crops.reshape(-1, 16, 16)[numbers] for crops in (noise(4), grey)], axis=1)
+    np.testing.assert_array_equal(torch.cat(taken).numpy(), expected)
+    assert feed.leave_device() == (kept != "some")
+    # from memory they are the same
+    taken = [crops for crops, _, _ in feed.batches(numbers, 5, "test")]
+    np.testing.assert_array_equal(torch.cat(taken).numpy(), expected)
 
 
 def residual(n_inputs=1, n_classes=3):

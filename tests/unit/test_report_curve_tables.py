@@ -55,6 +55,14 @@ def test_r2_of_known_curves(manifest):
     assert whole["r2_low"] <= whole["r2"] <= whole["r2_high"]
 
 
+def test_strains_of_ten_digits_are_found_in_a_finer_grid(manifest):
+    true = np.array([100.0, 200, 100, 200, 100, 200, 100, 200, 400])
+    curves = curves_of(manifest, true, k1=true)
+    table = curve_r2_table(curves, manifest, strains=STRAIN[1:] * (1 - 1e-12), **DRAWN)
+    assert table["strain"].nunique() == len(STRAIN) - 1
+    assert table["r2"].notna().any()
+
+
 def test_r2_is_resampled_by_specimen(manifest):
     """Maps of one specimen come together: with one odd specimen of four, (3/4)^4 miss it."""
     true = np.array([100.0, 200, 100, 200, 100, 200, 100, 200, 400])

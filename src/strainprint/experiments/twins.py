@@ -29,7 +29,8 @@ from strainprint.report.curve_tables import curve_r2_table
 from strainprint.report.statistics import FEWEST_SPECIMENS, specimen_resamples
 
 STRAINS = (0.002, 0.005, 0.01)
-"""Reload strains of the table; the summary has r² at every strain."""
+"""Reload strains of the table, empty where curves end before; the summary has r² at every
+strain."""
 
 METHOD = "cv"
 """The prediction of curves that stands beside the ceiling."""
@@ -63,6 +64,15 @@ def likeness(one: Curves, other: Curves, weights: NDArray[Any]) -> Curves:
     some = spread > 1e-12 * np.maximum(drawn @ (one**2 + other**2), 1e-300)
     ratio = np.divide(apart, spread, out=np.full(spread.shape, np.nan), where=some)
     return np.asarray(1.0 - ratio, dtype=np.float64)
+
+
+def _points_at(grid: NDArray[np.float64], strains: Sequence[float]) -> dict[float, int]:
+    """Return the point of the grid nearest to each strain that has one within half a step."""
+    half_step = 0.5 * float(grid[1] - grid[0]) * (1 + 1e-9)
+    nearest = {strain: int(np.abs(grid - strain).argmin()) for strain in strains}
+    return {
+        strain: point for strain, point in nearest.items() if abs(grid[point] - strain) <= half_step
+    }
 
 
 def compare_twins(
@@ -142,11 +152,11 @@ def compare_twins(
     readings = pd.DataFrame(rows, columns=["map_id", "same"]).merge(
         manifest[["map_id", "specimen_id", "width_nm"]], on="map_id"
     )
-    shown = [int(np.abs(grid - wanted).argmin()) for wanted in STRAINS]
+    shown = _points_at(grid, STRAINS)
     predicted = curve_r2_table(
         pd.read_csv(curves_csv),
         manifest,
-        strains=grid[shown],
+        strains=grid[sorted(shown.values()) or [-1]],
         seed=seed,
         resamples=resamples,
         methods=[METHOD],
@@ -176,13 +186,14 @@ def compare_twins(
             "pair_specimens": len(set(specimens)),
         }
         ours = predicted[predicted["width_nm"] == label].set_index("strain")
-        for point, wanted in zip(shown, STRAINS, strict=True):
-            row |= {
-                f"r2_{wanted:g}": value[point],
-                f"r2_{wanted:g}_low": low[point],
-                f"r2_{wanted:g}_high": high[point],
-                f"predicted_r2_{wanted:g}": ours["r2"].get(grid[point], np.nan),
-            }
+        for wanted in STRAINS:
+            point = shown.get(wanted)
+            names = (f"r2_{wanted:g}", f"r2_{wanted:g}_low", f"r2_{wanted:g}_high")
+            found = (np.nan,) * 3 if point is None else (value[point], low[point], high[point])
+            row |= dict(zip(names, found, strict=True))
+            row[f"predicted_r2_{wanted:g}"] = (
+                np.nan if point is None else ours["r2"].get(grid[point], np.nan)
+            )
         judged = readings if width is None else readings[readings["width_nm"] == width]
         agreement = accuracy_columns(
             judged["same"], judged["specimen_id"], seed=seed, resamples=resamples

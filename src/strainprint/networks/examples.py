@@ -71,25 +71,31 @@ class Examples:
 class Feed:
     """Hands out batches: from the device if all crops fit there, else from memory or the store."""
 
-    def __init__(self, examples: Examples, device: torch.device) -> None:
-        """Put the crops on the device if they are all in memory and leave it half of its own."""
+    def __init__(
+        self, examples: Examples, device: torch.device, maps: NDArray[np.integer] | None = None
+    ) -> None:
+        """Put the crops on the device if those of ``maps``, the ones that will be asked for, all if
+        None, are in memory and leave it half of its own."""
         self.device = device
         self._examples = examples
         self._targets = examples.targets.to(device)
         self._side = None if examples.side is None else torch.from_numpy(examples.side).to(device)
         self._resident: list[Tensor] = []
+        self._kept_at: list[Tensor] = []
         channels = examples.channels
-        if device.type == "cuda" and all((store.kept_at >= 0).all() for store in channels):
-            free_bytes, _ = torch.cuda.mem_get_info(device)
-            if sum(store.kept.nbytes for store in channels) < free_bytes / 2:
-                self._resident = [
-                    torch.from_numpy(store.kept).to(device).flatten(0, 1) for store in channels
-                ]
+        asked = np.arange(len(examples.parts)) if maps is None else maps
+        if (
+            all((store.kept_at[asked] >= 0).all() for store in channels)
+            and sum(store.kept.nbytes for store in channels) < _free_bytes(device) / 2
+        ):
+            self._resident = [torch.from_numpy(store.kept).to(device) for store in channels]
+            self._kept_at = [torch.from_numpy(store.kept_at).to(device) for store in channels]
 
     def leave_device(self) -> bool:
         """Take the crops from the device; True if they were there."""
         was_resident = bool(self._resident)
         self._resident = []
+        self._kept_at = []
         return was_resident
 
     def batches(
@@ -99,13 +105,18 @@ class Feed:
 
         Vectors are a list of one tensor (n, n_side), or an empty one.
         """
+        asked = numbers // self._examples.n_crops
+        all_kept = all((store.kept_at[asked] >= 0).all() for store in self._examples.channels)
         crops = torch.from_numpy(numbers).to(self.device)
-        rows = crops // self._examples.n_crops
+        rows, of_map = crops // self._examples.n_crops, crops % self._examples.n_crops
         starts = range(0, len(numbers), size)
         for start in tqdm(starts, title, unit="batch", leave=False, disable=None):
             batch = slice(start, start + size)
-            if self._resident:
-                grey = [resident[crops[batch]] for resident in self._resident]
+            if self._resident and all_kept:
+                grey = [
+                    resident[kept_at[rows[batch]], of_map[batch]]
+                    for resident, kept_at in zip(self._resident, self._kept_at, strict=True)
+                ]
             else:
                 grey = [
                     torch.from_numpy(store.take(numbers[batch])).to(self.device)
@@ -113,6 +124,14 @@ class Feed:
                 ]
             side = [] if self._side is None else [self._side[rows[batch]]]
             yield torch.stack(grey, dim=1).float(), self._targets[rows[batch]], side
+
+
+def _free_bytes(device: torch.device) -> float:
+    """Return the free memory of a GPU; none elsewhere, where crops are in the device's already."""
+    if device.type != "cuda":
+        return 0.0
+    free_bytes, _ = torch.cuda.mem_get_info(device)
+    return float(free_bytes)
 
 
 def crop_outputs(

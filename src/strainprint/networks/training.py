@@ -458,7 +458,7 @@ def fit(
         fingerprint = training_fingerprint(network, examples, settings, loss, device, code)
         progress = load_checkpoint(checkpoint_dir, fingerprint, network, optimizer)
 
-    feed = Feed(examples, device)
+    feed = Feed(examples, device, np.flatnonzero((parts == "train") | (parts == "validation")))
     of_validation = crops_of_maps(np.flatnonzero(parts == "validation"), n_crops)
     informative = None
     if settings.least_contrast > 0:

@@ -285,8 +285,8 @@ def classify_external(
         What the rule ``ingest`` left, and who judges.
     out_csv
         Columns map_id, source, specimen, prior_strain (as the user gave it, empty where not
-        known), trained_on (1 where the networks have seen the map and its class says nothing), and
-        those of :func:`classify_files` from prior_strain_predicted on.
+        known), trained_on (1 where the networks have seen the map or another of its specimen, and
+        its class says little), and those of :func:`classify_files` from prior_strain_predicted on.
     curves_csv
         Predicted curves of the small-reload maps: map_id, strain, stress_mpa with _low and _high,
         and measured_mpa where the user gave a curve that reaches that strain. May have no row.
@@ -298,7 +298,9 @@ def classify_external(
     """
     rows: list[dict[str, object]] = []
     curves = [pd.DataFrame(columns=["map_id", *CURVE_COLUMNS, "measured_mpa"])]
-    for one in tqdm(single_maps(read_external(manifest_json)), "classify", disable=None):
+    maps = single_maps(read_external(manifest_json))
+    trained_specimens = {one.specimen for one in maps if one.use == "train"} - {""}
+    for one in tqdm(maps, "classify", disable=None):
         content = external_strain_map(folder, one)
         verdict = judge.judge(content)
         rows.append(
@@ -307,7 +309,7 @@ def classify_external(
                 "source": one.source,
                 "specimen": one.specimen,
                 "prior_strain": one.prior_strain,
-                "trained_on": int(one.use == "train"),
+                "trained_on": int(one.use == "train" or one.specimen in trained_specimens),
                 **verdict.row,
             }
         )
@@ -316,7 +318,9 @@ def classify_external(
             curve = pd.DataFrame({"map_id": one.map_id, **predicted})
             curve["measured_mpa"] = np.nan
             if (measured := external_curve(folder, one)) is not None:
-                curve["measured_mpa"] = np.interp(curve["strain"], *measured, right=np.nan)
+                curve["measured_mpa"] = np.interp(
+                    curve["strain"], *measured, left=np.nan, right=np.nan
+                )
             curves.append(curve)
     write_csv(out_csv, without_formulas(pd.DataFrame(rows)))
     write_csv(curves_csv, pd.concat([table for table in curves if len(table)] or curves))

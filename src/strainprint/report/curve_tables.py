@@ -114,7 +114,7 @@ def curve_r2_table(
     curves, manifest
         ``curves.csv`` and the dataset's manifest.
     strains
-        Which points of the curves' grid.
+        Which points of the curves' grid, ascending.
     seed, resamples
         Of the bootstrap.
     methods
@@ -122,7 +122,9 @@ def curve_r2_table(
     by_class
         Whether each class is also given by itself.
     """
-    table = _with_facts(curves[curves["strain"].isin(strains)], manifest)
+    # tables keep ten digits
+    wanted = np.isclose(curves["strain"].to_numpy()[:, None], strains, rtol=1e-8, atol=0.0)
+    table = _with_facts(curves[wanted.any(axis=1)], manifest)
     shown = methods or [name.removesuffix("_mpa") for name in curves.columns[3:]]
     weights = _resampling(seed, resamples)
     rows = []

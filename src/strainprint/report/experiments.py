@@ -512,7 +512,10 @@ def _twins_reading(record: ExperimentRecord) -> list[str]:
         label = "All widths together" if width == "all" else _any_width(width)
         ceiling, reached = row["r2_0.01"], row["predicted_r2_0.01"]
         if math.isnan(ceiling):
-            said.append(f"**{label}.** The curves do not differ enough for a ceiling.")
+            said.append(
+                f"**{label}.** The curves do not differ enough for a ceiling at 1 % of reload "
+                "strain, or end before it."
+            )
             continue
         text = (
             f"**{label}.** At 1 % of reload strain r² between twins is {number(ceiling)}, the most "
@@ -651,7 +654,8 @@ SHOWN: dict[str, Shown] = {
         caption=(
             "The paper’s network sees one grey picture. Here it sees several strains of the same "
             "map as channels, on the same split and from the same seed as the one it is compared "
-            "with."
+            "with. It is trained in float32, without noise and on every crop; the one it is "
+            "compared with as `training` says."
         ),
         columns=_compared("input"),
         reading=_comparison_reading,
@@ -679,7 +683,8 @@ SHOWN: dict[str, Shown] = {
         title="Correlations beside the picture",
         caption=(
             "A second branch of Res4 takes the map’s two-point correlation, after the authors’ "
-            "later DKACNN, and is compared with Res4 alone, on the same split and seed."
+            "later DKACNN, and is compared with Res4 alone, on the same split and seed. It is "
+            "trained in float32, without noise and on every crop; Res4 alone as `training` says."
         ),
         columns=_compared("network"),
         reading=_comparison_reading,
