@@ -60,6 +60,28 @@ def test_a_written_map_is_a_map_to_read_again(tmp_path):
     assert_same(read_map(tmp_path / "map.h5", Declaration()), measured)
 
 
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_the_declaration_that_a_map_was_read_with_says_nothing_new_of_it(tmp_path, dialect):
+    path, declaration = DIALECTS[dialect](true_field(), tmp_path)
+    declared = checked_declaration({**declaration, "test_strain": 0.01}, path)
+    measured = read_map(path, declared)
+    write_measured_map(tmp_path / "map.h5", measured)
+    assert_same(read_map(tmp_path / "map.h5", declared), measured)
+
+
+def test_what_is_said_of_a_written_map_is_added_to_what_it_holds(tmp_path):
+    path, declaration = DIALECTS["vic2d"](true_field(), tmp_path)
+    measured = read_map(path, checked_declaration(declaration, path))
+    write_measured_map(tmp_path / "map.h5", measured)
+    more = {"test_strain": 0.01, "specimen_id": "a"}
+    again = read_map(tmp_path / "map.h5", checked_declaration({**declaration, **more}, path))
+    told = {*measured.attributes["declared_by_user"].split(","), *more}
+    added = {**more, "declared_by_user": ",".join(sorted(told))}
+    assert dict(again.attributes) == {**measured.attributes, **added}
+    with pytest.raises(BadInputError, match="loading_axis is declared as x"):
+        read_map(tmp_path / "map.h5", checked_declaration({"loading_axis": "x"}, path))
+
+
 def test_strain_of_a_written_map_is_taken_again_at_another_gauge(tmp_path):
     field = true_field()
     path, declaration = DIALECTS["dice"](field, tmp_path)

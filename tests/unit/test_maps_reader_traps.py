@@ -304,6 +304,18 @@ def test_decimal_commas_are_understood(tmp_path):
     np.testing.assert_array_equal(measured.valid, field.valid)
 
 
+@pytest.mark.parametrize("mark", [",", "."])
+def test_decimals_are_understood_below_a_row_of_whole_numbers(tmp_path, mark):
+    field, path, declaration = written("davis8", tmp_path)
+    header, *rows = path.read_text().splitlines()
+    # a vector that failed
+    rows[0] = "\t".join([*(f"{float(cell):g}" for cell in rows[0].split("\t")[:2]), "0", "0"])
+    assert not set(".,") & set(rows[0])
+    path.write_text("\n".join([header, *(row.replace(".", mark) for row in rows)]) + "\n")
+    measured = read(path, declaration)
+    assert np.count_nonzero(np.isfinite(measured.fields["u"])) >= np.count_nonzero(field.valid) - 1
+
+
 def test_a_byte_order_mark_and_blank_lines_do_no_harm(tmp_path):
     field, path, declaration = written("matchid2024", tmp_path)
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n\r\n"))

@@ -194,7 +194,7 @@ def test_a_predictor_judges_maps_of_its_own_study_and_a_moved_folder_still_works
 def test_a_predicted_curve_stands_beside_the_one_that_was_measured(study, tmp_path):
     small = sorted(study.glob("*-small.h5"))[0]
     shutil.copy(small, tmp_path / "map.h5")
-    pd.DataFrame({"strain": [0, 0.005], "stress_mpa": [0, 500.0]}).to_csv(
+    pd.DataFrame({"strain": [0.002, 0.005], "stress_mpa": [200.0, 500.0]}).to_csv(
         tmp_path / "curve.csv", index=False
     )
     (tmp_path / "mine.csv").write_text("file,curve,specimen\nmap.h5,curve.csv,=1+1\n")
@@ -204,11 +204,26 @@ def test_a_predicted_curve_stands_beside_the_one_that_was_measured(study, tmp_pa
         tmp_path / "maps.json", tmp_path / "maps", judge, tmp_path / "p.csv", tmp_path / "c.csv"
     )
     curve = pd.read_csv(tmp_path / "c.csv")
-    reached = curve["strain"] <= 0.005
+    reached = curve["strain"].between(0.002, 0.005)
     np.testing.assert_allclose(curve["measured_mpa"][reached], 1e5 * curve["strain"][reached])
     assert curve["measured_mpa"][~reached].isna().all()
     table = pd.read_csv(tmp_path / "p.csv")
     assert table["specimen"].tolist() == ["'=1+1"]
+
+
+def test_maps_of_a_specimen_that_trains_are_marked(study, tmp_path):
+    maps = sorted(study.glob("*.h5"))[:4]
+    rows = ["file,specimen,prior_strain,use"]
+    for one, rest in zip(maps, ("a,0.01,train", "a,0.01,", "b,0.01,", ",0.01,train"), strict=True):
+        shutil.copy(one, tmp_path / one.name)
+        rows.append(f"{one.name},{rest}")
+    (tmp_path / "mine.csv").write_text("\n".join(rows) + "\n")
+    ingest_maps(tmp_path / "mine.csv", tmp_path / "maps", tmp_path / "maps.json")
+    judge = Judge.load([], study / PREDICTOR, device="cpu")
+    classify_external(
+        tmp_path / "maps.json", tmp_path / "maps", judge, tmp_path / "p.csv", tmp_path / "c.csv"
+    )
+    assert pd.read_csv(tmp_path / "p.csv")["trained_on"].tolist() == [1, 1, 0, 1]
 
 
 def test_networks_alone_say_the_same_class_but_no_set(study, tmp_path):

@@ -65,9 +65,12 @@ def read_map(path: str | Path, declared: Declaration | None = None) -> MeasuredM
     """
     source = Source.open(path)
     declared = beside(path) if declared is None else declared
+    if measured.recognises(source):
+        held = read_measured_map(path)
+        declared = measured.beyond(held, declared)
+        if (told := measured.with_more(held, declared)) is not None:
+            return told
     reader = reader_of(source, declared)
-    if reader is measured and not declared.values:
-        return read_measured_map(path)
     try:
         reading = reader.read(source, declared)
         if isinstance(reading, Picture):

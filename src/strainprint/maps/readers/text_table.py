@@ -153,7 +153,7 @@ def read_columns(
             where=source.path,
             way_out="export the file again; header and rows must belong together",
         )
-    decimal = "," if header.delimiter != "," and any("," in cell for cell in cells) else "."
+    decimal = "," if header.delimiter != "," and _commas_are_decimal(source, header, first) else "."
     rows = _count_lines(source)
     if rows > LARGEST_POINTS:
         raise BadInputError(f"{rows} lines", where=source.path, allowed=f"up to {LARGEST_POINTS}")
@@ -224,18 +224,30 @@ def _count_lines(source: Source) -> int:
     return max(line_feeds, returns) + 1
 
 
+def _commas_are_decimal(source: Source, header: Header, first: str) -> bool:
+    """Tell whether the first row has a comma, or, where that holds whole numbers alone, the others
+    have and no point."""
+    if "," in first or "." in first:
+        return "," in first
+    return _marks_after(source, header, ",") > 0 and _marks_after(source, header, ".") == 0
+
+
 def _delimiters_after(source: Source, header: Header) -> int:
     """Count the delimiters below the header, to notice rows that lack cells."""
     if header.delimiter == " ":
         return sum(
             max(0, len(line.split()) - 1) for _, line in _numbered_rows(source, header.line + 1)
         )
-    mark = header.delimiter.encode()
+    return _marks_after(source, header, header.delimiter)
+
+
+def _marks_after(source: Source, header: Header, mark: str) -> int:
+    """Count a character below the header."""
     total = 0
     with open(source.path, "rb") as handle:
         while block := handle.read(_BLOCK):
-            total += block.count(mark)
-    return total - sum(line.count(header.delimiter) for line in source.lines[: header.line + 1])
+            total += block.count(mark.encode())
+    return total - sum(line.count(mark) for line in source.lines[: header.line + 1])
 
 
 def _ends_with_a_line(source: Source) -> bool:
