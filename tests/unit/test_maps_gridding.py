@@ -23,6 +23,18 @@ def test_two_regions_far_from_each_other_share_one_grid():
     assert not grid.interpolated
 
 
+@pytest.mark.parametrize("digits", [0.0, 0.001, 0.02, 0.05, 0.1, 0.2])
+def test_scattered_points_of_few_digits_are_no_grid_of_these_digits(digits):
+    rng = np.random.default_rng(3)
+    x, y = (part.ravel() for part in np.meshgrid(np.arange(50.0), np.arange(40.0)))
+    x, y = (part + rng.uniform(-0.3, 0.3, part.size) for part in (x, y))
+    if digits:
+        x, y = (digits * np.rint(part / digits) for part in (x, y))
+    grid = lay_points(x, y, "here")
+    assert grid.interpolated
+    assert grid.shape[0] * grid.shape[1] < 3 * len(x)
+
+
 @pytest.mark.parametrize(
     "values",
     [np.zeros(5), np.random.default_rng(1).uniform(size=200), np.array([0, 1, 2.5, 3.2, 7.9])],

@@ -89,6 +89,9 @@ def test_the_workflow_is_told_every_file_that_counts(folder):
     assert table_uses(folder / "mine.csv") == TableUses(True, True, 0, False)
     (folder / "mine.csv").write_text("file\nvic3d.csv\n")
     assert table_uses(folder / "mine.csv") == TableUses(True, False, 0, False)
+    (folder / "vic3d.ctf").write_text("XCells 2\n")
+    names = ["mine.csv", "vic3d.csv", "vic3d.yaml", "vic3d.ctf"]
+    assert external_files(folder / "mine.csv") == [str(folder / name) for name in names]
 
 
 def test_all_bad_maps_are_named_at_once(folder):
@@ -113,9 +116,11 @@ def test_paths_that_climb_out_of_the_folder_are_refused(folder, name):
             external_files(folder / "mine.csv")
 
 
-def test_a_declaration_beside_a_map_is_no_link_that_leads_out(folder):
-    declaration = (folder / "vic3d.yaml").rename(folder.parent / "secret.yaml")
-    (folder / "vic3d.yaml").symlink_to(declaration)
+@pytest.mark.parametrize("name", ["vic3d.yaml", "vic3d.ctf"])
+def test_what_lies_beside_a_map_is_no_link_that_leads_out(folder, name):
+    (folder.parent / "secret").write_text((folder / "vic3d.yaml").read_text())
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).symlink_to(folder.parent / "secret")
     assert "leads out of the table's folder" in refusal(folder, "file\nvic3d.csv\n")
     with pytest.raises(BadInputError, match="leads out"):
         external_files(folder / "mine.csv")

@@ -65,7 +65,10 @@ def external_files(table_csv: str | Path) -> list[str]:
         # A declaration beside the map need not be there; one that the table names must.
         if not row["declaration"] and not inside(Path(table_csv), own).is_file():
             declaration = ""
-        named = [name for name in (row["file"], declaration, row["curve"]) if name]
+        # the grid of a deformation gradient
+        grid = Path(row["file"]).with_suffix(".ctf").as_posix()
+        grid = grid if inside(Path(table_csv), grid).is_file() else ""
+        named = [name for name in (row["file"], declaration, grid, row["curve"]) if name]
         files += [str(inside(Path(table_csv), name)) for name in named]
     return list(dict.fromkeys(files))
 

@@ -21,6 +21,9 @@ Floats = NDArray[np.float64]
 _OFF_GRID = 0.1
 _MOST_SCATTERED = 2_000_000
 _LEAST_FILL = 0.002
+_DENSE = 0.1
+"""Share of filled places below which most points must have neighbours one step away: coordinates
+rounded to few digits lie on a grid of these digits, hardly two of them side by side."""
 # A point of the grid belongs to the body if a measurement lies within this many pitches.
 _REACH = 2.0
 
@@ -152,9 +155,10 @@ def lay_points(x: NDArray[np.floating], y: NDArray[np.floating], where: object) 
         if len(x) < _LEAST_FILL * count or count > LARGEST_POINTS:
             break
         flat = along_y.index * along_x.count + along_x.index
-        if not _any_twice(flat, count):
+        if _any_twice(flat, count):
+            shared = True
+        elif len(x) > _DENSE * count or _side_by_side(flat, along_y.count, along_x.count):
             return Grid(along_x.coordinates(), along_y.coordinates(), flat)
-        shared = True
     if shared:
         raise BadInputError(
             "two points lie at one place",
@@ -169,6 +173,18 @@ def _any_twice(flat: NDArray[np.int64], count: int) -> bool:
     seen = np.zeros(count, dtype=bool)
     seen[flat] = True
     return int(np.count_nonzero(seen)) < len(flat)
+
+
+def _side_by_side(flat: NDArray[np.int64], rows: int, columns: int) -> bool:
+    """Return whether most places have a filled one beside them along x and along y."""
+    seen = np.zeros((rows, columns), dtype=bool)
+    seen.flat[flat] = True
+    beside, above = np.zeros_like(seen), np.zeros_like(seen)
+    beside[:, 1:] |= seen[:, :-1]
+    beside[:, :-1] |= seen[:, 1:]
+    above[1:] |= seen[:-1]
+    above[:-1] |= seen[1:]
+    return bool(2 * np.count_nonzero(seen & beside & above) > len(flat))
 
 
 def _scattered(x: NDArray[np.floating], y: NDArray[np.floating], where: object) -> Grid:

@@ -137,7 +137,8 @@ def _check_stack(stack: Sequence[ExternalMap], folder: Path, table_csv: Path) ->
 def _declaration(table_csv: Path, row: dict[str, str], source: Path) -> Declaration:
     if row["declaration"]:
         return read_declaration(inside(table_csv, row["declaration"]))
-    inside(table_csv, Path(row["file"]).with_suffix(".yaml").as_posix())
+    for beside_it in (".yaml", ".ctf"):
+        inside(table_csv, Path(row["file"]).with_suffix(beside_it).as_posix())
     return beside(source)
 
 

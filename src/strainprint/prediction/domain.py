@@ -19,9 +19,9 @@ _LONGEST_GAUGE = 1.5
 def outside_training(content: StrainMap | NDArray[np.uint8], trained: TrainedNetwork) -> list[str]:
     """Return why it is not known that the network was trained on such maps; nothing if it was.
 
-    Compared are length over width, pitch, study and frame with those of the training data, as far
-    as the network's ``training.json`` tells them; of a measured map also strain gauge, sense of the
-    load and how much of the body was measured.
+    Compared are length over width, pitch, study, frame and strain gauge with those of the training
+    data, as far as the network's ``training.json`` tells them; of a measured map also the sense of
+    the load and how much of the body was measured.
     """
     reasons = [_unlike_in_length(content.shape, trained.crops.get("aspect_range"))]
     if not isinstance(content, StrainMap):
@@ -37,30 +37,38 @@ def outside_training(content: StrainMap | NDArray[np.uint8], trained: TrainedNet
         reasons.append("frame: training frame unknown")
     elif content.frame != frame:
         reasons.append(f"frame {content.frame}, trained on {frame}")
+    reasons.append(_unlike_in_gauge(content, trained))
     if content.attributes.get("origin") == "measured":
-        reasons += _unlike_in_measurement(content, trained)
+        reasons += _unlike_in_measurement(content)
     return [reason for reason in reasons if reason]
 
 
-def _unlike_in_measurement(content: StrainMap, trained: TrainedNetwork) -> list[str]:
-    """Say how a map from a correlation tool differs from the simulated training data.
+def _unlike_in_gauge(content: StrainMap, trained: TrainedNetwork) -> str:
+    """Say where strain was taken over longer distances than that of the training data.
 
     ASSUME: simulated strain is a central difference over two pitches of pointwise displacements, a
-    gauge of two pitches, where ``training.json`` names no ``gauge_nm``; the training specimens were
-    compressed.
+    gauge of two pitches, where neither map nor ``training.json`` names a ``gauge_nm``.
+    """
+    pitch_nm = trained.crops.get("pitch_nm")
+    trained_gauge = trained.crops.get("gauge_nm", None if pitch_nm is None else 2 * pitch_nm)
+    gauge = content.attributes.get("gauge_nm")
+    if gauge is None and content.attributes.get("origin") == "measured":
+        return "strain gauge unknown (subset_px and the strain window are not declared)"
+    if gauge is None or trained_gauge is None or gauge <= _LONGEST_GAUGE * trained_gauge:
+        return ""
+    return f"strain gauge {gauge:.3g} nm, trained on {trained_gauge:.3g} nm"
+
+
+def _unlike_in_measurement(content: StrainMap) -> list[str]:
+    """Say how a map from a correlation tool differs from the simulated training data.
+
+    ASSUME: the training specimens were compressed.
     """
     given = content.attributes
     reasons = []
     across, along = float(given["pitch_rows_nm"]), float(given["pitch_columns_nm"])
     if abs(across / along - 1) > 1e-3:
         reasons.append(f"pitch {across:.3g} nm across the load, {along:.3g} nm along it")
-    pitch_nm = trained.crops.get("pitch_nm")
-    trained_gauge = trained.crops.get("gauge_nm", None if pitch_nm is None else 2 * pitch_nm)
-    gauge = given.get("gauge_nm")
-    if gauge is None:
-        reasons.append("strain gauge unknown (subset_px and the strain window are not declared)")
-    elif trained_gauge is not None and gauge > _LONGEST_GAUGE * trained_gauge:
-        reasons.append(f"strain gauge {gauge:.3g} nm, trained on {trained_gauge:.3g} nm")
     if given.get("loading_sense") != "compression":
         reasons.append(f"loaded in {given.get('loading_sense')}, trained on compression")
     if given["valid_fraction"] < _LEAST_VALID:
