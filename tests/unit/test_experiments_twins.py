@@ -130,6 +130,7 @@ def test_a_specimen_is_its_own_twin(study, tmp_path):
         (0.009, {0.002: 22, 0.005: 56}),
         (0.01, {0.002: 20, 0.005: 50, 0.01: 100}),
         (0.03, {0.002: 7, 0.005: 17, 0.01: 33}),
+        (0.9, {0.002: 0, 0.005: 1, 0.01: 1}),
     ],
 )
 def test_strains_of_the_table_are_those_that_curves_reach(largest, there):

@@ -156,7 +156,7 @@ def compare_twins(
     predicted = curve_r2_table(
         pd.read_csv(curves_csv),
         manifest,
-        strains=grid[sorted(shown.values()) or [-1]],
+        strains=grid[sorted(set(shown.values())) or [-1]],
         seed=seed,
         resamples=resamples,
         methods=[METHOD],
