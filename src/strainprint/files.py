@@ -57,7 +57,7 @@ def remove_partials(folder: str | Path) -> list[Path]:
     """Remove what killed writers left anywhere below a folder; nobody may be writing there."""
     removed: list[Path] = []
     for partial in sorted(Path(folder).rglob(".*.partial")):
-        if any(folder in partial.parents for folder in removed):
+        if any(gone in partial.parents for gone in removed):
             continue  # went with the folder that held it
         if partial.is_dir():
             shutil.rmtree(partial)

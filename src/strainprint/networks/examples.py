@@ -80,22 +80,25 @@ class Feed:
         self._examples = examples
         self._targets = examples.targets.to(device)
         self._side = None if examples.side is None else torch.from_numpy(examples.side).to(device)
-        self._resident: list[Tensor] = []
-        self._kept_at: list[Tensor] = []
+        self._resident: list[tuple[Tensor, Tensor]] = []  # crops, and the place of each map's
         channels = examples.channels
         asked = np.arange(len(examples.parts)) if maps is None else maps
         if (
             all((store.kept_at[asked] >= 0).all() for store in channels)
             and sum(store.kept.nbytes for store in channels) < _free_bytes(device) / 2
         ):
-            self._resident = [torch.from_numpy(store.kept).to(device) for store in channels]
-            self._kept_at = [torch.from_numpy(store.kept_at).to(device) for store in channels]
+            self._resident = [
+                (
+                    torch.from_numpy(store.kept).to(device),
+                    torch.from_numpy(store.kept_at).to(device),
+                )
+                for store in channels
+            ]
 
     def leave_device(self) -> bool:
         """Take the crops from the device; True if they were there."""
         was_resident = bool(self._resident)
         self._resident = []
-        self._kept_at = []
         return was_resident
 
     def batches(
@@ -114,8 +117,7 @@ class Feed:
             batch = slice(start, start + size)
             if self._resident and all_kept:
                 grey = [
-                    resident[kept_at[rows[batch]], of_map[batch]]
-                    for resident, kept_at in zip(self._resident, self._kept_at, strict=True)
+                    kept[kept_at[rows[batch]], of_map[batch]] for kept, kept_at in self._resident
                 ]
             else:
                 grey = [

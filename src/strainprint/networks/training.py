@@ -458,11 +458,11 @@ def fit(
         fingerprint = training_fingerprint(network, examples, settings, loss, device, code)
         progress = load_checkpoint(checkpoint_dir, fingerprint, network, optimizer)
 
-    feed = Feed(examples, device, np.flatnonzero((parts == "train") | (parts == "validation")))
+    used = np.flatnonzero((parts == "train") | (parts == "validation"))
+    feed = Feed(examples, device, used)
     of_validation = crops_of_maps(np.flatnonzero(parts == "validation"), n_crops)
     informative = None
     if settings.least_contrast > 0:
-        used = np.flatnonzero((parts == "train") | (parts == "validation"))
         informative = np.logical_or.reduce(
             [
                 informative_of_store(store, used, settings.least_contrast)

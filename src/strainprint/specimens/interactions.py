@@ -152,9 +152,9 @@ def announce(
         crossed = crosses_middle(lattice, pop, i)
         outdated = EVERYBODY if crossed else outdated_shells(pop, i, bend)
         lead = pop.position[i] - pop.placed[i]
-        stopped = lead != 0.0 and pop.pinned_at[i] >= 0
-        felt = lead != 0.0 and abs(lead) * strongest_felt(pop, i) > stale
-        if outdated > 0 or stopped or felt:
+        if outdated > 0 or (
+            lead != 0.0 and (pop.pinned_at[i] >= 0 or abs(lead) * strongest_felt(pop, i) > stale)
+        ):
             # the second loop needs every partner at its new place
             pop.outdated[i] = outdated
             place(lattice, pillar, pop, i)
