@@ -37,7 +37,7 @@ STEPS = (
     "rest_time_step_ns",
     "largest_glide_nm",
     "free_glide_nm",
-    "rest_velocity_nm_per_ns",
+    "passing_velocity_nm_per_ns",
 )
 
 

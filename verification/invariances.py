@@ -56,7 +56,7 @@ def symmetry(effort: Effort) -> Check:
     axes.set_xlabel("strain (%)")
     axes.set_ylabel("stress, each 250 MPa up (MPa)")
     axes.legend(ncols=3, loc="upper center", fontsize=6)
-    rest_mpa = specimen.rules.rest_velocity / specimen.pillar.mobility
+    rest_mpa = specimen.passing.rest_velocity / specimen.pillar.mobility
     return Check(
         name="symmetry",
         title="13a. Turned and mirrored crystals",
@@ -65,7 +65,7 @@ def symmetry(effort: Effort) -> Check:
             "same crystals turned by 180° and mirrored (which swaps the slip systems). Stresses "
             "turn and mirror to rounding. Where a mode runs away from an instability rounding "
             "grows, but the place of rest behind it is the same: it is known to the stress at "
-            "which a dislocation counts as at rest."
+            "which a dislocation counts as at rest on the way."
         ),
         closed_form="equal curves",
         source="symmetry of body and load",
@@ -73,7 +73,7 @@ def symmetry(effort: Effort) -> Check:
             f"largest difference {apart:.1e} MPa up to 1 %, with up to {most} dislocations; "
             f"{equal} of 6 curves equal to rounding"
         ),
-        tolerance=f"{rest_mpa:.2g} MPa, at which a dislocation counts as at rest",
+        tolerance=f"{rest_mpa:.2g} MPa, at which a dislocation counts as at rest on the way",
         passed=apart < rest_mpa,
         figure=figure,
         alternative="Curves of turned and mirrored crystals lie on those of the crystals as drawn.",

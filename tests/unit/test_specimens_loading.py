@@ -218,17 +218,58 @@ def test_going_on_after_a_copy_equals_going_on_without():
     np.testing.assert_array_equal(curve.stress_mpa, straight_curve.stress_mpa)
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_recorded_points_are_at_rest_however_early_the_stops_between_count_as_such(seed):
-    specimen = press_drawn(draw(125.0, slip_systems=1, seed=seed))
-    specimen.passing = specimen.rules._replace(rest_velocity=1e9)
-    specimen.load(0.01, sense=-1)
+def fastest(specimen):
+    """Largest velocity (nm/ns) at the last rest of what is not pinned."""
     population = specimen.population
     count, sources = population.number[0], len(population.charge)
     free = population.pinned_at[:count] < 0
+    assert free.sum() > 1
     stress = specimen.press.tau[sources : sources + count][free]
-    assert len(stress) > 1
-    assert abs(stress * specimen.pillar.mobility).max() < specimen.rules.rest_velocity
+    return abs(stress * specimen.pillar.mobility).max()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_where_a_state_is_kept_all_are_at_rest_however_early_the_platen_passed_on(seed):
+    crystal = draw(125.0, slip_systems=1, seed=seed)
+    strains = (0.004, 0.00725, 0.01)
+    at_rest, on_the_way = (press_drawn(crystal, passing_velocity_nm_per_ns=50.0) for _ in "ab")
+    passing = [fastest(on) for _, on, _ in on_the_way.load_through(strains, sense=-1)]
+    assert max(passing) > on_the_way.rules.rest_velocity
+    stops = list(at_rest.load_through(strains, sense=-1, at_rest=True))
+    for _, specimen, curve in stops:
+        assert fastest(specimen) < specimen.rules.rest_velocity
+        assert curve.settled.all()
+        assert curve.stress_mpa[-1] == pytest.approx(-specimen.stress_mpa)
+    # what was recorded at a strain of the grid is what came to rest there, later ones show it too
+    (_, _, first), _, (_, _, last) = stops
+    np.testing.assert_array_equal(last.stress_mpa[: len(first.strain)], first.stress_mpa)
+    # and the way goes on from where it passed
+    passed = press_drawn(crystal, passing_velocity_nm_per_ns=50.0).load(0.01, sense=-1)
+    kept = np.isin(last.strain.round(9), np.round(strains, 9))
+    np.testing.assert_array_equal(last.stress_mpa[~kept], passed.stress_mpa[~kept])
+
+
+def test_a_platen_that_passes_on_sooner_takes_fewer_steps_under_much_the_same_stress():
+    flow, steps = [], []
+    for velocity in (0.5, 5.0):
+        specimens = [
+            press_drawn(draw(125.0, seed=seed), passing_velocity_nm_per_ns=velocity)
+            for seed in range(6)
+        ]
+        curves = [specimen.load(0.01, sense=-1) for specimen in specimens]
+        flow.append(np.mean([curve.stress_mpa[50:].mean() for curve in curves]))
+        steps.append(sum(specimen.steps for specimen in specimens))
+    assert flow[1] == pytest.approx(flow[0], rel=0.03)
+    assert steps[1] < steps[0]
+
+
+def test_a_passing_velocity_below_that_of_rest_changes_nothing():
+    crystal = draw(seed=1)
+    one, other = (
+        press_drawn(crystal, passing_velocity_nm_per_ns=velocity).load(0.006, sense=-1)
+        for velocity in (0.5, 0.001)
+    )
+    np.testing.assert_array_equal(one.stress_mpa, other.stress_mpa)
 
 
 @pytest.mark.parametrize("change", [rotate_half_turn, mirror, turn_upside_down])
@@ -238,7 +279,9 @@ def test_a_turned_or_mirrored_crystal_has_the_same_curve(change, seed, obstacles
     # shifting every plane by 1e-14 of itself parts their curves as soon as mirroring does.
     crystal = draw(seed=seed, obstacle_density_per_um2=obstacles)
     curve, other = (
-        press_drawn(each, rest_velocity_nm_per_ns=0.05).load(0.01, sense=-1)
+        press_drawn(each, rest_velocity_nm_per_ns=0.05, passing_velocity_nm_per_ns=0.05).load(
+            0.01, sense=-1
+        )
         for each in (crystal, change(crystal))
     )
     assert curve.dislocations.max() > 1
@@ -342,18 +385,18 @@ def test_what_paths_share_is_simulated_once(monkeypatch):
     moves = []
     record = Specimen._record
 
-    def counted(specimen, targets, sense):
+    def counted(specimen, targets, sense, rules):
         moves.extend([sense] * len(targets))
-        return record(specimen, targets, sense)
+        return record(specimen, targets, sense, rules)
 
     monkeypatch.setattr(Specimen, "_record", counted)
     crystal = lay_crystal(125.0, [(UP, 0.0)])
     words = {"back": ["compress 0.00105", "unload", "pull 0.00105"]}
     take_along(crystal, strain_paths([0.00105], paths=words), {"small": 0.0001, "large": 0.0002})
     # down: 12 points once, 10 steps of unloading the pull, 3 points of each of two reloads;
-    # up: 10 steps of unloading once, 12 points
+    # up: 10 steps of unloading once, 12 points; in place: a rest at both strains of both reloads
     assert moves.count(-1) == 12 + 10 + 2 * 3
-    assert moves.count(1) == 10 + 12
+    assert moves.count(1) == 10 + 12 + 2 * 2
 
 
 def test_an_elastic_crystal_unloads_along_the_line_it_was_loaded_along():

@@ -100,7 +100,6 @@ def _move(
     lattice: Lattice,
     pillar: Pillar,
     rules: Rules,
-    passing: Rules,
     pop: Population,
     press: Press,
     target: float,
@@ -110,18 +109,16 @@ def _move(
     """Move the platen to U = ``target``, stopping at every threshold on the way.
 
     With ``sense`` 0 there is no way to go: the mean stress is held at zero until all rests.
-    ``passing`` are the rules before the target is reached.
     """
     if press.stops[0] < 0:
         press.stops[0] = most_stops
         press.settled[0] = True
     why = REACHED
     while why == REACHED:
-        there = (target - press.platen[0]) * sense <= 0.0
-        why = _rest(lattice, pillar, rules if there else passing, pop, press, sense == 0)
+        why = _rest(lattice, pillar, rules, pop, press, sense == 0)
         if why != REACHED:
             break
-        if there:
+        if (target - press.platen[0]) * sense <= 0.0:
             press.stops[0] = -1
             break
         if press.stops[0] == 0:
@@ -174,7 +171,6 @@ def advance(
     lattice: Lattice,
     pillar: Pillar,
     rules: Rules,
-    passing: Rules,
     pop: Population,
     press: Press,
     targets: Array,
@@ -190,9 +186,8 @@ def advance(
 
     Parameters
     ----------
-    passing
-        The rules at stops between the targets, of
-        :func:`strainprint.specimens.rules.make_passing_rules`.
+    rules
+        Those of :func:`strainprint.specimens.rules.make_passing_rules` where more is to come.
     targets
         Displacements U of the platen (nm).
     sense
@@ -209,7 +204,7 @@ def advance(
     for point in range(len(targets)):
         if scattered(pop):
             return SCATTERED, point
-        why = _move(lattice, pillar, rules, passing, pop, press, targets[point], sense, most_stops)
+        why = _move(lattice, pillar, rules, pop, press, targets[point], sense, most_stops)
         if why != REACHED:
             return why, point
         if pop.number[0] > most_dislocations:

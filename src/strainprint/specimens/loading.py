@@ -43,7 +43,7 @@ from strainprint.specimens.population import (
     make_population,
     observe,
 )
-from strainprint.specimens.rules import DynamicsSettings, make_passing_rules
+from strainprint.specimens.rules import DynamicsSettings, Rules, make_passing_rules
 from strainprint.specimens.state import State, macroscopic_stress_mpa
 from strainprint.specimens.strain_path import SENSES, UNLOAD, Step, StrainPath
 
@@ -189,6 +189,12 @@ class _Recorder:
         self._strain.append(strain)
         self._rows.append(rows)
 
+    def replace_last(self, rows: NDArray[np.float64]) -> None:
+        """Replace the last point by what came to rest there; unsettled if either was."""
+        before = self._rows[-1]
+        rows[-1, ALL_SETTLED] *= before[-1, ALL_SETTLED]
+        self._rows[-1] = np.concatenate([before[:-1], rows])
+
     def copy(self) -> _Recorder:
         """Return one that goes on independently."""
         twin = _Recorder(self._sense)
@@ -229,7 +235,7 @@ class Specimen:
         self.crystal, self.material = crystal, material
         self.dynamics, self.loading = dynamics, loading
         self.lattice, self.pillar, self.rules = make_kernel_inputs(crystal, material, dynamics)
-        self.passing = make_passing_rules(self.rules)
+        self.passing = make_passing_rules(dynamics)
         self.population = make_population(crystal, self.pillar)
         self.press = make_press(len(self.lattice.source_threshold), len(self.population.plane))
         self.watch = watch
@@ -294,9 +300,13 @@ class Specimen:
 
     def settle(self, *, hold_stress: bool = False) -> bool:
         """Let everything come to rest; returns whether it did within the hold time."""
-        # up to where the platen is, or with no sense
-        self._record(self.platen.copy(), 0 if hold_stress else 1)
+        self._rest(hold_stress=hold_stress)
         return self.rested
+
+    def _rest(self, *, hold_stress: bool = False) -> NDArray[np.float64]:
+        """Let everything come to rest where the platen is; return what that records."""
+        # up to where the platen is, or with no sense
+        return self._record(self.platen.copy(), 0 if hold_stress else 1, self.rules)
 
     @contextmanager
     def _steps_that_converge(self) -> Iterator[None]:
@@ -361,8 +371,9 @@ class Specimen:
         """Move the platen by ``strain`` (> 0) along ``sense`` (-1 compression, +1 tension).
 
         Points are recorded every strain step; a strain that is no multiple of it is reached by a
-        last, shorter one. ``keep`` is called with the strain at every recorded point, after
-        everything came to rest and the macroscopic identity was checked.
+        last, shorter one. There and at the end all are as good as at rest, as
+        ``passing_velocity_nm_per_ns`` says; :meth:`settle` lets them come to rest. ``keep`` is
+        called with the strain at every recorded point, after the macroscopic identity was checked.
         """
         ((_, _, curve),) = self.load_through([strain], sense=sense, keep=keep)
         return curve
@@ -373,12 +384,14 @@ class Specimen:
         *,
         sense: int,
         keep: Callable[[float], None] | None = None,
+        at_rest: bool = False,
     ) -> Iterator[tuple[float, Specimen, Curve]]:
         """Load as :meth:`load` to the largest strain; yield a specimen and its curve at each.
 
         Strains come ascending, each with an independent specimen that was loaded so far and no
         further; with the last one it is this specimen itself. A strain between two recorded
         points is reached by the copy alone, so that no path depends on which others branch off it.
+        With ``at_rest`` all come to rest in what is yielded, and the curves show the stress then.
         """
         wanted = sorted(set(strains))
         if not (wanted and wanted[0] > 0 and np.isfinite(wanted[-1])):
@@ -393,20 +406,25 @@ class Specimen:
                 first = recorded.points
                 reached = step * np.arange(first, min(first + at_once, points + 1), dtype=float)
                 targets = start + sense * self.pillar.height * reached
-                recorded.add(reached, self._record(targets, sense))
+                recorded.add(reached, self._record(targets, sense, self.passing))
                 if keep is not None:
                     keep(float(reached[0]))
             branch = self if strain == wanted[-1] else self.copy()
-            branched = recorded.copy()
+            branched = recorded
             if strain - points * step > _ON_GRID:
+                branched = recorded.copy()
                 reached = np.array([strain])
                 targets = start + sense * self.pillar.height * reached
-                branched.add(reached, branch._record(targets, sense))
+                branched.add(reached, branch._record(targets, sense, self.passing))
                 if keep is not None:
                     keep(strain)
+            if at_rest:
+                branched.replace_last(branch._rest())
             yield strain, branch, branched.curve()
 
-    def _record(self, targets: NDArray[np.float64], sense: int) -> NDArray[np.float64]:
+    def _record(
+        self, targets: NDArray[np.float64], sense: int, rules: Rules
+    ) -> NDArray[np.float64]:
         """Move the platen to one target (nm) after the other, as
         :func:`strainprint.specimens.advance.advance` does; return what it records."""
         area_nm2 = self.crystal.width_nm * self.crystal.height_nm
@@ -422,8 +440,7 @@ class Specimen:
                 why, points = advance(
                     self.lattice,
                     self.pillar,
-                    self.rules,
-                    self.passing,
+                    rules,
                     self.population,
                     self.press,
                     targets[done:],
@@ -453,9 +470,10 @@ class Specimen:
         while -sense * self.stress_mpa > step * self.pillar.modulus:
             if recorded.points > most:
                 raise self._broken(f"still {self.stress_mpa:.4g} MPa after {most} steps back")
-            rows = self._record(self.platen + sense * step * self.pillar.height, sense)
+            targets = self.platen + sense * step * self.pillar.height
+            rows = self._record(targets, sense, self.passing)
             recorded.add(np.array([sense * (self.strain - start)]), rows)
-        rows = self._record(self.platen.copy(), 0)
+        rows = self._rest(hold_stress=True)
         recorded.add(np.array([sense * (self.strain - start)]), rows)
         return recorded.curve()
 
@@ -520,7 +538,7 @@ class _Walk:
         start = specimen.strain
         states = {"reference": specimen.verified_state()}
         for strain, branch, curve in specimen.load_through(
-            list(self.reload_names), sense=self.reload_sense
+            list(self.reload_names), sense=self.reload_sense, at_rest=True
         ):
             states[self.reload_names[strain]] = branch.state
             reload = Leg("reload", self.reload_sense, start, curve)

@@ -10,10 +10,6 @@ from strainprint.specimens.bounds import NOT_NEGATIVE, POSITIVE, Bounds, check_b
 THRESHOLD_TOLERANCE = 1e-9
 """Share of a threshold by which rounding may miss it."""
 
-_PASSING = 3.0
-"""At a stop of the platen on the way to a recorded point, where all go on soon, what moves up to
-this many times as fast counts as at rest."""
-
 
 @dataclass(frozen=True)
 class DynamicsSettings:
@@ -37,8 +33,11 @@ class DynamicsSettings:
         Cut-off of the glide velocity, 0 for none (1 nm/ns = 1 m/s).
     rest_velocity_nm_per_ns, rest_glide_nm
         Below this velocity, or where a whole rest step would move it less than this distance
-        (partners bound in each other's cores), a dislocation counts as at rest; three times as fast
-        at stops of the platen between recorded points.
+        (partners bound in each other's cores), a dislocation counts as at rest where a state is
+        kept.
+    passing_velocity_nm_per_ns
+        The same velocity, if larger, while the platen is on its way, at thresholds and at recorded
+        points.
     annihilation_distance_nm
         Opposite dislocations on one plane closer than this annihilate.
     exit_distance_nm
@@ -58,6 +57,7 @@ class DynamicsSettings:
     free_glide_nm: float = 10.0
     velocity_cutoff_nm_per_ns: float = 0.0
     rest_velocity_nm_per_ns: float = 0.5
+    passing_velocity_nm_per_ns: float = 5.0
     rest_glide_nm: float = 1e-3
     annihilation_distance_nm: float = 1.5
     exit_distance_nm: float = 0.5
@@ -79,6 +79,7 @@ class DynamicsSettings:
                 "free_glide_nm": POSITIVE,
                 "velocity_cutoff_nm_per_ns": NOT_NEGATIVE,
                 "rest_velocity_nm_per_ns": POSITIVE,
+                "passing_velocity_nm_per_ns": POSITIVE,
                 "rest_glide_nm": POSITIVE,
                 "annihilation_distance_nm": POSITIVE,
                 "exit_distance_nm": POSITIVE,
@@ -127,6 +128,8 @@ def make_rules(settings: DynamicsSettings) -> Rules:
     )
 
 
-def make_passing_rules(rules: Rules) -> Rules:
-    """Return the rules for stops of the platen on the way to a recorded point."""
-    return rules._replace(rest_velocity=_PASSING * rules.rest_velocity)
+def make_passing_rules(settings: DynamicsSettings) -> Rules:
+    """Return the rules while the platen is on its way."""
+    rules = make_rules(settings)
+    passing = max(settings.rest_velocity_nm_per_ns, settings.passing_velocity_nm_per_ns)
+    return rules._replace(rest_velocity=passing)
