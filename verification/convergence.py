@@ -62,7 +62,7 @@ def _paired(
 def time_steps(effort: Effort) -> Check:
     """Vary all steps: the collapse of a pair, and the strength of specimens."""
     usual = DynamicsSettings()
-    count = max(4, effort.samples // 4)
+    count = effort.samples
     factors = (0.25, 0.5, 2.0, 4.0)
     settings: list[Mapping[str, float]] = [{}]
     settings += [{name: f * getattr(usual, name)} for name in STEPS for f in factors]
@@ -126,7 +126,7 @@ def time_steps(effort: Effort) -> Check:
 def velocity_cutoff(effort: Effort) -> Check:
     """Sweep the cut-off of the glide velocity."""
     cutoffs = np.array([5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0])
-    count = max(4, effort.samples // 4)
+    count = effort.samples
     settings: list[Mapping[str, float]] = [{}]
     settings += [{"velocity_cutoff_nm_per_ns": float(cutoff)} for cutoff in cutoffs]
     found = _paired(settings, count, effort, "cut-offs")

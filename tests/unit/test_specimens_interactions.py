@@ -30,7 +30,9 @@ from strainprint.specimens.following import shift as shift_sums
 from strainprint.specimens.interactions import (
     CORE_RADIUS_NM,
     announce,
+    bend_of,
     exert,
+    exert_what_lacks,
     place,
     resolved_stresses,
 )
@@ -339,6 +341,28 @@ def test_all_learn_where_an_obstacle_stopped_one_others_later(stopped):
     assert _announce_to_all(specimen.lattice, specimen.pillar, used, 1.0) == stopped
     assert used.placed[0] == (at if stopped else at - 0.1)
     assert not _announce_to_all(specimen.lattice, specimen.pillar, used, 1.0)
+
+
+@compiled
+def _ask(lattice, pillar, pop, i, stale_mpa):
+    return exert_what_lacks(lattice, pillar, pop, i, bend_of(pillar, stale_mpa))
+
+
+def test_a_stricter_rest_asks_again_of_what_stands_since_the_last():
+    specimen = neighbours(10.0, 1)
+    used, lattice, pillar = specimen.population, specimen.lattice, specimen.pillar
+    glide_nm = np.array([0.3, 0.0])
+    used.position[:2] += glide_nm
+    follow(specimen, glide_nm)
+    # of its own images it learns at once
+    assert _ask(lattice, pillar, used, 0, 1.0)
+    assert not _ask(lattice, pillar, used, 0, 1.0)
+    right = afresh(specimen).felt[:2]
+    lacks = np.abs(used.felt[:2] - right).max()
+    assert 0.01 < lacks < 1.0
+    assert _ask(lattice, pillar, used, 0, 0.01)
+    np.testing.assert_allclose(used.felt[:2], right, atol=0.01 * lacks)
+    assert not _ask(lattice, pillar, used, 0, 0.01)
 
 
 def test_the_side_correction_follows_a_glide_where_it_is_steep():

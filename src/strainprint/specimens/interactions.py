@@ -204,11 +204,11 @@ def exert_what_lacks(
 
     Shells answer for the partners that they hold now: one that went from shell to shell may know
     less. ``bend`` is that of :func:`outdated_shells`. Where it was not placed anew since it asked
-    last, none does, at the ``bend`` of then: partners that moved ask for themselves.
+    last, as strictly, none does: partners that moved ask for themselves.
     """
-    if pop.placed[i] == pop.checked[i]:
+    if pop.placed[i] == pop.checked[i] and bend >= pop.checked_bend[i]:
         return False
-    pop.checked[i] = pop.placed[i]
+    pop.checked[i], pop.checked_bend[i] = pop.placed[i], bend
     lead = max(pop.placed[i] - pop.lowest_known[i], pop.highest_known[i] - pop.placed[i])
     if lead == 0.0:
         return False

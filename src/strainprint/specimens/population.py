@@ -117,6 +117,8 @@ class Population(NamedTuple):
     """Between these positions (nm) all that partners and sources know of it lies."""
     checked: Array
     """Where it was placed when :func:`exert_what_lacks` last asked all, NaN before."""
+    checked_bend: Array
+    """The ``bend`` (1/nm) of then."""
     bound: NDArray[np.void]
     """(room, blocks) of :data:`BOUND`, the bound at most twice what one of the partners feels."""
     bound_at_source: NDArray[np.void]
@@ -216,6 +218,7 @@ def make_population(crystal: Crystal, pillar: Pillar, room: int = 64) -> Populat
         lowest_known=np.zeros(room),
         highest_known=np.zeros(room),
         checked=np.zeros(room),
+        checked_bend=np.zeros(room),
         bound=np.zeros((room, blocks(room)), BOUND),
         bound_at_source=np.zeros((room, blocks(sources)), BOUND),
         strongest_at_source=np.zeros(room, np.float32),

@@ -176,6 +176,7 @@ def remove(pop: Population, i: int) -> None:
         pop.lowest_known[i] = pop.lowest_known[last]
         pop.highest_known[i] = pop.highest_known[last]
         pop.checked[i] = pop.checked[last]
+        pop.checked_bend[i] = pop.checked_bend[last]
         pop.bound[i] = pop.bound[last]
         pop.bound_at_source[i] = pop.bound_at_source[last]
         pop.strongest_at_source[i] = pop.strongest_at_source[last]
