@@ -13,6 +13,7 @@ from hand_built_crystals import (
     lay_crystal,
     positions,
     press,
+    shift,
 )
 
 from strainprint.specimens.crystal import BULK, SURFACE, CrystalSettings, place_crystal
@@ -38,6 +39,29 @@ def test_partner_at_the_nucleation_length_exerts_the_source_strength():
         stress = exerted(specimen.population)
         assert stress[1, 0] == pytest.approx(-strength, rel=1e-4)
         assert stress[0, 1] == pytest.approx(-strength, rel=1e-4)
+
+
+@pytest.mark.parametrize("others", [2, 61])
+def test_sources_that_are_ready_at_once_all_emit_whatever_room_there_is(others):
+    # the first turns the stress on the other around as soon as it has emitted
+    apart_nm = 5.0
+    sources = [(0, MIDDLE, STRENGTH, BULK), (1, MIDDLE + shift(apart_nm), STRENGTH, BULK)]
+    planes = [(UP, 0.0), (UP, apart_nm / cos(UP)), (UP, 1e6)]
+    held = [(2, 1e3 * k, 1e6) for k in range(1, others + 1)]
+    crystal = lay_crystal(WIDE_NM, planes, sources, held)
+    specimen = press(
+        crystal,
+        *((plane, at, 1) for plane, at, _ in held),
+        shear_mpa=1.001 * STRENGTH,
+        hold_time_ns=1.0,
+        nucleation_time_ns=10.0,
+    )
+    specimen.population.pinned_at[:others] = np.arange(others)
+    specimen.population.charge[:] = 9.5
+    assert len(specimen.population.plane) == 64
+    specimen.settle()
+    used = specimen.population
+    assert used.sign[others : used.number[0]].tolist() == [1, -1, 1, -1]
 
 
 @pytest.mark.parametrize("fraction", [0.97, 1.03])

@@ -160,6 +160,8 @@ def settle(
     stale = _STALE_MPA
     # no more than that any lacks of what stood still since
     asked_stale = np.inf
+    # those that were ready when there was no room
+    nucleate(lattice, pillar, rules, pop, 0.0, tau)
     strain = carried = 0.0
     crowd_changed = True
     time = 0.0
