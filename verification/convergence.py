@@ -37,7 +37,7 @@ STEPS = (
     "rest_time_step_ns",
     "largest_glide_nm",
     "free_glide_nm",
-    "passing_velocity_nm_per_ns",
+    "passing_mpa",
 )
 
 
@@ -238,6 +238,7 @@ def _reload_states(index: int) -> tuple[State, State]:
     specimen.unload()
     relaxed = specimen.state
     specimen.load(0.01, sense=-1)
+    specimen.settle()
     return relaxed, specimen.state
 
 

@@ -33,9 +33,11 @@ def symmetry(effort: Effort) -> Check:
     figure, (axes,) = panels()
     apart = 0.0
     most, equal = 0, 0
+    # at rest at every point: what passes on earlier is not known as well
+    at_rest = {"passing_mpa": 0.2}
     for k, index in enumerate((1, 2, 3)):
         crystal = drawn_crystal(62.5, index, obstacle_density_per_um2=20000.0)
-        specimen = specimen_of(crystal)
+        specimen = specimen_of(crystal, **at_rest)
         curve = specimen.load(0.01, sense=-1)
         most = max(most, int(curve.dislocations.max()))
         offset = 250 * k
@@ -45,7 +47,7 @@ def symmetry(effort: Effort) -> Check:
             (rotate_half_turn, "o", SERIES_COLOURS[0], "turned by 180°"),
             (mirror, "s", SERIES_COLOURS[1], "mirrored"),
         ):
-            other = specimen_of(change(crystal)).load(0.01, sense=-1)
+            other = specimen_of(change(crystal), **at_rest).load(0.01, sense=-1)
             difference = np.abs(other.stress_mpa - curve.stress_mpa)
             apart = max(apart, float(difference.max()))
             equal += bool(difference.max() < 1e-9)
@@ -65,7 +67,7 @@ def symmetry(effort: Effort) -> Check:
             "same crystals turned by 180° and mirrored (which swaps the slip systems). Stresses "
             "turn and mirror to rounding. Where a mode runs away from an instability rounding "
             "grows, but the place of rest behind it is the same: it is known to the stress at "
-            "which a dislocation counts as at rest on the way."
+            "which a dislocation counts as at rest, here at every point."
         ),
         closed_form="equal curves",
         source="symmetry of body and load",
@@ -73,7 +75,7 @@ def symmetry(effort: Effort) -> Check:
             f"largest difference {apart:.1e} MPa up to 1 %, with up to {most} dislocations; "
             f"{equal} of 6 curves equal to rounding"
         ),
-        tolerance=f"{rest_mpa:.2g} MPa, at which a dislocation counts as at rest on the way",
+        tolerance=f"{rest_mpa:.2g} MPa, at which a dislocation counts as at rest",
         passed=apart < rest_mpa,
         figure=figure,
         alternative="Curves of turned and mirrored crystals lie on those of the crystals as drawn.",

@@ -17,7 +17,7 @@ from hand_built_crystals import (
 
 from strainprint.specimens import dynamics
 from strainprint.specimens.population import exerted
-from strainprint.specimens.rules import DynamicsSettings, make_passing_rules, make_rules
+from strainprint.specimens.rules import DynamicsSettings, make_rules
 
 
 def _separation(specimen):
@@ -60,15 +60,16 @@ def test_a_dipole_holds_below_the_passing_stress_and_breaks_above(fraction, pass
 
 
 @pytest.mark.parametrize(("times", "moves"), [(2.9, False), (3.1, True)])
-def test_what_is_slower_than_the_passing_velocity_rests_on_the_way(times, moves):
+def test_what_is_out_of_balance_by_less_than_the_passing_stress_rests_on_the_way(times, moves):
+    mobility = 0.25 / (ALUMINIUM.drag_pa_s * 1e3)
+    rest_mpa = 0.5 / mobility
     settings = {
         "rest_velocity_nm_per_ns": 0.5,
-        "passing_velocity_nm_per_ns": 1.5,
+        "passing_mpa": 3.0 * rest_mpa,
         "hold_time_ns": 1.0,
     }
-    mobility = 0.25 / (ALUMINIUM.drag_pa_s * 1e3)
-    specimen = press(ONE_PLANE, (0, MIDDLE, 1), shear_mpa=times * 0.5 / mobility, **settings)
-    _, _, steps = settle(specimen, make_passing_rules(specimen.dynamics))
+    specimen = press(ONE_PLANE, (0, MIDDLE, 1), shear_mpa=times * rest_mpa, **settings)
+    _, _, steps = settle(specimen, specimen.passing)
     assert (steps > 0) == moves
     assert settle(specimen)[2] > 0
 

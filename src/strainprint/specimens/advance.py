@@ -187,7 +187,7 @@ def advance(
     Parameters
     ----------
     rules
-        Those of :func:`strainprint.specimens.rules.make_passing_rules` where more is to come.
+        Those that say what counts as at rest at thresholds and at the targets.
     targets
         Displacements U of the platen (nm).
     sense

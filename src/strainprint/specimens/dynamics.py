@@ -184,7 +184,7 @@ def settle(
         )
         charging, ready = find_charging(lattice, rules, pop, tau)
         if not charging and fastest < rules.rest_velocity:
-            stale = 0.5 * _STALE_IN_REST * rest_mpa
+            stale = min(_STALE_MPA, 0.5 * _STALE_IN_REST * rest_mpa)
             any_moved = announce(lattice, pillar, pop, everybody, stale)
             asked_stale = stale
             for i in range(pop.number[0]):

@@ -115,7 +115,7 @@ class Curve:
     plastic_strain, dislocations
         Plastic strain since the virgin state, number of dislocations in the specimen.
     settled
-        Whether the population came to rest before the platen moved on.
+        Whether the population came to rest, as far as it had to, before the platen moved on.
     """
 
     strain: NDArray[np.float64]
@@ -235,7 +235,7 @@ class Specimen:
         self.crystal, self.material = crystal, material
         self.dynamics, self.loading = dynamics, loading
         self.lattice, self.pillar, self.rules = make_kernel_inputs(crystal, material, dynamics)
-        self.passing = make_passing_rules(dynamics)
+        self.passing = make_passing_rules(dynamics, self.pillar.mobility)
         self.population = make_population(crystal, self.pillar)
         self.press = make_press(len(self.lattice.source_threshold), len(self.population.plane))
         self.watch = watch
@@ -271,7 +271,7 @@ class Specimen:
 
     @property
     def rested(self) -> bool:
-        """Whether all came to rest the last time."""
+        """Whether all came to rest the last time, as far as they had to."""
         return bool(self.press.settled[0])
 
     @property
@@ -371,9 +371,9 @@ class Specimen:
         """Move the platen by ``strain`` (> 0) along ``sense`` (-1 compression, +1 tension).
 
         Points are recorded every strain step; a strain that is no multiple of it is reached by a
-        last, shorter one. There and at the end all are as good as at rest, as
-        ``passing_velocity_nm_per_ns`` says; :meth:`settle` lets them come to rest. ``keep`` is
-        called with the strain at every recorded point, after the macroscopic identity was checked.
+        last, shorter one. There and at the end all are as good as at rest, as ``passing_mpa``
+        says; :meth:`settle` lets them come to rest. ``keep`` is called with the strain at every
+        recorded point, after the macroscopic identity was checked.
         """
         ((_, _, curve),) = self.load_through([strain], sense=sense, keep=keep)
         return curve
@@ -391,7 +391,8 @@ class Specimen:
         Strains come ascending, each with an independent specimen that was loaded so far and no
         further; with the last one it is this specimen itself. A strain between two recorded
         points is reached by the copy alone, so that no path depends on which others branch off it.
-        With ``at_rest`` all come to rest in what is yielded, and the curves show the stress then.
+        With ``at_rest`` all come to rest in what is yielded, and the last point of its curve says
+        so; the way to the next strain goes on from where it passed.
         """
         wanted = sorted(set(strains))
         if not (wanted and wanted[0] > 0 and np.isfinite(wanted[-1])):
@@ -410,9 +411,8 @@ class Specimen:
                 if keep is not None:
                     keep(float(reached[0]))
             branch = self if strain == wanted[-1] else self.copy()
-            branched = recorded
+            branched = recorded.copy()
             if strain - points * step > _ON_GRID:
-                branched = recorded.copy()
                 reached = np.array([strain])
                 targets = start + sense * self.pillar.height * reached
                 branched.add(reached, branch._record(targets, sense, self.passing))

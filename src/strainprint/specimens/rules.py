@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from strainprint.errors import BadInputError
 from strainprint.specimens.bounds import NOT_NEGATIVE, POSITIVE, Bounds, check_bounds
 
 THRESHOLD_TOLERANCE = 1e-9
@@ -35,9 +36,9 @@ class DynamicsSettings:
         Below this velocity, or where a whole rest step would move it less than this distance
         (partners bound in each other's cores), a dislocation counts as at rest where a state is
         kept.
-    passing_velocity_nm_per_ns
-        The same velocity, if larger, while the platen is on its way, at thresholds and at recorded
-        points.
+    passing_mpa
+        Stress out of balance up to which it does so while the platen is on its way, at thresholds
+        and at recorded points, where that is more.
     annihilation_distance_nm
         Opposite dislocations on one plane closer than this annihilate.
     exit_distance_nm
@@ -57,7 +58,7 @@ class DynamicsSettings:
     free_glide_nm: float = 10.0
     velocity_cutoff_nm_per_ns: float = 0.0
     rest_velocity_nm_per_ns: float = 0.5
-    passing_velocity_nm_per_ns: float = 5.0
+    passing_mpa: float = 2.0
     rest_glide_nm: float = 1e-3
     annihilation_distance_nm: float = 1.5
     exit_distance_nm: float = 0.5
@@ -79,7 +80,7 @@ class DynamicsSettings:
                 "free_glide_nm": POSITIVE,
                 "velocity_cutoff_nm_per_ns": NOT_NEGATIVE,
                 "rest_velocity_nm_per_ns": POSITIVE,
-                "passing_velocity_nm_per_ns": POSITIVE,
+                "passing_mpa": POSITIVE,
                 "rest_glide_nm": POSITIVE,
                 "annihilation_distance_nm": POSITIVE,
                 "exit_distance_nm": POSITIVE,
@@ -89,6 +90,14 @@ class DynamicsSettings:
                 "density_limit_per_um2": POSITIVE,
             },
         )
+        if 0.0 < self.velocity_cutoff_nm_per_ns <= self.rest_velocity_nm_per_ns:
+            raise BadInputError(
+                f"velocity_cutoff_nm_per_ns is {self.velocity_cutoff_nm_per_ns:g}: "
+                "everything would count as at rest",
+                where="specimens.dynamics.velocity_cutoff_nm_per_ns",
+                allowed="0 for none, or more than rest_velocity_nm_per_ns "
+                f"({self.rest_velocity_nm_per_ns:g})",
+            )
 
 
 class Rules(NamedTuple):
@@ -128,8 +137,11 @@ def make_rules(settings: DynamicsSettings) -> Rules:
     )
 
 
-def make_passing_rules(settings: DynamicsSettings) -> Rules:
-    """Return the rules while the platen is on its way."""
+def make_passing_rules(settings: DynamicsSettings, mobility: float) -> Rules:
+    """Return the rules while the platen is on its way; mobility in nm/ns per MPa."""
     rules = make_rules(settings)
-    passing = max(settings.rest_velocity_nm_per_ns, settings.passing_velocity_nm_per_ns)
+    passing = max(rules.rest_velocity, mobility * settings.passing_mpa)
+    if rules.velocity_cutoff > 0.0:
+        # what reaches the cut-off moves
+        passing = min(passing, rules.velocity_cutoff)
     return rules._replace(rest_velocity=passing)
