@@ -215,6 +215,30 @@ def test_pair_stresses_after_many_steps_are_those_of_a_fresh_population():
     np.testing.assert_array_equal(used.order[:count], fresh.order[:count])
 
 
+def test_what_passes_lacks_little_and_all_are_asked_where_a_state_is_kept():
+    crystal = place_crystal(
+        125.0, 2, CrystalSettings(), ALUMINIUM, np.random.Generator(np.random.PCG64(3))
+    )
+    passing, asked_on_the_way = (press(crystal, passing_mpa=stress) for stress in (2.0, 1.0))
+    passing.load(0.02, sense=-1)
+    asked_on_the_way.load(0.02, sense=-1)
+    assert np.isnan(passing.population.checked[: passing.population.number[0]]).all()
+    assert np.isfinite(asked_on_the_way.population.checked[:1]).all()
+    lacks = _lacks(passing)
+    assert lacks < 0.5
+    passing.settle()
+    assert np.isfinite(passing.population.checked[: passing.population.number[0]]).all()
+    assert _lacks(passing) < 0.05
+
+
+def _lacks(specimen):
+    """The most (MPa) that any lacks of what the others exert on it."""
+    used = specimen.population
+    count = used.number[0]
+    assert count > 10
+    return np.abs(used.felt[:count] - afresh(specimen).felt[:count]).max()
+
+
 @pytest.mark.parametrize("sense", [1, -1])
 def test_far_partners_learn_at_once_when_an_image_changes_sides(sense):
     # its closed field holds the image in the nearer side: 10 MPa jump at x = 0, and the side

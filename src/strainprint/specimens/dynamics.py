@@ -184,7 +184,11 @@ def settle(
         )
         charging, ready = find_charging(lattice, rules, pop, tau)
         if not charging and fastest < rules.rest_velocity:
-            stale = min(_STALE_MPA, 0.5 * _STALE_IN_REST * rest_mpa)
+            in_rest = min(_STALE_MPA, 0.5 * _STALE_IN_REST * rest_mpa)
+            # as strictly, but for rounding, all that moved were asked in every step
+            if in_rest > 0.99 * stale:
+                return SETTLED, time, steps
+            stale = in_rest
             any_moved = announce(lattice, pillar, pop, everybody, stale)
             asked_stale = stale
             for i in range(pop.number[0]):
