@@ -185,7 +185,7 @@ def settle(
         charging, ready = find_charging(lattice, rules, pop, tau)
         if not charging and fastest < rules.rest_velocity:
             in_rest = min(_STALE_MPA, 0.5 * _STALE_IN_REST * rest_mpa)
-            # as strictly, but for rounding, all that moved were asked in every step
+            # but for rounding as strictly, all that moved were asked: in every step, or just now
             if in_rest > 0.99 * stale:
                 return SETTLED, time, steps
             stale = in_rest
