@@ -228,7 +228,8 @@ def test_a_second_channel_tells_what_the_first_cannot():
 
 
 def test_the_branch_tells_what_the_picture_cannot():
-    settings = TrainingSettings("res4", 1, 0, **LONGER)
+    # with less, one processor's rounding tells five of six and another's all
+    settings = TrainingSettings("res4", 1, 0, **(LONGER | {"learning_rate": 1e-2}))
     vectors = np.random.default_rng(2).normal(0, 0.1, (N_MAPS, 5)).astype(np.float32)
     vectors[:, 0] = 3.0 * (LABELS - 1)
     of = examples(noise(1, high=2), side=vectors)
