@@ -188,15 +188,12 @@ def settle(
             # but for rounding as strictly, all that moved were asked: in every step, or just now
             if in_rest > 0.99 * stale:
                 return SETTLED, time, steps
-            stale = in_rest
-            any_moved = announce(lattice, pillar, pop, everybody, stale)
-            asked_stale = stale
+            stale = asked_stale = in_rest
+            announce(lattice, pillar, pop, everybody, stale)
             for i in range(pop.number[0]):
-                any_moved |= exert_what_lacks(lattice, pillar, pop, i, bend_of(pillar, stale))
-                any_moved |= tell_who_feels(pop, i, untold_of(stale))
-            if update_side(lattice, pop, stale) or any_moved:
-                continue
-            return SETTLED, time, steps
+                exert_what_lacks(lattice, pillar, pop, i, bend_of(pillar, stale))
+                tell_who_feels(pop, i, untold_of(stale))
+            continue
         if time >= rules.hold_time or steps >= rules.hold_steps:
             return OUT_OF_TIME, time, steps
 
