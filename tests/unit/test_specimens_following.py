@@ -22,7 +22,7 @@ def glide(lattice, pillar, pop, i, by_nm, least_mpa):
 def tell_all(pop):
     told = False
     for i in range(pop.number[0]):
-        told |= tell_who_feels(pop, i, 0.0)
+        told |= tell_who_feels(pop, i, 0.0, 0.0)
     return told
 
 

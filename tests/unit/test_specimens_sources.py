@@ -16,9 +16,12 @@ from hand_built_crystals import (
     shift,
 )
 
+from strainprint.specimens.compilation import compiled
 from strainprint.specimens.crystal import BULK, SURFACE, CrystalSettings, place_crystal
 from strainprint.specimens.pillar import image_stress
 from strainprint.specimens.population import exerted
+from strainprint.specimens.rules import DynamicsSettings
+from strainprint.specimens.sources import blocked
 
 STRENGTH = 50.0
 
@@ -62,6 +65,36 @@ def test_sources_that_are_ready_at_once_all_emit_whatever_room_there_is(others):
     specimen.settle()
     used = specimen.population
     assert used.sign[others : used.number[0]].tolist() == [1, -1, 1, -1]
+
+
+@compiled
+def ask(lattice, rules, pop, s):
+    return blocked(lattice, rules, pop, s)
+
+
+def test_a_source_is_blocked_by_whom_it_holds_wherever_it_was_looked_for_last():
+    places = np.linspace(0.2, 1.8, 5) * MIDDLE
+    planes = [(UP, 0.0), (UP, 30.0), (UP, 60.0)]
+    sources = [(plane, at, STRENGTH, BULK) for plane in range(3) for at in places]
+    reach = 0.5 * L_NUC + DynamicsSettings().annihilation_distance_nm
+    rows = [
+        (plane, at + side * beyond * reach, 1)
+        for plane, at, side, beyond in (
+            (0, places[0], -1, 0.99),
+            (0, places[1], -1, 1.01),
+            (0, places[3], 1, 0.99),
+            (2, places[2], 1, 1.01),
+            (2, places[4], 1, 0.5),
+        )
+    ]
+    specimen = press(lay_crystal(WIDE_NM, planes, sources), *rows)
+    used = specimen.population
+    for s, (plane, at, _, _) in enumerate(sources):
+        expected = any(p == plane and abs(r - at) <= reach for p, r, _ in rows)
+        for found_at in range(len(rows) + 2):
+            used.found_at[s] = found_at
+            assert ask(specimen.lattice, specimen.rules, used, s) == expected
+    assert sum(ask(specimen.lattice, specimen.rules, used, s) for s in range(len(sources))) == 3
 
 
 @pytest.mark.parametrize("fraction", [0.97, 1.03])

@@ -112,9 +112,13 @@ def uncounted(function: Kernel, **options: Any) -> Kernel:
     return compiled(function, no_cpython_wrapper=True, _nrt=False, **options)
 
 
-def folded(function: Kernel) -> Kernel:
-    """Compile a small uncounted kernel into every kernel that calls it."""
-    return uncounted(function, forceinline=True)
+def folded(function: Kernel, **options: Any) -> Kernel:
+    """Compile an uncounted kernel into every kernel that calls it: a small one, or one in a chain.
+
+    Every call copies the addresses, lengths and strides of all arrays of a population, some
+    thousands of bytes, which takes longer than many a kernel itself.
+    """
+    return uncounted(function, forceinline=True, **options)
 
 
 def inlined(function: Kernel) -> Kernel:

@@ -192,7 +192,7 @@ def settle(
             announce(lattice, pillar, pop, everybody, stale)
             for i in range(pop.number[0]):
                 exert_what_lacks(lattice, pillar, pop, i, bend_of(pillar, stale))
-                tell_who_feels(pop, i, untold_of(stale))
+                tell_who_feels(pop, i, 0.0, untold_of(stale))
             continue
         if time >= rules.hold_time or steps >= rules.hold_steps:
             return OUT_OF_TIME, time, steps

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from strainprint.specimens.compilation import folded, uncounted
 from strainprint.specimens.population import BLOCK, Population, blocks
+from strainprint.specimens.prefetching import prefetch
 
 Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
@@ -21,6 +22,9 @@ _UNTOLD = 0.05
 """What a partner feels of a glide at most that it is not told to first order, as a share of what
 one may lack. Most blocks of partners are too far from a dislocation that comes to rest to feel
 more."""
+
+_FLOATS_IN_LINE = 16
+"""Numbers of four bytes in a line of the cache."""
 
 _UNTOLD_MPA = 5e-4
 """The same where all partners learn: so little that even thousands of them would hardly count."""
@@ -36,25 +40,29 @@ def shift(pop: Population, which: Integers, glides: Array, count: int, least: fl
     for k in range(count):
         i, glide = which[k], glides[k]
         pop.felt[i] += glide * pop.stiffness[i]
-        for block in range(blocks(pop.number[0])):
-            pop.bound[i, block].untold += glide
-        for block in range(blocks(len(pop.charge))):
-            pop.bound_at_source[i, block].untold += glide
-        tell_who_feels(pop, i, least)
+        tell_who_feels(pop, i, glide, least)
 
 
 @uncounted
-def tell_who_feels(pop: Population, i: int, least: float) -> bool:
+def tell_who_feels(pop: Population, i: int, glide: float, least: float) -> bool:
     """Let blocks of partners and sources who would feel more than ``least`` (MPa) know to first
-    order where dislocation i was placed; returns whether there were any."""
-    any_felt = False
+    order where dislocation i was placed, ``glide`` nm on; returns whether there were any."""
+    count = 0
     for block in range(blocks(pop.number[0])):
         bound = pop.bound[i, block]
+        bound.untold += glide
         if abs(bound.untold) * bound.strongest > least:
-            any_felt = True
-            _tell(pop, i, block)
+            pop.told[count] = block
+            count += 1
+            # comes while the others are looked at
+            for j in range(block * BLOCK, (block + 1) * BLOCK, _FLOATS_IN_LINE):
+                prefetch(pop.push, i, j)
+    any_felt = count > 0
+    for block in pop.told[:count]:
+        _tell(pop, i, block)
     for block in range(blocks(len(pop.charge))):
         bound = pop.bound_at_source[i, block]
+        bound.untold += glide
         if abs(bound.untold) * bound.strongest > least:
             any_felt = True
             sources = slice(block * BLOCK, min((block + 1) * BLOCK, len(pop.charge)))

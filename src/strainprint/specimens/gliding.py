@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -58,10 +60,13 @@ def release_and_measure(
                 pop.passed[i] = pop.pinned_at[i]
                 pop.pinned_at[i] = -1
     cutoff = rules.velocity_cutoff if rules.velocity_cutoff > 0.0 else np.inf
+    # of loops that write two arrays, compilers do not see that they may be vectorised
     for i in range(n):
-        mobility = pop.sign[i] * pillar.mobility
+        mobility = pillar.mobility if pop.sign[i] > 0 else -pillar.mobility
         free = min(max(mobility * force[i], -cutoff), cutoff)
         velocity[i] = free if pop.pinned_at[i] < 0 else 0.0
+    for i in range(n):
+        mobility = pillar.mobility if pop.sign[i] > 0 else -pillar.mobility
         # twice the diagonal keeps a pair of movable partners from overshooting each other
         restoring[i] = max(0.0, -2.0 * mobility * own_stiffness(pop, i)) + machine
     fastest, leader = 0.0, 0
@@ -81,7 +86,7 @@ def would_glide(velocity: float, restoring: float, step: float, glide: float) ->
     return abs(velocity) * step > glide * (1.0 + restoring * step)
 
 
-@folded
+@partial(folded, error_model="numpy")
 def owe(owed: float, velocity: float, restoring: float, step: float) -> float:
     """Return the glide (nm) that one owes after it stood still through another step."""
     return (owed + velocity * step) / (1.0 + restoring * step)

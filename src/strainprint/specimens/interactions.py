@@ -27,9 +27,10 @@ from strainprint.specimens.following import (
 )
 from strainprint.specimens.lattice import Lattice
 from strainprint.specimens.neighbours import cell_of, enter_cell, find_within, leave_cell
-from strainprint.specimens.pair_sums import ROWS, X, Y, slopes_at, slopes_of, tabulate
+from strainprint.specimens.pair_sums import ROWS, SIN_2THETA, X, Y, slopes_at, slopes_of, tabulate
 from strainprint.specimens.pillar import Pillar
 from strainprint.specimens.population import BLOCK, EVERYBODY, SHELL_NM, Population, blocks
+from strainprint.specimens.prefetching import prefetch
 from strainprint.specimens.side_correction import crosses_middle, place_modes
 
 Array = NDArray[np.float64]
@@ -46,6 +47,9 @@ is: with less it can wait until the shell asks again."""
 
 _ABREAST = 4
 """Pairs that a processor computes at once; what is left over takes it as long by itself."""
+
+_AT_ONCE = 32
+"""Pairs that are computed while the lines of memory that hold the next ones come."""
 
 _ANEW_AFTER = 64
 """Exertions for each dislocation after which the running sums are formed anew."""
@@ -219,7 +223,7 @@ def exert_what_lacks(
     return _exert_within(lattice, pillar, pop, i, radius, bend, False)
 
 
-@uncounted
+@folded
 def _exert_within(
     lattice: Lattice,
     pillar: Pillar,
@@ -247,7 +251,7 @@ def _exert_within(
     return any_partners or count > 0
 
 
-@uncounted
+@folded
 def find_partners(pillar: Pillar, pop: Population, i: int, radius: float) -> int:
     """Fill ``which`` with the dislocations within a radius (nm) of one; returns how many."""
     if radius > pillar.height:
@@ -259,7 +263,7 @@ def find_partners(pillar: Pillar, pop: Population, i: int, radius: float) -> int
     return find_within(pillar, first, following, pop.x, pop.y, x, y, radius, pop.which)
 
 
-@uncounted
+@folded
 def _find_sources(lattice: Lattice, pillar: Pillar, pop: Population, i: int, radius: float) -> int:
     """Fill ``which`` with the sources within a radius (nm) of a dislocation; returns how many."""
     first, following = lattice.source_first_in_cell, lattice.source_next_in_cell
@@ -268,7 +272,7 @@ def _find_sources(lattice: Lattice, pillar: Pillar, pop: Population, i: int, rad
     return find_within(pillar, first, following, xs, ys, x, y, radius, pop.which)
 
 
-@uncounted
+@folded
 def _keep_lacking(
     pop: Population, i: int, xs: Array, ys: Array, known: Floats, bend: float, count: int
 ) -> int:
@@ -310,12 +314,33 @@ def _gather(table: Array, which: Integers, count: int, near: Array) -> int:
     return padded
 
 
-@uncounted
+@folded
 def _exert_on_partners(pillar: Pillar, pop: Population, i: int, count: int, least: float) -> None:
     """Recompute the first ``count`` pairs of ``which``, and the sums; nobody is to feel more than
     ``least`` (MPa) of a glide that he was not told."""
+    which = pop.which[:count]
+    _prefetch_partners(pop, i, which[:_AT_ONCE])
+    for first in range(0, count, _AT_ONCE):
+        _prefetch_partners(pop, i, which[first + _AT_ONCE : first + 2 * _AT_ONCE])
+        _exert_on_some(pillar, pop, i, which[first : first + _AT_ONCE], least)
+
+
+@folded
+def _prefetch_partners(pop: Population, i: int, which: Integers) -> None:
+    """Have the lines of memory come that hold what these partners feel of dislocation i: each lies
+    far from the next."""
+    for j in which:
+        prefetch(pop.pair, j, i)
+        prefetch(pop.push, j, i)
+        prefetch(pop.bound, j, i // BLOCK)
+
+
+@uncounted
+def _exert_on_some(pillar: Pillar, pop: Population, i: int, which: Integers, least: float) -> None:
+    """Recompute the pairs with these partners, and the sums."""
     wave, half_width, core = pillar.wave, pillar.half_width, CORE_RADIUS_NM
-    at, of, before, which = pop.at, pop.of, pop.before, pop.which
+    at, of, before = pop.at, pop.of, pop.before
+    count = len(which)
     padded = _gather(pop.table, which, count, pop.near)
     slopes_at(wave, half_width, core, pop.table, i, pop.near, padded, at)
     slopes_of(wave, half_width, core, pop.table, i, pop.near, padded, of)
@@ -374,7 +399,7 @@ def _exert_on_partners(pillar: Pillar, pop: Population, i: int, count: int, leas
                 pop.gap[j] = np.sqrt(gap2)
 
 
-@uncounted
+@folded
 def _exert_on_sources(
     lattice: Lattice, pillar: Pillar, pop: Population, i: int, count: int
 ) -> None:
@@ -451,6 +476,6 @@ def resolved_stresses(
     for s in range(sources):
         schmid = 0.5 * lattice.sin_2theta[lattice.source_plane[s]]
         tau[s] = schmid * uniform + pop.felt_at_source[s] + pop.side_at_source[s]
+    of_dislocation, sin_2theta = tau[sources:], pop.table[SIN_2THETA]
     for i in range(pop.number[0]):
-        schmid = 0.5 * lattice.sin_2theta[pop.plane[i]]
-        tau[sources + i] = schmid * uniform + pop.felt[i] + pop.side[i]
+        of_dislocation[i] = 0.5 * sin_2theta[i] * uniform + pop.felt[i] + pop.side[i]

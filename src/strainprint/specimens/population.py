@@ -29,7 +29,7 @@ _ROOM_AXES = {
     **dict.fromkeys(("number", "slip", "charge", "hindrance", "hardening", "emissions"), ()),
     **dict.fromkeys(("emitted_under", "felt_at_source", "side_at_source"), ()),
     **dict.fromkeys(("mode_total", "mode_seen", "exertions"), ()),
-    **dict.fromkeys(("first_in_cell", "weights_of_one", "arranged_at"), ()),
+    **dict.fromkeys(("first_in_cell", "weights_of_one", "arranged_at", "found_at"), ()),
 }
 """Axes of the fields of :class:`Population` that count dislocations, where not the first alone."""
 
@@ -150,6 +150,8 @@ class Population(NamedTuple):
     """The total that ``side`` and ``side_at_source`` were evaluated with."""
     outdated: Integers
     """Number of its shells that wait to learn exactly where it was placed, or ``EVERYBODY``."""
+    told: Integers
+    """Scratch: blocks that are told."""
     near: Array
     """Scratch: columns of a table, of as many partners or sources as there may be."""
     which: Integers
@@ -175,6 +177,8 @@ class Population(NamedTuple):
     """Stress (MPa) at the last emission of every source."""
     hindrance: Array
     """Stress (MPa) that a source must exceed besides its threshold, 0 where unhindered."""
+    found_at: Integers
+    """Place in ``order`` where :func:`blocked` last found the first that may block each source."""
     emissions: Integers
     """[number of emissions so far]."""
     exertions: Integers
@@ -239,6 +243,7 @@ def make_population(crystal: Crystal, pillar: Pillar, room: int = 64) -> Populat
         mode_total=np.zeros(modes),
         mode_seen=np.zeros(modes),
         outdated=np.zeros(room, np.int64),
+        told=np.zeros(room, np.int64),
         near=np.zeros((ROWS, room + sources + _PAD)),
         which=np.zeros(room + sources, np.int64),
         at=np.zeros((6, room + _PAD)),
@@ -252,6 +257,7 @@ def make_population(crystal: Crystal, pillar: Pillar, room: int = 64) -> Populat
         hardening=np.zeros(sources),
         emitted_under=np.zeros(sources),
         hindrance=np.zeros(sources),
+        found_at=np.zeros(sources, np.int64),
         emissions=np.zeros(1, np.int64),
         exertions=np.zeros(1, np.int64),
         arranged_at=np.zeros(1, np.int64),

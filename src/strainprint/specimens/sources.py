@@ -38,7 +38,14 @@ def forget_hindrance(lattice: Lattice, pop: Population, tau: Array) -> None:
             pop.hindrance[s] = 0.0
 
 
-@uncounted
+@folded
+def _is_before(pop: Population, k: int, plane: int, position: float) -> bool:
+    """Return whether who is at place k of the order lies before a position (nm) on a plane."""
+    i = pop.order[k]
+    return bool(pop.plane[i] < plane or (pop.plane[i] == plane and pop.position[i] < position))
+
+
+@folded
 def blocked(lattice: Lattice, rules: Rules, pop: Population, s: int) -> bool:
     """Return whether a dislocation occupies the place where source s would put its own.
 
@@ -50,16 +57,19 @@ def blocked(lattice: Lattice, rules: Rules, pop: Population, s: int) -> bool:
     if lattice.source_kind[s] == SURFACE:
         reach = min(centre, lattice.length - centre) + rules.annihilation_distance
     plane = lattice.source_plane[s]
-    # the first, in order of plane and position, that is not before that place
-    first, end = 0, pop.number[0]
-    while first < end:
-        middle = (first + end) // 2
-        i = pop.order[middle]
-        behind = pop.plane[i] == plane and pop.position[i] < centre - reach
-        if pop.plane[i] < plane or behind:
-            first = middle + 1
-        else:
-            end = middle
+    # the first, in order of plane and position, that is not before that place: mostly the same one
+    # as the last time
+    first, n = min(pop.found_at[s], pop.number[0]), pop.number[0]
+    after = first > 0 and not _is_before(pop, first - 1, plane, centre - reach)
+    if after or (first < n and _is_before(pop, first, plane, centre - reach)):
+        first, end = 0, n
+        while first < end:
+            middle = (first + end) // 2
+            if _is_before(pop, middle, plane, centre - reach):
+                first = middle + 1
+            else:
+                end = middle
+        pop.found_at[s] = first
     if first == pop.number[0]:
         return False
     i = pop.order[first]
