@@ -23,11 +23,11 @@ _UNTOLD = 0.05
 one may lack. Most blocks of partners are too far from a dislocation that comes to rest to feel
 more."""
 
-_FLOATS_IN_LINE = 16
-"""Numbers of four bytes in a line of the cache."""
-
 _UNTOLD_MPA = 5e-4
 """The same where all partners learn: so little that even thousands of them would hardly count."""
+
+_FLOATS_IN_LINE = 16
+"""Numbers of four bytes in a line of the cache."""
 
 
 @uncounted
