@@ -1,5 +1,6 @@
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -225,6 +226,24 @@ def test_layers_on_other_grids_are_named(folder, columns, pitch_nm, frame, said)
                                                  "other.h5,p,0.01,,train,s,2"))  # fmt: skip
     assert f"stack 's': layer 2 (other.h5) has {said}" in told
     assert "layer 1 (simulated.h5) has 4 x 8 points at 2 nm, reference frame" in told
+
+
+@pytest.mark.parametrize(("by_points", "refused"), [(0.05, False), (3.0, True)])
+def test_layers_of_another_place_are_named(folder, by_points, refused):
+    truth = true_field()
+    by = by_points * (truth.x[1] - truth.x[0])
+    (folder / "beside").mkdir()
+    path, declaration = DIALECTS["vic3d"](replace(truth, x=truth.x + by), folder / "beside")
+    declare(path.with_suffix(".yaml"), declaration)
+    table = HEAD + "vic3d.csv,p,0.01,,train,s,1\nbeside/vic3d.csv,p,0.01,,train,s,2\n"
+    if not refused:
+        assert len(read_external(ingest(folder, table) / "maps.json")) == 2
+        return
+    said = refusal(folder, table)
+    assert "stack 's': layer 2 (beside/vic3d.csv) has 13 x 9 points" in said
+    x_nm, y_nm = truth.x[0] * truth.pixel_nm, truth.y[0] * truth.pixel_nm
+    assert f"from x = {x_nm + by * truth.pixel_nm:.6g} nm, y = {y_nm:.6g} nm; layer 1" in said
+    assert said.count(f"from x = {x_nm:.6g} nm") == 1
 
 
 def test_a_curve_that_runs_backwards_is_refused(folder):

@@ -25,11 +25,14 @@ from strainprint.maps.external_maps import (
 )
 from strainprint.maps.external_table import inside, table_rows
 from strainprint.maps.map_file import read_map_h5, write_map_h5
-from strainprint.maps.measured_map import write_measured_map
+from strainprint.maps.measured_map import read_measured_map, write_measured_map
 from strainprint.maps.people import is_own_map
 from strainprint.maps.readers.recognise import read_map
 
 _log = logging.getLogger(__name__)
+
+_SAME_PLACE = 0.1
+"""Share of the distance of points by which layers of a stack may lie beside each other."""
 
 
 def ingest_maps(table_csv: str | Path, out_dir: str | Path, out_json: str | Path) -> None:
@@ -115,23 +118,39 @@ def _ingest(table_csv: Path, row: dict[str, str], map_id: str, folder: Path) -> 
 
 
 def _check_stack(stack: Sequence[ExternalMap], folder: Path, table_csv: Path) -> None:
-    """Refuse layers that cannot be cropped alike: of other shape, pitch or frame."""
-    grids = []
+    """Refuse layers that cannot be cropped alike: of other shape, pitch, frame or place."""
+    grids, first_nm, pitches_nm = [], [], []
     for one in stack:
         strain_map = external_strain_map(folder, one)
         rows, columns = strain_map.shape
         grids.append(
             f"{rows} x {columns} points at {strain_map.pitch_nm:.6g} nm, {strain_map.frame} frame"
         )
-    for one, grid in zip(stack, grids, strict=True):
-        if grid != grids[0]:
-            raise BadInputError(
-                f"stack {one.stack!r}: layer {one.layer} ({one.source}) has {grid}; "
-                f"layer 1 ({stack[0].source}) has {grids[0]}",
-                where=table_csv,
-                allowed="layers of one stack on one grid, point on point",
-                way_out="read them with the same region, step and declaration",
-            )
+        first_nm.append(_first_point_nm(folder, one))
+        pitches_nm.append(strain_map.pitch_nm)
+    for one, grid, first in zip(stack, grids, first_nm, strict=True):
+        away_nm = max(abs(first[0] - first_nm[0][0]), abs(first[1] - first_nm[0][1]))
+        if grid == grids[0] and away_nm <= _SAME_PLACE * pitches_nm[0]:
+            continue
+        raise BadInputError(
+            f"stack {one.stack!r}: layer {one.layer} ({one.source}) has {grid}, {_from(first)}; "
+            f"layer 1 ({stack[0].source}) has {grids[0]}, {_from(first_nm[0])}",
+            where=table_csv,
+            allowed="layers of one stack on one grid, point on point",
+            way_out="read them with the same region, step and declaration",
+        )
+
+
+def _first_point_nm(folder: Path, one: ExternalMap) -> tuple[float, float]:
+    """Return x and y (nm) of the first point of a map; those of the simulator all begin at 0."""
+    if one.kind == "simulated":
+        return 0.0, 0.0
+    measured = read_measured_map(folder / f"{one.map_id}.h5")
+    return float(measured.x_m[0]) * 1e9, float(measured.y_m[0]) * 1e9
+
+
+def _from(first_nm: tuple[float, float]) -> str:
+    return f"from x = {first_nm[0]:.6g} nm, y = {first_nm[1]:.6g} nm"
 
 
 def _declaration(table_csv: Path, row: dict[str, str], source: Path) -> Declaration:
