@@ -95,13 +95,15 @@ def test_store_has_the_measured_layout(store):
 def test_json_tells_what_maps_networks_are_trained_on(store):
     content = json.loads(store[1].read_text())
     # 30 nm are 15 by 60 pixels, 40 nm are 20 by 80
-    told = {key: content[key] for key in ("frame", "pitch_nm", "aspect_range", "range_floor")}
-    assert told == {
+    expected = {
         "frame": "reference",
         "pitch_nm": 2.0,
         "aspect_range": [4.0, 4.0],
+        "width_range_nm": [30.0, 40.0],
+        "reload_strain_range": [0.001, 0.01],
         "range_floor": 1e-6,
     }
+    assert {key: content[key] for key in expected} == expected
 
 
 def test_store_is_written_alike_twice(dataset, store, tmp_path):

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+import pandas as pd
 import zarr
 from numpy.typing import NDArray
 from tqdm import tqdm
@@ -208,9 +209,15 @@ def write_crops(
             "frame": frame,
             "pitch_nm": pitch_nm,
             "gauge_nm": gauge_nm,
-            "aspect_range": [float(length_over_width.min()), float(length_over_width.max())],
+            "aspect_range": _range(length_over_width),
+            "width_range_nm": _range(manifest["rows"] * pitch_nm),
+            "reload_strain_range": _range(manifest["reload_strain"]),
         },
     )
+
+
+def _range(values: pd.Series) -> list[float]:
+    return [float(values.min()), float(values.max())]
 
 
 def crops_record(

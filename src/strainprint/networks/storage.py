@@ -36,7 +36,8 @@ class TrainedNetwork:
     crops
         How its input was made: ``crop_px``, ``crops_per_map`` and, where known, ``study``,
         ``frame``, ``pitch_nm``, ``aspect_range`` (least and largest length over width),
-        ``scalar``, ``range_floor``, ``aspect``, ``scales``.
+        ``width_range_nm``, ``reload_strain_range``, ``scalar``, ``range_floor``, ``aspect``,
+        ``scales``.
     description
         All of ``training.json``.
     """

@@ -14,14 +14,18 @@ from strainprint.networks.storage import TrainedNetwork
 _LEAST_VALID = 0.8
 # Longest strain gauge, of the training's, that still shows the same slip bands.
 _LONGEST_GAUGE = 1.5
+# Factors beyond the training's widths and reload strains that still count as within. ASSUME: prior
+# strain widens a body by less, and neighbouring widths of a training set are two apart.
+_BEYOND_WIDTH = 1.25
+_BEYOND_RELOAD = 1.1
 
 
 def outside_training(content: StrainMap | NDArray[np.uint8], trained: TrainedNetwork) -> list[str]:
     """Return why it is not known that the network was trained on such maps; nothing if it was.
 
-    Compared are length over width, pitch, study, frame and strain gauge with those of the training
-    data, as far as the network's ``training.json`` tells them; of a measured map also the sense of
-    the load and how much of the body was measured.
+    Compared are length over width, pitch, study, frame, strain gauge, width and reload strain with
+    those of the training data, as far as the network's ``training.json`` tells them; of a measured
+    map also the sense of the load and how much of the body was measured.
     """
     reasons = [_unlike_in_length(content.shape, trained.crops.get("aspect_range"))]
     if not isinstance(content, StrainMap):
@@ -38,6 +42,8 @@ def outside_training(content: StrainMap | NDArray[np.uint8], trained: TrainedNet
     elif content.frame != frame:
         reasons.append(f"frame {content.frame}, trained on {frame}")
     reasons.append(_unlike_in_gauge(content, trained))
+    reasons.append(_unlike_in_width(content, trained.crops.get("width_range_nm")))
+    reasons.append(_unlike_in_reload(content, trained.crops.get("reload_strain_range")))
     if content.attributes.get("origin") == "measured":
         reasons += _unlike_in_measurement(content)
     return [reason for reason in reasons if reason]
@@ -57,6 +63,30 @@ def _unlike_in_gauge(content: StrainMap, trained: TrainedNetwork) -> str:
     if gauge is None or trained_gauge is None or gauge <= _LONGEST_GAUGE * trained_gauge:
         return ""
     return f"strain gauge {gauge:.3g} nm, trained on {trained_gauge:.3g} nm"
+
+
+def _unlike_in_width(content: StrainMap, trained_on: Sequence[float] | None) -> str:
+    """Say where a body is narrower or wider than all of the training data."""
+    if trained_on is None:
+        return ""
+    width_nm = content.shape[0] * content.pitch_nm
+    least, largest = trained_on
+    if least / _BEYOND_WIDTH <= width_nm <= largest * _BEYOND_WIDTH:
+        return ""
+    return f"{width_nm:.4g} nm wide, trained on {least:.4g} to {largest:.4g} nm"
+
+
+def _unlike_in_reload(content: StrainMap, trained_on: Sequence[float] | None) -> str:
+    """Say where a map shows a smaller or larger test than all of the training data."""
+    if trained_on is None:
+        return ""
+    strain = content.attributes.get("reload_strain")
+    if strain is None:
+        return "strain of the test unknown (test_strain is not declared)"
+    least, largest = trained_on
+    if least / _BEYOND_RELOAD <= abs(float(strain)) <= largest * _BEYOND_RELOAD:
+        return ""
+    return f"test to a strain of {abs(float(strain)):g}, trained on {least:g} to {largest:g}"
 
 
 def _unlike_in_measurement(content: StrainMap) -> list[str]:
