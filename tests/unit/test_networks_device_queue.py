@@ -1,5 +1,7 @@
 """GPUs are handed out one to a job, and come back however the job ends."""
 
+import fcntl
+import os
 import signal
 import subprocess
 import sys
@@ -91,6 +93,31 @@ def test_a_device_has_one_lock_whatever_its_number(tmp_path):
     held.close()
     other.close()
     assert name == "cuda:0"
+
+
+def test_a_lock_whose_file_was_cleaned_away_counts_for_nothing(tmp_path, monkeypatch):
+    one = {"cuda:0": "GPU-a"}
+    path = tmp_path / "GPU-a.lock"
+    path.touch()
+    os.utime(path, (0, 0))
+    flock, opened = fcntl.flock, []
+
+    def clean_before(handle, how):
+        opened.append(os.fstat(handle.fileno()).st_ino)
+        if len(opened) == 1:
+            path.rename(tmp_path / "cleaned away")
+        flock(handle, how)
+
+    monkeypatch.setattr(device_queue.fcntl, "flock", clean_before)
+    monkeypatch.setattr(device_queue, "_POLL_S", 0.01)
+    _, held = take_device(one, tmp_path)
+    assert len(opened) == 2
+    assert os.fstat(held.fileno()).st_ino == path.stat().st_ino == opened[1] != opened[0]
+    held.close()
+    os.utime(path, (0, 0))
+    _, held = take_device(one, tmp_path)
+    held.close()
+    assert path.stat().st_mtime > 1e9
 
 
 def test_locks_lie_in_a_folder_of_the_user_alone(tmp_path, monkeypatch):

@@ -78,9 +78,13 @@ def take_device(
     said = False
     while True:
         for name, identity in devices.items():
-            handle = open(folder / f"{identity}.lock", "a", encoding="utf-8")  # noqa: SIM115
+            path = folder / f"{identity}.lock"
+            handle = open(path, "a", encoding="utf-8")  # noqa: SIM115
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if not _is_still(handle, path):
+                    handle.close()
+                    continue
             except BlockingIOError:
                 handle.close()
                 continue
@@ -92,6 +96,19 @@ def take_device(
             _log.info("waits for one of %s", ", ".join(devices))
             said = True
         time.sleep(_POLL_S)
+
+
+def _is_still(handle: IO[str], path: Path) -> bool:
+    """Return whether a file that was opened has kept its name, and make it young.
+
+    What cleans temporary folders takes old files away: another job would lock another file of the
+    same name.
+    """
+    try:
+        os.utime(path)
+        return os.path.samestat(os.fstat(handle.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _own_folder() -> Path:
