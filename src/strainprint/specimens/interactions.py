@@ -5,8 +5,9 @@ recomputed, and their sums follow the changes, so pinned populations cost nothin
 until some partner would feel it; then the sums of those who do follow it to first order
 (:mod:`following`). What is left falls with the third power of the distance, so that each shell of
 partners is asked (:func:`exert`) only when enough glide for it has added up, and of them only those
-are recomputed to whom it matters: neighbours often, far partners hardly ever. Whoever is near is
-found in cells (:mod:`neighbours`).
+are recomputed to whom it matters: neighbours often, far partners hardly ever. Far ones are computed
+for a place some way on, as what glides mostly glides on. Whoever is near is found in cells
+(:mod:`neighbours`).
 """
 
 from __future__ import annotations
@@ -44,6 +45,17 @@ and the sum of what they lack grows with their distance."""
 _EARLY = 0.5
 """Share of the glide that a partner bears after which it learns with its shell where a dislocation
 is: with less it can wait until the shell asks again."""
+
+_AHEAD = 0.7
+"""Share of the glide that partners bear by which one that glides on counts as farther on when
+partners in the outer shells are computed anew: what they know to first order holds as far behind
+a place as beyond it."""
+
+_GLIDES_ON = 0.03
+"""Share of this way that it must have glided in its last step."""
+
+_NEAR_SHELLS = 3
+"""Shells whose partners are computed for the place where a dislocation is."""
 
 _ABREAST = 4
 """Pairs that a processor computes at once; what is left over takes it as long by itself."""
@@ -192,11 +204,37 @@ def exert(
     everybody = shells == EVERYBODY
     shells = min(shells, len(SHELL_NM))
     for shell in range(shells):
-        pop.announced[i, shell] = pop.placed[i]
+        outer = shell >= _NEAR_SHELLS and not everybody
+        ahead = way_ahead(lattice, pillar, pop, i, SHELL_NM[shell - 1], bend) if outer else 0.0
+        pop.announced[i, shell] = pop.placed[i] + ahead
     pop.gap[i] = min(SHELL_NM[0], 2.0 * (pillar.half_width - abs(pop.x[i])))
     if shells == len(SHELL_NM):
         pop.lowest_known[i] = pop.highest_known[i] = pop.placed[i]
-    _exert_within(lattice, pillar, pop, i, SHELL_NM[shells - 1], bend * _EARLY**2, everybody)
+    told = pop.announced[i]
+    middle = told[_NEAR_SHELLS] if shells > _NEAR_SHELLS else pop.placed[i]
+    far = told[_NEAR_SHELLS + 1] if shells > _NEAR_SHELLS + 1 else pop.placed[i]
+    radius, bend = SHELL_NM[shells - 1], bend * _EARLY**2
+    _exert_within(lattice, pillar, pop, i, radius, bend, everybody, middle, far)
+
+
+@folded
+def way_ahead(
+    lattice: Lattice, pillar: Pillar, pop: Population, i: int, inner_radius: float, bend: float
+) -> float:
+    """Return the way (nm, along its plane) from dislocation i to where partners of a shell are told
+    that it is: 0 unless it glides on, in the body and on its side of the middle.
+
+    ``bend`` is that of :func:`outdated_shells`.
+    """
+    way: float = _AHEAD * inner_radius * np.sqrt(bend * _NEAR_NM)
+    if pop.pinned_at[i] >= 0 or abs(pop.last_glide[i]) < _GLIDES_ON * way:
+        return 0.0
+    if pop.last_glide[i] < 0.0:
+        way = -way
+    x = pop.x[i] + way * lattice.cos_theta[pop.plane[i]]
+    if abs(x) >= pillar.half_width or (x > 0.0) != (pop.x[i] > 0.0):
+        return 0.0
+    return way
 
 
 @uncounted
@@ -220,7 +258,8 @@ def exert_what_lacks(
     radius = (lead * lead / bend) ** (1.0 / 3.0)
     if radius > _NEAR_NM:
         radius = np.sqrt(lead * lead / (bend * _NEAR_NM))
-    return _exert_within(lattice, pillar, pop, i, radius, bend, False)
+    placed = pop.placed[i]
+    return _exert_within(lattice, pillar, pop, i, radius, bend, False, placed, placed)
 
 
 @folded
@@ -232,23 +271,93 @@ def _exert_within(
     radius: float,
     bend: float,
     everybody: bool,
+    middle: float,
+    far: float,
 ) -> bool:
     """Recompute the pairs of dislocation i with the partners within a radius (nm) that know too
     little of it, or with ``everybody`` there, and what it exerts on such sources; returns whether
-    there were any."""
+    there were any.
+
+    Those in the last shell are computed for its position ``far`` (nm on its plane), those in the
+    last but one for ``middle``, others for where it is.
+    """
+    pop.lowest_known[i] = min(pop.lowest_known[i], middle, far)
+    pop.highest_known[i] = max(pop.highest_known[i], middle, far)
     count = find_partners(pillar, pop, i, radius)
     if not everybody:
-        count = _keep_lacking(pop, i, pop.x, pop.y, pop.pair[i].known, bend, count)
+        known = pop.pair[i].known
+        count = _keep_lacking(pop, i, pop.x, pop.y, known, bend, middle, far, count)
     any_partners = count > 0
-    if any_partners:
-        _exert_on_partners(pillar, pop, i, count, untold_of(stale_of(pillar, bend)))
+    first = 0
+    for part in range(3):
+        if first == count:
+            break
+        place = _told(pop, i, part, middle, far)
+        end = _put_first(pop, i, pop.x, pop.y, part, place == far, first, count)
+        if end > first:
+            column = _tabulate_at(lattice, pillar, pop, i, place)
+            least = untold_of(stale_of(pillar, bend))
+            _exert_on_partners(pillar, pop, i, column, place, pop.which[first:end], least)
+        first = end
     count = _find_sources(lattice, pillar, pop, i, radius)
+    xs, ys = lattice.source_x, lattice.source_y
     if not everybody:
-        xs, ys = lattice.source_x, lattice.source_y
-        count = _keep_lacking(pop, i, xs, ys, pop.known_at_source[i], bend, count)
-    if count > 0:
-        _exert_on_sources(lattice, pillar, pop, i, count)
-    return any_partners or count > 0
+        known = pop.known_at_source[i]
+        count = _keep_lacking(pop, i, xs, ys, known, bend, middle, far, count)
+    any_sources = count > 0
+    first = 0
+    for part in range(3):
+        if first == count:
+            break
+        place = _told(pop, i, part, middle, far)
+        end = _put_first(pop, i, xs, ys, part, place == far, first, count)
+        if end > first:
+            column = _tabulate_at(lattice, pillar, pop, i, place)
+            _exert_on_sources(lattice, pillar, pop, i, column, place, pop.which[first:end])
+        first = end
+    return any_partners or any_sources
+
+
+@folded
+def _told(pop: Population, i: int, part: int, middle: float, far: float) -> float:
+    """Return the position of dislocation i (nm on its plane) for which a part of its partners is
+    computed: those of the near shells, of the last but one, and of the last."""
+    place: float = pop.placed[i]
+    if part > 0:
+        place = middle if part == 1 else far
+    return place
+
+
+@folded
+def _put_first(
+    pop: Population, i: int, xs: Array, ys: Array, part: int, rest: bool, first: int, count: int
+) -> int:
+    """Put those of ``which[first:count]`` first that belong to a part, or all of the ``rest``;
+    returns where they end."""
+    if rest:
+        return count
+    x, y, radius2 = pop.x[i], pop.y[i], SHELL_NM[_NEAR_SHELLS - 1 + part] ** 2
+    end = first
+    for k in range(first, count):
+        j = pop.which[k]
+        if (xs[j] - x) ** 2 + (ys[j] - y) ** 2 <= radius2:
+            pop.which[k], pop.which[end] = pop.which[end], j
+            end += 1
+    return end
+
+
+@folded
+def _tabulate_at(lattice: Lattice, pillar: Pillar, pop: Population, i: int, position: float) -> int:
+    """Return the column of ``table`` that holds dislocation i at a position (nm) on its plane: its
+    own where it was placed there, else one that no dislocation has."""
+    if position == pop.placed[i]:
+        return i
+    column: int = pop.table.shape[1] - 1
+    plane = pop.plane[i]
+    c, s = lattice.cos_theta[plane], lattice.sin_theta[plane]
+    x, y = lattice.origin_x[plane] + position * c, lattice.origin_y[plane] + position * s
+    tabulate(pillar.wave, x, y, c, s, pop.gamma[i], plane, pop.table, column)
+    return column
 
 
 @folded
@@ -274,21 +383,35 @@ def _find_sources(lattice: Lattice, pillar: Pillar, pop: Population, i: int, rad
 
 @folded
 def _keep_lacking(
-    pop: Population, i: int, xs: Array, ys: Array, known: Floats, bend: float, count: int
+    pop: Population,
+    i: int,
+    xs: Array,
+    ys: Array,
+    known: Floats,
+    bend: float,
+    middle: float,
+    far: float,
+    count: int,
 ) -> int:
     """Keep of the first ``count`` points of ``which`` those that know too little of dislocation i,
     of which they know that it was at ``known``; returns how many.
 
+    What they have to know is where :func:`_exert_within` says that they are told that it is.
+
     Its gap is the distance to the nearest of them all if that is less.
     """
     x, y, placed = pop.x[i], pop.y[i], np.float32(pop.placed[i])
+    middle_radius2, far_radius2 = SHELL_NM[_NEAR_SHELLS - 1] ** 2, SHELL_NM[_NEAR_SHELLS] ** 2
     lowest, highest = pop.lowest_known[i], pop.highest_known[i]
     gap2 = pop.gap[i] ** 2
     kept = 0
     for k in range(count):
         j = pop.which[k]
-        lead = placed - known[j]
         r2 = (xs[j] - x) ** 2 + (ys[j] - y) ** 2
+        place = placed
+        if r2 > middle_radius2:
+            place = np.float32(middle if r2 <= far_radius2 else far)
+        lead = place - known[j]
         if 0.0 < r2 < gap2:
             gap2 = r2
         if lead * lead > bend * r2 * min(np.sqrt(r2), _NEAR_NM):
@@ -315,14 +438,24 @@ def _gather(table: Array, which: Integers, count: int, near: Array) -> int:
 
 
 @folded
-def _exert_on_partners(pillar: Pillar, pop: Population, i: int, count: int, least: float) -> None:
-    """Recompute the first ``count`` pairs of ``which``, and the sums; nobody is to feel more than
-    ``least`` (MPa) of a glide that he was not told."""
-    which = pop.which[:count]
+def _exert_on_partners(
+    pillar: Pillar,
+    pop: Population,
+    i: int,
+    column: int,
+    place: float,
+    which: Integers,
+    least: float,
+) -> None:
+    """Recompute the pairs with these partners, as if dislocation i were at ``place`` (nm on its
+    plane) as that column of ``table`` has it, and the sums; nobody is to feel more than ``least``
+    (MPa) of a glide that he was not told."""
+    count = len(which)
     _prefetch_partners(pop, i, which[:_AT_ONCE])
     for first in range(0, count, _AT_ONCE):
         _prefetch_partners(pop, i, which[first + _AT_ONCE : first + 2 * _AT_ONCE])
-        _exert_on_some(pillar, pop, i, which[first : first + _AT_ONCE], least)
+        some = which[first : first + _AT_ONCE]
+        _exert_on_some(pillar, pop, i, column, place, some, least)
 
 
 @folded
@@ -336,14 +469,22 @@ def _prefetch_partners(pop: Population, i: int, which: Integers) -> None:
 
 
 @uncounted
-def _exert_on_some(pillar: Pillar, pop: Population, i: int, which: Integers, least: float) -> None:
+def _exert_on_some(
+    pillar: Pillar,
+    pop: Population,
+    i: int,
+    column: int,
+    place: float,
+    which: Integers,
+    least: float,
+) -> None:
     """Recompute the pairs with these partners, and the sums."""
     wave, half_width, core = pillar.wave, pillar.half_width, CORE_RADIUS_NM
     at, of, before = pop.at, pop.of, pop.before
     count = len(which)
     padded = _gather(pop.table, which, count, pop.near)
-    slopes_at(wave, half_width, core, pop.table, i, pop.near, padded, at)
-    slopes_of(wave, half_width, core, pop.table, i, pop.near, padded, of)
+    slopes_at(wave, half_width, core, pop.table, column, pop.near, padded, at)
+    slopes_of(wave, half_width, core, pop.table, column, pop.near, padded, of)
     for k in range(count):
         if which[k] == i:
             # on itself act only its images, which glide with it
@@ -351,18 +492,19 @@ def _exert_on_some(pillar: Pillar, pop: Population, i: int, which: Integers, lea
             at[2, k] = 0.0
             of[0, k], of[1, k], of[2, k] = at[0, k], at[1, k], 0.0
     # two short loops without a choice, so that a processor can wait for many cache lines at once
-    row, column, stiffness, near = 0.0, 0.0, 0.0, 0
+    by_them, told, stiffness, near = 0.0, 0.0, 0.0, 0
     own = pop.placed[i]
+    behind = own - place
     for k in range(count):
         j = which[k]
         pair = pop.pair[i, j]
         slope, push, pull = np.float32(at[1, k]), np.float32(of[2, k]), np.float32(at[2, k])
-        row += at[0, k] - (pair.offset + own * pair.slope)
+        by_them += at[0, k] + behind * slope - (pair.offset + own * pair.slope)
         stiffness += slope - pair.slope
         before[0, k] = pop.push[i, j]
-        pair.offset = at[0, k] - own * slope - pop.placed[j] * pull
+        pair.offset = at[0, k] - place * slope - pop.placed[j] * pull
         pair.slope = slope
-        pair.known = own
+        pair.known = place
         pop.push[i, j] = push
     for k in range(count):
         j = which[k]
@@ -373,16 +515,16 @@ def _exert_on_some(pillar: Pillar, pop: Population, i: int, which: Integers, lea
         # partners not told yet where a dislocation is know the new pair as if it were there
         untold = np.float64(pop.bound[i, j // BLOCK].untold)
         untold_by_it = np.float64(pop.bound[j, i // BLOCK].untold)
-        column += (other - untold_by_it) * before[1, k] + untold_by_it * push
+        told += (other - untold_by_it) * before[1, k] + untold_by_it * push
         near += int(abs(untold_by_it * push) > least)
         known = pair.offset + other * pair.slope + (own - untold) * before[0, k]
-        pop.felt[j] += of[0, k] - untold * pull - known
+        pop.felt[j] += of[0, k] + (behind - untold) * pull - known
         pop.stiffness[j] += slope - pair.slope
-        pair.offset = of[0, k] - other * slope - own * pull
+        pair.offset = of[0, k] - other * slope - place * pull
         pair.slope = slope
         pair.known = other
         pop.push[j, i] = push
-    pop.felt[i] += row - column
+    pop.felt[i] += by_them - told
     pop.stiffness[i] += stiffness
     if near > 0:
         for k in range(count):
@@ -401,20 +543,27 @@ def _exert_on_some(pillar: Pillar, pop: Population, i: int, which: Integers, lea
 
 @folded
 def _exert_on_sources(
-    lattice: Lattice, pillar: Pillar, pop: Population, i: int, count: int
+    lattice: Lattice,
+    pillar: Pillar,
+    pop: Population,
+    i: int,
+    column: int,
+    place: float,
+    which: Integers,
 ) -> None:
-    """Recompute what dislocation i exerts on the first ``count`` sources of ``which``."""
-    padded = _gather(lattice.source_table, pop.which, count, pop.near)
+    """Recompute what dislocation i exerts on these sources, as :func:`_exert_on_partners` does."""
+    padded = _gather(lattice.source_table, which, len(which), pop.near)
     wave, half_width, core = pillar.wave, pillar.half_width, CORE_RADIUS_NM
-    slopes_of(wave, half_width, core, pop.table, i, pop.near, padded, pop.of)
-    for k in range(count):
-        s = pop.which[k]
-        pop.felt_at_source[s] += pop.of[0, k] - followed_at_source(pop, i, s)
+    slopes_of(wave, half_width, core, pop.table, column, pop.near, padded, pop.of)
+    for k in range(len(which)):
+        s = which[k]
         push = np.float32(pop.of[2, k])
-        pop.felt_at_source[s] -= np.float64(pop.bound_at_source[i, s // BLOCK].untold) * push
-        pop.at_source[i, s] = pop.of[0, k] - push * pop.placed[i]
+        untold = np.float64(pop.bound_at_source[i, s // BLOCK].untold)
+        pop.felt_at_source[s] += pop.of[0, k] - followed_at_source(pop, i, s)
+        pop.felt_at_source[s] += (pop.placed[i] - place - untold) * push
+        pop.at_source[i, s] = pop.of[0, k] - push * place
         pop.push_at_source[i, s] = push
-        pop.known_at_source[i, s] = pop.placed[i]
+        pop.known_at_source[i, s] = place
         bound_push_at_source(pop, i, s)
         gap2 = (pop.near[X, k] - pop.table[X, i]) ** 2 + (pop.near[Y, k] - pop.table[Y, i]) ** 2
         if gap2 < (pillar.wave * pop.gap[i]) ** 2:

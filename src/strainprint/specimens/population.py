@@ -104,7 +104,7 @@ class Population(NamedTuple):
     placed: Array
     """Position at which it was last placed."""
     announced: Array
-    """Position that each shell knows exactly, (room, shells)."""
+    """Position at which each shell was last told that it is, (room, shells)."""
     gap: Array
     """Distance (nm) to the nearest partner or source in the first shell or to its image, when last
     recomputed."""
