@@ -212,7 +212,7 @@ def exert(
         pop.lowest_known[i] = pop.highest_known[i] = pop.placed[i]
     told = pop.announced[i]
     middle = told[_NEAR_SHELLS] if shells > _NEAR_SHELLS else pop.placed[i]
-    far = told[_NEAR_SHELLS + 1] if shells > _NEAR_SHELLS + 1 else pop.placed[i]
+    far = told[_NEAR_SHELLS + 1] if shells > _NEAR_SHELLS + 1 else middle
     radius, bend = SHELL_NM[shells - 1], bend * _EARLY**2
     _exert_within(lattice, pillar, pop, i, radius, bend, everybody, middle, far)
 
@@ -293,7 +293,8 @@ def _exert_within(
         if first == count:
             break
         place = _told(pop, i, part, middle, far)
-        end = _put_first(pop, i, pop.x, pop.y, part, place == far, first, count)
+        rest = part == 2 or place == middle == far
+        end = _put_first(pop, i, pop.x, pop.y, part, rest, first, count)
         if end > first:
             column = _tabulate_at(lattice, pillar, pop, i, place)
             least = untold_of(stale_of(pillar, bend))
@@ -310,7 +311,8 @@ def _exert_within(
         if first == count:
             break
         place = _told(pop, i, part, middle, far)
-        end = _put_first(pop, i, xs, ys, part, place == far, first, count)
+        rest = part == 2 or place == middle == far
+        end = _put_first(pop, i, xs, ys, part, rest, first, count)
         if end > first:
             column = _tabulate_at(lattice, pillar, pop, i, place)
             _exert_on_sources(lattice, pillar, pop, i, column, place, pop.which[first:end])
