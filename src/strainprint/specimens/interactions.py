@@ -205,7 +205,7 @@ def exert(
     shells = min(shells, len(SHELL_NM))
     for shell in range(shells):
         outer = shell >= _NEAR_SHELLS and not everybody
-        ahead = way_ahead(lattice, pillar, pop, i, SHELL_NM[shell - 1], bend) if outer else 0.0
+        ahead = _way_ahead(lattice, pillar, pop, i, SHELL_NM[shell - 1], bend) if outer else 0.0
         pop.announced[i, shell] = pop.placed[i] + ahead
     pop.gap[i] = min(SHELL_NM[0], 2.0 * (pillar.half_width - abs(pop.x[i])))
     if shells == len(SHELL_NM):
@@ -218,7 +218,7 @@ def exert(
 
 
 @folded
-def way_ahead(
+def _way_ahead(
     lattice: Lattice, pillar: Pillar, pop: Population, i: int, inner_radius: float, bend: float
 ) -> float:
     """Return the way (nm, along its plane) from dislocation i to where partners of a shell are told
