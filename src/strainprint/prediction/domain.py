@@ -70,9 +70,9 @@ def _unlike_in_width(content: StrainMap, trained_on: Sequence[float] | None) -> 
     if trained_on is None:
         return ""
     width_nm = content.shape[0] * content.pitch_nm
-    least, largest = trained_on
-    if least / _BEYOND_WIDTH <= width_nm <= largest * _BEYOND_WIDTH:
+    if _about_within(width_nm, trained_on, _BEYOND_WIDTH):
         return ""
+    least, largest = trained_on
     return f"{width_nm:.4g} nm wide, trained on {least:.4g} to {largest:.4g} nm"
 
 
@@ -83,10 +83,17 @@ def _unlike_in_reload(content: StrainMap, trained_on: Sequence[float] | None) ->
     strain = content.attributes.get("reload_strain")
     if strain is None:
         return "strain of the test unknown (test_strain is not declared)"
-    least, largest = trained_on
-    if least / _BEYOND_RELOAD <= abs(float(strain)) <= largest * _BEYOND_RELOAD:
+    strain = abs(float(strain))
+    if _about_within(strain, trained_on, _BEYOND_RELOAD):
         return ""
-    return f"test to a strain of {abs(float(strain)):g}, trained on {least:g} to {largest:g}"
+    least, largest = trained_on
+    return f"test to a strain of {strain:g}, trained on {least:g} to {largest:g}"
+
+
+def _about_within(value: float, trained_on: Sequence[float], factor: float) -> bool:
+    """Return whether a value is in the training's range or beyond it by less than a factor."""
+    least, largest = trained_on
+    return bool(least / factor <= value <= largest * factor)
 
 
 def _unlike_in_measurement(content: StrainMap) -> list[str]:

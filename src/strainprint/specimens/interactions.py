@@ -290,11 +290,7 @@ def _exert_within(
     any_partners = count > 0
     first = 0
     for part in range(3):
-        if first == count:
-            break
-        place = _told(pop, i, part, middle, far)
-        rest = part == 2 or place == middle == far
-        end = _put_first(pop, i, pop.x, pop.y, part, rest, first, count)
+        place, end = _next_part(pop, i, pop.x, pop.y, part, middle, far, first, count)
         if end > first:
             column = _tabulate_at(lattice, pillar, pop, i, place)
             least = untold_of(stale_of(pillar, bend))
@@ -308,11 +304,7 @@ def _exert_within(
     any_sources = count > 0
     first = 0
     for part in range(3):
-        if first == count:
-            break
-        place = _told(pop, i, part, middle, far)
-        rest = part == 2 or place == middle == far
-        end = _put_first(pop, i, xs, ys, part, rest, first, count)
+        place, end = _next_part(pop, i, xs, ys, part, middle, far, first, count)
         if end > first:
             column = _tabulate_at(lattice, pillar, pop, i, place)
             _exert_on_sources(lattice, pillar, pop, i, column, place, pop.which[first:end])
@@ -321,23 +313,25 @@ def _exert_within(
 
 
 @folded
-def _told(pop: Population, i: int, part: int, middle: float, far: float) -> float:
-    """Return the position of dislocation i (nm on its plane) for which a part of its partners is
-    computed: those of the near shells, of the last but one, and of the last."""
+def _next_part(
+    pop: Population,
+    i: int,
+    xs: Array,
+    ys: Array,
+    part: int,
+    middle: float,
+    far: float,
+    first: int,
+    count: int,
+) -> tuple[float, int]:
+    """Put those of ``which[first:count]`` first that belong to a part: those in the near shells, in
+    the last but one, or in the last; returns the position of dislocation i (nm on its plane) for
+    which they are computed, and where they end: behind all where that is the same for the rest."""
     place: float = pop.placed[i]
     if part > 0:
         place = middle if part == 1 else far
-    return place
-
-
-@folded
-def _put_first(
-    pop: Population, i: int, xs: Array, ys: Array, part: int, rest: bool, first: int, count: int
-) -> int:
-    """Put those of ``which[first:count]`` first that belong to a part, or all of the ``rest``;
-    returns where they end."""
-    if rest:
-        return count
+    if part == 2 or place == middle == far:
+        return place, count
     x, y, radius2 = pop.x[i], pop.y[i], SHELL_NM[_NEAR_SHELLS - 1 + part] ** 2
     end = first
     for k in range(first, count):
@@ -345,7 +339,7 @@ def _put_first(
         if (xs[j] - x) ** 2 + (ys[j] - y) ** 2 <= radius2:
             pop.which[k], pop.which[end] = pop.which[end], j
             end += 1
-    return end
+    return place, end
 
 
 @folded
