@@ -5,7 +5,7 @@ from hand_built_crystals import ALUMINIUM, afresh, put_roomy
 from strainprint.specimens.compilation import compiled
 from strainprint.specimens.crystal import CrystalSettings, place_crystal
 from strainprint.specimens.following import shift, tell_who_feels
-from strainprint.specimens.interactions import exert, place
+from strainprint.specimens.interactions import announce, exert, place
 from strainprint.specimens.population import BLOCK, EVERYBODY, arrange, exerted
 from strainprint.specimens.topology import remove
 
@@ -15,7 +15,7 @@ def glide(lattice, pillar, pop, i, by_nm, least_mpa):
     """Place one dislocation farther on and tell it those who feel more than that."""
     pop.position[i] += by_nm
     place(lattice, pillar, pop, i)
-    shift(pop, np.array([i]), np.array([by_nm]), 1, least_mpa)
+    shift(pop, np.array([i]), np.array([by_nm]), np.array([least_mpa]), 1)
 
 
 @compiled
@@ -29,6 +29,11 @@ def tell_all(pop):
 @compiled
 def exert_on_everybody(lattice, pillar, pop, i):
     exert(lattice, pillar, pop, i, EVERYBODY, 0.0)
+
+
+@compiled
+def announce_one(lattice, pillar, pop, i, stale_mpa):
+    announce(lattice, pillar, pop, np.array([i]), stale_mpa)
 
 
 @pytest.fixture
@@ -93,6 +98,20 @@ def test_what_was_not_told_adds_up_until_it_is_felt(specimen):
     # its own block is told every time, the farthest after many glides
     assert longest[0] == 0.0
     assert 3.0 * by_nm < longest[2] < 400 * by_nm
+    sums_are_those_of_pairs(used)
+
+
+@pytest.mark.parametrize("in_flight", [True, False])
+def test_of_one_in_flight_far_blocks_learn_later(specimen, in_flight):
+    used, i, stale_mpa = specimen.population, 5, 0.1
+    # those in the farthest block feel a tenth of what one may lack
+    by_nm = 0.1 * stale_mpa / used.bound["strongest"][i, 2]
+    used.position[i] += by_nm
+    used.last_glide[i] = by_nm if in_flight else 0.0
+    announce_one(specimen.lattice, specimen.pillar, used, i, stale_mpa)
+    assert used.placed[i] == used.position[i]
+    untold_nm = used.bound["untold"][i, [0, 2]]
+    np.testing.assert_allclose(untold_nm, [0.0, by_nm if in_flight else 0.0], rtol=1e-6)
     sums_are_those_of_pairs(used)
 
 

@@ -267,7 +267,7 @@ def _follow(lattice, pillar, pop, glide_nm):
     count = pop.number[0]
     for i in range(count):
         place(lattice, pillar, pop, i)
-    shift_sums(pop, np.arange(count), glide_nm, count, 0.0)
+    shift_sums(pop, np.arange(count), glide_nm, np.zeros(count), count)
 
 
 def follow(specimen, glide_nm):
@@ -332,7 +332,7 @@ def test_of_a_shell_those_learn_that_know_too_little(shells, learn):
     ("stops", "ahead"), [("", True), ("stands", False), ("pinned", False), ("middle", False)]
 )
 def test_far_partners_are_computed_for_a_place_some_way_on(sense, stops, ahead, shells):
-    distances, bend = [30.0, 300.0, 900.0], 1e-4
+    distances, bend = [30.0, 300.0, 900.0], 7e-5
     planes = [(UP, 0.0)] + [(UP, d / cos(UP)) for d in distances]
     crystal = lay_crystal(WIDE_NM, planes, [(2, MIDDLE + 500.0, 1e9, BULK), (0, 1.0, 1e9, BULK)])
     # one whose image would change sides on the way is not taken there
@@ -343,7 +343,7 @@ def test_far_partners_are_computed_for_a_place_some_way_on(sense, stops, ahead, 
     used.last_glide[0] = 0.0 if stops == "stands" else sense * 8.0
     used.pinned_at[0] = 0 if stops == "pinned" else -1
     # far enough for all of them to ask
-    glide_nm = np.array([sense * (0.5 if stops == "middle" else 150.0), 0.0, 0.0, 0.0])
+    glide_nm = np.array([sense * (0.5 if stops == "middle" else 170.0), 0.0, 0.0, 0.0])
     used.position[0] += glide_nm[0]
     follow(specimen, glide_nm)
     exert_one(specimen.lattice, specimen.pillar, used, 0, shells, bend)
@@ -411,6 +411,26 @@ def test_all_learn_where_an_obstacle_stopped_one_others_later(stopped):
     assert _announce_to_all(specimen.lattice, specimen.pillar, used, 1.0) == stopped
     assert used.placed[0] == (at if stopped else at - 0.1)
     assert not _announce_to_all(specimen.lattice, specimen.pillar, used, 1.0)
+
+
+@pytest.mark.parametrize("in_flight", [True, False])
+def test_of_one_in_flight_partners_learn_later(in_flight):
+    crystal = lay_crystal(WIDE_NM, [(UP, 0.0), (UP, 200.0 / cos(UP)), (UP, 1000.0 / cos(UP))])
+    places = [(1, MIDDLE + shift(200.0), -1), (2, MIDDLE + shift(1000.0), -1)]
+    specimen = press(crystal, (0, MIDDLE, 1), *places)
+    used, stale_mpa = specimen.population, 0.1
+    # the glide that partners in the shell from 180 nm on bear
+    bear_nm = 180.0 * sqrt(180.0 * stale_mpa / (6.0 * specimen.pillar.strength))
+    used.position[0] += 2.0 * bear_nm
+    used.last_glide[0] = 0.1 * bear_nm if in_flight else 0.0
+    assert _announce_to_all(specimen.lattice, specimen.pillar, used, stale_mpa)
+    learned = used.pair["known"][0, :3] != np.float32(MIDDLE)
+    assert (learned == [True, not in_flight, False]).all()
+    if in_flight:
+        # once it stands they are asked as strictly as others
+        used.last_glide[0] = 0.0
+        _announce_to_all(specimen.lattice, specimen.pillar, used, stale_mpa)
+        assert used.pair["known"][0, 1] == np.float32(used.placed[0])
 
 
 @compiled

@@ -58,6 +58,10 @@ _STALE_IN_REST = 0.1
 rest. What lags behind makes a force that depends on the way: it must stay below that stress, or the
 crowd swings for ever between what it knows and what is. Half of it before all counts as settled."""
 
+_STALE_SIDE = 3.0
+"""How many times that the side correction may lack: a bound on the sum of what all modes may lack
+anywhere, of which they do lack a small share."""
+
 _LONGEST_CALM = 64.0
 """Steps grow up to this many times the rest step while all come to rest: soft clusters creep
 there, and an implicit step finds their place the sooner the longer it is."""
@@ -139,6 +143,7 @@ def settle(
     reach = np.zeros(room)
     moving = np.zeros(room, np.int64)
     places = np.zeros(room, np.int64)
+    marked = np.zeros(room, np.bool_)
     everybody = np.arange(room)
     ahead = np.full(room, -1, np.int64)
     # a held platen answers glide with stress: its share of the stiffness, per dislocation
@@ -177,7 +182,7 @@ def settle(
         if not np.isfinite(stress):
             # a position is no number and never settles: the caller sees it in the population
             return OUT_OF_TIME, time, steps
-        update_side(lattice, pop, stale)
+        update_side(lattice, pop, _STALE_SIDE * stale)
         resolved_stresses(lattice, pillar, pop, stress, carried, tau)
         fastest, leader = release_and_measure(
             lattice, pillar, rules, pop, machine, tau, velocity, restoring
@@ -234,7 +239,7 @@ def settle(
         let_go = 1.0 + (_RECOVERY - 1.0) * (0.5 ** (pace.swings // _PATIENCE) if calm else 1.0)
         moved = moving[:count]
         hold_what_turned(rules, pop, moved, let_go, glide)
-        count = keep_order(lattice, pop, moved, glide, ahead, places)
+        count = keep_order(lattice, pop, moved, glide, ahead, marked, places)
         more_strain, more_carried = glide_along(lattice, pillar, pop, moved, glide, ahead)
         strain, carried = strain + more_strain, carried + more_carried
         closest = sort_moved(pop, places, count)

@@ -31,7 +31,7 @@ _FLOATS_IN_LINE = 16
 
 
 @uncounted
-def shift(pop: Population, which: Integers, glides: Array, count: int, least: float) -> None:
+def shift(pop: Population, which: Integers, glides: Array, least: Array, count: int) -> None:
     """Let all sums know to first order that the first ``count`` dislocations of ``which`` were
     placed ``glides`` nm on, but for blocks of those who would feel ``least`` (MPa) of it at most.
 
@@ -40,7 +40,7 @@ def shift(pop: Population, which: Integers, glides: Array, count: int, least: fl
     for k in range(count):
         i, glide = which[k], glides[k]
         pop.felt[i] += glide * pop.stiffness[i]
-        tell_who_feels(pop, i, glide, least)
+        tell_who_feels(pop, i, glide, least[k])
 
 
 @uncounted
@@ -124,13 +124,13 @@ def followed_at_source(pop: Population, i: int, s: int) -> float:
 
 
 @folded
-def strongest_felt(pop: Population, i: int) -> float:
-    """Return a bound (MPa/nm) on what anybody, itself included, feels of a glide of dislocation
-    i."""
-    strongest: float = max(pop.strongest_at_source[i], abs(pop.stiffness[i]))
+def may_be_felt(pop: Population, i: int, least: float) -> bool:
+    """Return whether anybody, itself included, may feel more than ``least`` (MPa/nm) of a glide of
+    dislocation i."""
+    feel = int(max(pop.strongest_at_source[i], abs(pop.stiffness[i])) > least)
     for block in range(blocks(pop.number[0])):
-        strongest = max(strongest, pop.bound[i, block].strongest)
-    return strongest
+        feel += pop.bound[i, block].strongest > least
+    return feel > 0
 
 
 @folded

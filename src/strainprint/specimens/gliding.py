@@ -281,6 +281,7 @@ def keep_order(
     moving: Integers,
     glide: Array,
     ahead: Integers,
+    marked: NDArray[np.bool_],
     places: Integers,
 ) -> int:
     """Shorten the glides of same-sign neighbours so that none passes the one ahead.
@@ -289,22 +290,29 @@ def keep_order(
     an obstacle stops the one ahead. Those gliding to larger r are limited from the far end of the
     plane on, the others from the near end, so that one sweep each settles all. Fills ``ahead``
     with the obstacle that stops each, unless its neighbours stop it before, -1 for none, and
-    ``places`` with the places in ``order`` of all ``moving``; returns how many.
+    ``places`` with the places in ``order`` of all ``moving``; returns how many. ``marked`` is false
+    everywhere, before and after.
     """
     n = pop.number[0]
-    places[:n] = 0
     for i in moving:
-        places[pop.rank[i]] = 1
+        marked[pop.rank[i]] = True
         ahead[i] = _obstacle_ahead(lattice, pop, i, glide[i])
         if ahead[i] >= 0:
             # a hair beyond, so that rounding cannot leave the obstacle unreached
             way = lattice.obstacle_position[ahead[i]] - pop.position[i]
             glide[i] = way + (1e-9 if way > 0.0 else -1e-9)
     count = 0
-    for k in range(n):
-        taken = places[k]
-        places[count] = k
-        count += taken
+    for begin in range(0, n, BLOCK):
+        end = min(n, begin + BLOCK)
+        found = 0
+        for k in range(begin, end):
+            found += marked[k]
+        if found > 0:
+            for k in range(begin, end):
+                if marked[k]:
+                    marked[k] = False
+                    places[count] = k
+                    count += 1
     for m in range(count):
         # those to larger r, the last first
         k = places[count - 1 - m]

@@ -21,8 +21,8 @@ from strainprint.specimens.following import (
     bound_push_at_source,
     find_strongest_push,
     followed_at_source,
+    may_be_felt,
     shift,
-    strongest_felt,
     tell_if_felt,
     untold_of,
 )
@@ -42,17 +42,18 @@ _NEAR_NM = 180.0
 """Up to this distance a partner bears the error of a single one; farther ones are more in number,
 and the sum of what they lack grows with their distance."""
 
-_EARLY = 0.5
-"""Share of the glide that a partner bears after which it learns with its shell where a dislocation
-is: with less it can wait until the shell asks again."""
+_IN_FLIGHT = 5.0
+"""How many times what a partner may lack otherwise it may lack of a dislocation that glides on: few
+do at a time, and what slows down is asked as strictly as others. Of one that stops within a step
+partners learn as much when it goes on, or at a rest that is kept."""
 
 _AHEAD = 0.7
 """Share of the glide that partners bear by which one that glides on counts as farther on when
 partners in the outer shells are computed anew: what they know to first order holds as far behind
 a place as beyond it."""
 
-_GLIDES_ON = 0.03
-"""Share of this way that it must have glided in its last step."""
+_GLIDES_ON = 0.02
+"""Share of the glide that partners bear that it must have glided in its last step."""
 
 _NEAR_SHELLS = 3
 """Shells whose partners are computed for the place where a dislocation is."""
@@ -136,16 +137,26 @@ def outdated_shells(pop: Population, i: int, bend: float) -> int:
     """Return how many shells around dislocation i know too little of where it is.
 
     To first order they know; ``bend`` (1/nm) is the square of the glide over the third power of the
-    distance beyond which that is too little for a single partner.
+    distance beyond which that is too little for a single partner, of one that does not glide on.
     """
     outdated = 0
     inner_radius = pop.gap[i]
     for shell in range(len(SHELL_NM)):
         lead = pop.position[i] - pop.announced[i, shell]
-        if lead * lead > bend * inner_radius**2 * min(inner_radius, _NEAR_NM):
+        bearable2 = bend * inner_radius**2 * min(inner_radius, _NEAR_NM)
+        if _glides_on(pop, i, bearable2):
+            bearable2 *= _IN_FLIGHT
+        if lead * lead > bearable2:
             outdated = shell + 1
         inner_radius = SHELL_NM[shell]
     return outdated
+
+
+@folded
+def _glides_on(pop: Population, i: int, bearable2: float) -> bool:
+    """Return whether dislocation i is in flight, for partners who bear a glide of which this is the
+    square (nm^2)."""
+    return bool(pop.last_glide[i] ** 2 > _GLIDES_ON**2 * bearable2)
 
 
 @uncounted
@@ -169,12 +180,14 @@ def announce(
         outdated = EVERYBODY if crossed else outdated_shells(pop, i, bend)
         lead = pop.position[i] - pop.placed[i]
         if outdated > 0 or (
-            lead != 0.0 and (pop.pinned_at[i] >= 0 or abs(lead) * strongest_felt(pop, i) > stale)
+            lead != 0.0 and (pop.pinned_at[i] >= 0 or may_be_felt(pop, i, stale / abs(lead)))
         ):
             # the second loop needs every partner at its new place
             pop.outdated[i] = outdated
             place(lattice, pillar, pop, i)
             pop.which[count], pop.before[0, count] = i, lead
+            in_flight = _glides_on(pop, i, bend * pop.gap[i] ** 3)
+            pop.before[1, count] = untold_of(_IN_FLIGHT * stale if in_flight else stale)
             count += 1
         glide = abs(pop.position[i] - pop.moded[i])
         if crossed or glide > modes or glide * abs(pop.side_slope[i]) > stale:
@@ -182,7 +195,7 @@ def announce(
             if crossed:
                 # a jump is no slope
                 pop.side_slope[i] = np.inf
-    shift(pop, pop.which, pop.before[0], count, untold_of(stale))
+    shift(pop, pop.which, pop.before[0], pop.before[1], count)
     for i in who:
         if i < pop.number[0] and pop.outdated[i] > 0:
             exert(lattice, pillar, pop, i, pop.outdated[i], bend)
@@ -197,8 +210,8 @@ def exert(
     """Recompute the pairs of dislocation i with partners in its first ``shells`` shells, what it
     exerts on the sources there, and the sums.
 
-    Only those that know too little or soon would, by the ``bend`` of :func:`outdated_shells`; with
-    ``EVERYBODY`` for the shells, all, whatever they know.
+    Only those that know too little, by the ``bend`` of :func:`outdated_shells`; with ``EVERYBODY``
+    for the shells, all, whatever they know.
     """
     pop.exertions[0] += 1
     everybody = shells == EVERYBODY
@@ -213,7 +226,7 @@ def exert(
     told = pop.announced[i]
     middle = told[_NEAR_SHELLS] if shells > _NEAR_SHELLS else pop.placed[i]
     far = told[_NEAR_SHELLS + 1] if shells > _NEAR_SHELLS + 1 else middle
-    radius, bend = SHELL_NM[shells - 1], bend * _EARLY**2
+    radius = SHELL_NM[shells - 1]
     _exert_within(lattice, pillar, pop, i, radius, bend, everybody, middle, far)
 
 
@@ -226,9 +239,10 @@ def _way_ahead(
 
     ``bend`` is that of :func:`outdated_shells`.
     """
-    way: float = _AHEAD * inner_radius * np.sqrt(bend * _NEAR_NM)
-    if pop.pinned_at[i] >= 0 or abs(pop.last_glide[i]) < _GLIDES_ON * way:
+    bearable2 = bend * inner_radius**2 * _NEAR_NM
+    if pop.pinned_at[i] >= 0 or not _glides_on(pop, i, bearable2):
         return 0.0
+    way: float = _AHEAD * np.sqrt(bearable2)
     if pop.last_glide[i] < 0.0:
         way = -way
     x = pop.x[i] + way * lattice.cos_theta[pop.plane[i]]

@@ -84,16 +84,20 @@ def find_charging(
 
     The charge of the others becomes negative: they start from zero when they do.
     """
+    # most are far from it: a processor asks several of them at once
+    for s in range(len(pop.charge)):
+        needed = needed_stress(lattice, pop, s) * (1.0 - THRESHOLD_TOLERANCE)
+        pop.charge[s] = max(0.0, pop.charge[s]) if abs(tau[s]) >= needed else -1.0
     charging = False
     ready = 1e300
     for s in range(len(pop.charge)):
-        needed = needed_stress(lattice, pop, s) * (1.0 - THRESHOLD_TOLERANCE)
-        if abs(tau[s]) >= needed and not blocked(lattice, rules, pop, s):
-            charging = True
-            pop.charge[s] = max(0.0, pop.charge[s])
-            ready = min(ready, max(0.0, rules.nucleation_time - pop.charge[s]))
-        else:
+        if pop.charge[s] < 0.0:
+            continue
+        if blocked(lattice, rules, pop, s):
             pop.charge[s] = -1.0
+            continue
+        charging = True
+        ready = min(ready, max(0.0, rules.nucleation_time - pop.charge[s]))
     return charging, ready
 
 
