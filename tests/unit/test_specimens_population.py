@@ -55,6 +55,8 @@ def test_a_loading_goes_on_with_arranged_slots(monkeypatch):
     specimen.load(1e-7, sense=-1)
     assert arranged == [count]
     assert specimen.population.arranged_at[0] == 1000
+    # at a rest that is kept all are asked
+    specimen.settle()
     fresh = afresh(specimen)
     count = specimen.population.number[0]
     found, expected = specimen.population.felt[:count], fresh.felt[:count]
