@@ -190,7 +190,8 @@ def settle(
         charging, ready = find_charging(lattice, rules, pop, tau)
         if not charging and fastest < rules.rest_velocity:
             in_rest = min(_STALE_MPA, 0.5 * _STALE_IN_REST * rest_mpa)
-            # but for rounding as strictly, all that moved were asked: in every step, or just now
+            # but for rounding as strictly, all that slowed down were asked: in every step, or just
+            # now
             if in_rest > 0.99 * stale:
                 return SETTLED, time, steps
             stale = asked_stale = in_rest
