@@ -124,7 +124,7 @@ def followed_at_source(pop: Population, i: int, s: int) -> float:
 
 
 @folded
-def may_be_felt(pop: Population, i: int, least: float) -> bool:
+def anybody_feels(pop: Population, i: int, least: float) -> bool:
     """Return whether anybody, itself included, may feel more than ``least`` (MPa/nm) of a glide of
     dislocation i."""
     feel = int(max(pop.strongest_at_source[i], abs(pop.stiffness[i])) > least)

@@ -302,8 +302,8 @@ def keep_order(
             way = lattice.obstacle_position[ahead[i]] - pop.position[i]
             glide[i] = way + (1e-9 if way > 0.0 else -1e-9)
     count = 0
-    for begin in range(0, n, BLOCK):
-        end = min(n, begin + BLOCK)
+    for begin in range(0, n, _BESIDE):
+        end = min(n, begin + _BESIDE)
         found = 0
         for k in range(begin, end):
             found += marked[k]

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from strainprint.specimens.compilation import compiled, folded, uncounted
 from strainprint.specimens.following import (
+    anybody_feels,
     bound_push,
     bound_push_at_source,
     find_strongest_push,
     followed_at_source,
-    may_be_felt,
     shift,
     tell_if_felt,
     untold_of,
@@ -143,13 +143,20 @@ def outdated_shells(pop: Population, i: int, bend: float) -> int:
     inner_radius = pop.gap[i]
     for shell in range(len(SHELL_NM)):
         lead = pop.position[i] - pop.announced[i, shell]
-        bearable2 = bend * inner_radius**2 * min(inner_radius, _NEAR_NM)
+        bearable2 = _bearable2(bend, inner_radius)
         if _glides_on(pop, i, bearable2):
             bearable2 *= _IN_FLIGHT
         if lead * lead > bearable2:
             outdated = shell + 1
         inner_radius = SHELL_NM[shell]
     return outdated
+
+
+@folded
+def _bearable2(bend: float, radius: float) -> float:
+    """Return the square of the glide (nm^2) that partners at a distance (nm) bear."""
+    bearable2: float = bend * radius**2 * min(radius, _NEAR_NM)
+    return bearable2
 
 
 @folded
@@ -180,13 +187,13 @@ def announce(
         outdated = EVERYBODY if crossed else outdated_shells(pop, i, bend)
         lead = pop.position[i] - pop.placed[i]
         if outdated > 0 or (
-            lead != 0.0 and (pop.pinned_at[i] >= 0 or may_be_felt(pop, i, stale / abs(lead)))
+            lead != 0.0 and (pop.pinned_at[i] >= 0 or anybody_feels(pop, i, stale / abs(lead)))
         ):
             # the second loop needs every partner at its new place
             pop.outdated[i] = outdated
             place(lattice, pillar, pop, i)
             pop.which[count], pop.before[0, count] = i, lead
-            in_flight = _glides_on(pop, i, bend * pop.gap[i] ** 3)
+            in_flight = _glides_on(pop, i, _bearable2(bend, pop.gap[i]))
             pop.before[1, count] = untold_of(_IN_FLIGHT * stale if in_flight else stale)
             count += 1
         glide = abs(pop.position[i] - pop.moded[i])
@@ -239,7 +246,7 @@ def _way_ahead(
 
     ``bend`` is that of :func:`outdated_shells`.
     """
-    bearable2 = bend * inner_radius**2 * _NEAR_NM
+    bearable2 = _bearable2(bend, inner_radius)
     if pop.pinned_at[i] >= 0 or not _glides_on(pop, i, bearable2):
         return 0.0
     way: float = _AHEAD * np.sqrt(bearable2)
@@ -302,12 +309,12 @@ def _exert_within(
         known = pop.pair[i].known
         count = _keep_lacking(pop, i, pop.x, pop.y, known, bend, middle, far, count)
     any_partners = count > 0
+    least = untold_of(stale_of(pillar, bend))
     first = 0
     for part in range(3):
         place, end = _next_part(pop, i, pop.x, pop.y, part, middle, far, first, count)
         if end > first:
             column = _tabulate_at(lattice, pillar, pop, i, place)
-            least = untold_of(stale_of(pillar, bend))
             _exert_on_partners(pillar, pop, i, column, place, pop.which[first:end], least)
         first = end
     count = _find_sources(lattice, pillar, pop, i, radius)
