@@ -33,7 +33,7 @@ def snakemake(workdir, *arguments, packages=()):
         env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, [*packages, ROOT / "src"]))},
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=1800,
         check=False,
     )
 

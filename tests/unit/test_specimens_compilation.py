@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import strainprint
-from strainprint.specimens.compilation import _own_temporary_folder
+from strainprint.specimens.compilation import _own_temporary_folder, compiled, inner
 
 PACKAGE = Path(strainprint.__file__).parent
 
@@ -29,19 +29,36 @@ def twice_three(folder: Path) -> float:
     return float(run.stdout)
 
 
-def test_editing_a_kernel_recompiles_its_callers_in_other_modules(tmp_path):
+@pytest.mark.parametrize("how", ["compiled", "inner"])
+def test_editing_a_kernel_recompiles_its_callers_in_other_modules(tmp_path, how):
     shutil.copytree(PACKAGE, tmp_path / "strainprint", ignore=shutil.ignore_patterns("__pycache__"))
     inner = tmp_path / "strainprint" / "specimens" / "inner.py"
     caller = tmp_path / "strainprint" / "specimens" / "caller.py"
-    head = "from strainprint.specimens.compilation import compiled\n"
+    head = f"from strainprint.specimens.compilation import compiled, {how}\n"
     caller.write_text(
         head + "from strainprint.specimens.inner import half\n\n\n"
         "@compiled\ndef twice(x):\n    return 4.0 * half(x)\n"
     )
-    inner.write_text(head + "\n\n@compiled\ndef half(x):\n    return 0.5 * x\n")
+    inner.write_text(head + f"\n\n@{how}\ndef half(x):\n    return 0.5 * x\n")
     assert twice_three(tmp_path) == 6.0
-    inner.write_text(head + "\n\n@compiled\ndef half(x):\n    return 0.25 * x\n")
+    inner.write_text(head + f"\n\n@{how}\ndef half(x):\n    return 0.25 * x\n")
     assert twice_three(tmp_path) == 3.0
+
+
+@inner
+def _power(base, exponent, upwards):
+    return base**exponent if upwards else base**-exponent
+
+
+@compiled
+def _powers(base):
+    up = _power(base, 1, True) + _power(base, exponent=3, upwards=True)
+    return up + _power(base, 1, False) + _power(base, upwards=False, exponent=2)
+
+
+def test_a_kernel_is_compiled_once_for_all_constants_that_it_is_called_with():
+    assert _powers(2.0) == 2.0 + 8.0 + 0.5 + 0.25
+    assert len(_power.signatures) == 1
 
 
 def test_new_machine_code_takes_the_place_of_code_that_nothing_used_for_days(tmp_path):

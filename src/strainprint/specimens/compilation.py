@@ -13,13 +13,13 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-from numba import config, njit
+from numba import config, njit, types
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
@@ -86,19 +86,41 @@ def compiled(function: Kernel, **options: Any) -> Kernel:
     # Numba reads the folder when it decorates
     config.CACHE_DIR = str(cache_folder())
     try:
-        kernel: Kernel = njit(cache=True, no_cfunc_wrapper=True, **options)(function)
-        return kernel
+        return _kernel_of(function, cache=True, **options)
     finally:
         config.CACHE_DIR = before
+
+
+def _kernel_of(function: Kernel, **options: Any) -> Kernel:
+    """Return a kernel that is compiled once for all constants of a type that others call it with.
+
+    Numba would compile it anew for each, and once more within each caller.
+
+    ASSUME: method ``get_call_template`` of Numba's dispatchers stays; it is not documented, but all
+    of 0.60 to 0.68 have it.
+    """
+    kernel: Any = njit(no_cfunc_wrapper=True, **options)(function)
+    template = kernel.get_call_template
+
+    def template_without_constants(args: Iterable[Any], named: Mapping[str, Any]) -> Any:
+        wider = {name: types.unliteral(kind) for name, kind in named.items()}
+        return template(tuple(types.unliteral(kind) for kind in args), wider)
+
+    kernel.get_call_template = template_without_constants
+    return cast(Kernel, kernel)
 
 
 def inner(function: Kernel) -> Kernel:
     """Compile a kernel that only other kernels call.
 
     The entry from Python, which unpacks dozens of arrays, would take longer to compile than most
-    kernels themselves.
+    kernels themselves. Its machine code is a part of its callers', and kept only with them.
     """
-    return compiled(function, no_cpython_wrapper=True)
+    return _inner(function)
+
+
+def _inner(function: Kernel, **options: Any) -> Kernel:
+    return _kernel_of(function, no_cpython_wrapper=True, **options)
 
 
 def uncounted(function: Kernel, **options: Any) -> Kernel:
@@ -109,7 +131,7 @@ def uncounted(function: Kernel, **options: Any) -> Kernel:
 
     ASSUME: Numba's option ``_nrt`` stays; it is not documented, but all of 0.60 to 0.68 have it.
     """
-    return compiled(function, no_cpython_wrapper=True, _nrt=False, **options)
+    return _inner(function, _nrt=False, **options)
 
 
 def folded(function: Kernel, **options: Any) -> Kernel:
@@ -127,4 +149,4 @@ def inlined(function: Kernel) -> Kernel:
     Every kernel is optimised once more with all that it calls; a chain of kernels around a large
     one would compile that as many times.
     """
-    return compiled(function, no_cpython_wrapper=True, inline="always")
+    return _inner(function, inline="always")

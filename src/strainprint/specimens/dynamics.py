@@ -8,6 +8,7 @@ annihilation, nucleation (Van der Giessen & Needleman, Modelling Simul. Mater. S
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -115,7 +116,7 @@ def _follow(
     return _Pace(calm_step, calm_steps, swings, crowd, fastest if calm else np.inf)
 
 
-@compiled
+@partial(compiled, inline="always")
 def settle(
     lattice: Lattice,
     pillar: Pillar,
