@@ -13,6 +13,11 @@ bootstrap over the specimens of each width, which cannot tell the scatter of a w
 many emissions a specimen has is physics, how long one takes is the solver's: so each has an
 exponent of its own. Emissions and steps are those of the longest path, which ends in the reload
 after 10 %; the few of the branches of the others are left out.
+Cores of shared machines change their pace by a factor of two from hour to hour, and no two widths
+are measured at the same time. So a fixed sum over pairs is timed over and over while specimens run,
+and exponents are of steady seconds: what a specimen would have taken at the fastest pace of the
+run. Those of the seconds as they were are printed beside them. What else slows a specimen down,
+such as memory that others use, is not seen by it.
 Memory is the most that the process has taken so far; widths ascend. The last line is one JSON
 object.
 """
@@ -22,6 +27,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import itertools
 import json
 import platform
 import resource
@@ -279,6 +285,39 @@ def run_plainly(crystal, priors, reload_strain, most_seconds):
     return thread_time() - start, None, curve, specimen.state
 
 
+class Pace:
+    """How fast the core is while something else runs on it: a fixed sum over pairs, timed often."""
+
+    EVERY_S = 0.05
+
+    def __init__(self):
+        self.crowd = Crowd(200, 250.0)
+        self.fastest = best_seconds(100, self.crowd.in_body)
+        self.begin()
+
+    def begin(self):
+        """From now on something runs that asks for ``measure`` from time to time."""
+        self.work = self.spent = 0.0
+        self.last = thread_time()
+
+    def measure(self, now=False):
+        """Time the sum, where the last time is long enough ago."""
+        start = thread_time()
+        if now or start - self.last >= self.EVERY_S:
+            self.crowd.in_body()  # fetches what it works on
+            _, seconds = seconds_of(self.crowd.in_body)
+            self.fastest = min(self.fastest, seconds)
+            self.work += (start - self.last) / seconds
+            self.last = thread_time()
+            self.spent += self.last - start
+
+    def end(self):
+        """(seconds that ``measure`` took of what ran since ``begin``, sums that fit into it)."""
+        spent = self.spent
+        self.measure(now=True)
+        return spent, self.work
+
+
 class OverTimeError(Exception):
     """A specimen took too long."""
 
@@ -286,11 +325,13 @@ class OverTimeError(Exception):
 class Events:
     """What a specimen went through on the longest path, as far as it came."""
 
-    def __init__(self):
+    def __init__(self, pace):
+        self.pace = pace
         self.steps = self.emissions = 0
         self.last = "nothing recorded yet"
 
     def __call__(self, specimen):
+        self.pace.measure()
         self.steps = max(self.steps, specimen.steps)
         self.emissions = max(self.emissions, specimen.emissions)
         self.last = (
@@ -320,7 +361,7 @@ def within(seconds, function, *arguments):
 
 
 def measure_width(
-    width_nm, specimens, slip_systems, priors, reloads, plain_seconds_each, most_seconds
+    width_nm, specimens, slip_systems, priors, reloads, plain_seconds_each, most_seconds, pace
 ):
     """Seconds of whole specimens, the first beside the plain version and its results.
 
@@ -337,7 +378,8 @@ def measure_width(
         )
         settings = (crystal, MATERIAL, DynamicsSettings(), LoadingSettings())
         paths = strain_paths(priors)
-        events = Events()
+        events = Events(pace)
+        pace.begin()
         found, seconds = within(most_seconds, simulate_specimen, *settings, paths, reloads, events)
         if found is None:
             print(
@@ -345,12 +387,15 @@ def measure_width(
                 f"to: {events.last}"
             )
             return seconds
+        measuring, work = pace.end()
+        seconds -= measuring
         histories, _ = found
         # the longest first loading, which holds the shorter ones, and all that followed
         curve = histories[-1].legs[0].curve
         settled = [curve.settled, *(history.reload.curve.settled for history in histories)]
         row = {
             "seconds": seconds,
+            "work": work,
             "mean_number": float(curve.dislocations.mean()),
             "most_number": int(curve.dislocations.max()),
             "emissions": events.emissions,
@@ -390,8 +435,9 @@ def warm_up():
     run_plainly(crystal, (0.0002,), 0.0002, 60.0)
 
 
-def print_width(width_nm, rows, priors):
+def print_width(width_nm, rows, priors, fastest_pace_s):
     seconds = np.array([row["seconds"] for row in rows])
+    steady = fastest_pace_s * sum(row["work"] for row in rows)
     line = (
         f"{width_nm:g} nm: {np.median(seconds):.2f} s (median of {len(rows)}, "
         f"{seconds.min():.2f} ... {seconds.max():.2f}) "
@@ -401,7 +447,8 @@ def print_width(width_nm, rows, priors):
         f"{np.mean([row['emissions'] for row in rows]):.0f} emissions in "
         f"{np.mean([row['steps'] for row in rows]):.0f} steps, "
         f"{100 * np.mean([row['unsettled'] for row in rows]):.1f} % of points unsettled, "
-        f"the process took up to {max(row['memory_mb'] for row in rows):.0f} MB so far"
+        f"the process took up to {max(row['memory_mb'] for row in rows):.0f} MB so far, "
+        f"the core at {100 * steady / seconds.sum():.0f} % of its fastest pace so far"
     )
     print(line)
     rows = [row for row in rows if "ratio" in row]
@@ -432,8 +479,8 @@ def power_law(x, y, weights=None):
     return float(np.polyfit(x, y, 1, w=weights)[0]) if np.ptp(x) > 0 else None
 
 
-def cost_exponent(by_width, x, y=lambda row: row["seconds"]):
-    """(exponent of ``y(row)``, the seconds of a specimen, against ``x(width, row)``, its 95 %
+def cost_exponent(by_width, x, y=lambda row: row["steady_seconds"]):
+    """(exponent of ``y(row)``, a specimen's steady seconds, against ``x(width, row)``, its 95 %
     interval)."""
     rng = generator(0, "benchmark of specimens", "bootstrap")
 
@@ -462,12 +509,15 @@ def measure_exponents(by_width):
 
     found = cost_exponent(by_width, number)
     against_width = cost_exponent(by_width, lambda width, _: width)
+    as_timed = cost_exponent(by_width, number, lambda row: row["seconds"])
     print(
-        "seconds of a specimen ~ N^{:.2f} [{:.2f}, {:.2f}] ".format(*found)
-        + "~ w^{:.2f} [{:.2f}, {:.2f}] (N: mean number of dislocations)".format(*against_width)
+        "steady seconds of a specimen ~ N^{:.2f} [{:.2f}, {:.2f}] ".format(*found)
+        + "~ w^{:.2f} [{:.2f}, {:.2f}] (N: mean number of dislocations); ".format(*against_width)
+        + "seconds as they were ~ N^{:.2f} [{:.2f}, {:.2f}]".format(*as_timed)
     )
     exponents = {
         "cost_exponent": found[0],
+        "cost_exponent_as_timed": as_timed[0],
         "cost_exponent_interval": found[1:],
         "cost_exponent_width": against_width[0],
     }
@@ -475,10 +525,14 @@ def measure_exponents(by_width):
         ("emissions_exponent", "emissions of a specimen", lambda row: row["emissions"]),
         (
             "emission_cost_exponent",
-            "seconds of an emission",
-            lambda row: row["seconds"] / row["emissions"],
+            "steady seconds of an emission",
+            lambda row: row["steady_seconds"] / row["emissions"],
         ),
-        ("step_cost_exponent", "seconds of a step", lambda row: row["seconds"] / row["steps"]),
+        (
+            "step_cost_exponent",
+            "steady seconds of a step",
+            lambda row: row["steady_seconds"] / row["steps"],
+        ),
     ):
         found = cost_exponent(by_width, number, y)
         print("    {} ~ N^{:.2f} [{:.2f}, {:.2f}]".format(name, *found))
@@ -564,7 +618,7 @@ def main():
     result |= measure_far((1000, 2000, 5000, 10_000))
     result |= measure_peer(numbers)
     warm_up()
-    by_width, too_slow = {}, {}
+    by_width, too_slow, pace = {}, {}, Pace()
     for width in sorted(options.widths):
         expected = expected_seconds(by_width, width)
         if expected is not None and expected > 5 * options.most_seconds:
@@ -578,12 +632,15 @@ def main():
             reloads,
             options.plain_seconds if width <= PLAIN_UP_TO_NM else 0.0,
             options.most_seconds,
+            pace,
         )
         if isinstance(rows, float):
             too_slow[width] = rows
             break
         by_width[width] = rows
-        print_width(width, rows, priors)
+        print_width(width, rows, priors, pace.fastest)
+    for row in itertools.chain(*by_width.values()):
+        row["steady_seconds"] = row["work"] * pace.fastest
     left_out = [width for width in PAPER_WIDTHS_NM if width not in by_width]
     if left_out:
         print(f"not measured: {', '.join(f'{width:g}' for width in left_out)} nm")
@@ -612,6 +669,7 @@ def main():
         "seconds_to_10_percent": typical("seconds") if max(priors) == 0.1 else None,
         "seconds": typical("seconds"),
         "mean_seconds": typical("seconds", np.mean),
+        "steady_seconds": typical("steady_seconds"),
         "not_measured_nm": left_out,
         "ratio_plain": typical("ratio"),
         "plain_up_to_strain": strains,
