@@ -61,6 +61,33 @@ def test_a_kernel_is_compiled_once_for_all_constants_that_it_is_called_with():
     assert len(_power.signatures) == 1
 
 
+def test_of_processes_that_call_a_kernel_first_at_once_one_compiles(tmp_path):
+    shutil.copytree(PACKAGE, tmp_path / "strainprint", ignore=shutil.ignore_patterns("__pycache__"))
+    # takes longer to compile than processes differ in their beginning
+    terms = "".join(f"    y += np.sin(x * {k}.0) * np.exp(y - {k}.0)\n" for k in range(80))
+    (tmp_path / "strainprint" / "specimens" / "caller.py").write_text(
+        "import numpy as np\nfrom strainprint.specimens.compilation import compiled\n\n\n"
+        f"@compiled\ndef sums(x):\n    y = 0.0\n{terms}    return y\n"
+    )
+    ask = (
+        "from strainprint.specimens.caller import sums; y = sums(3.0); "
+        "print(len(sums.stats.cache_misses), len(sums.stats.cache_hits), y)"
+    )
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-c", ask],
+            env={"PYTHONPATH": str(tmp_path)},
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    said = [run.communicate()[0].split() for run in runs]
+    assert sorted(words[:2] for words in said) == [["0", "1"], ["0", "1"], ["1", "0"]]
+    assert len({words[2] for words in said}) == 1
+
+
 def test_new_machine_code_takes_the_place_of_code_that_nothing_used_for_days(tmp_path):
     shutil.copytree(PACKAGE, tmp_path / "strainprint", ignore=shutil.ignore_patterns("__pycache__"))
     package = tmp_path / "strainprint" / "specimens"

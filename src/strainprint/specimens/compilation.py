@@ -7,17 +7,19 @@ folder named after the content of every module of this package, so any edit comp
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
 import stat
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import IO, Any, TypeVar, cast
 
 from numba import config, njit, types
 
@@ -26,6 +28,11 @@ Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 _KEPT_S = 86400.0
 """Seconds that code of other sources is kept: processes that began before an edit may use it."""
+
+_MOST_WAIT_S = 1800.0
+"""Seconds after which a process compiles a kernel though another one still does."""
+
+_POLL_S = 0.1
 
 
 @cache
@@ -80,15 +87,61 @@ def _remove_stale(root: Path) -> None:
 def compiled(function: Kernel, **options: Any) -> Kernel:
     """Compile a kernel on its first call and keep the machine code for the next process.
 
-    ``options`` are Numba's.
+    Of processes that call it first at the same time one compiles, and the others wait. ``options``
+    are Numba's.
     """
     before = config.CACHE_DIR
     # Numba reads the folder when it decorates
     config.CACHE_DIR = str(cache_folder())
     try:
-        return _kernel_of(function, cache=True, **options)
+        kernel: Any = _kernel_of(function, cache=True, **options)
     finally:
         config.CACHE_DIR = before
+    compile_in_this_process = kernel.compile
+
+    def compile_in_one_process(signature: Any) -> Any:
+        with _one_process(f"{function.__module__}.{function.__qualname__}"):
+            return compile_in_this_process(signature)
+
+    kernel.compile = compile_in_one_process
+    return cast(Kernel, kernel)
+
+
+_compiling = threading.local()
+"""Whether the thread compiles a kernel; those that it calls come with it."""
+
+
+@contextmanager
+def _one_process(name: str) -> Iterator[None]:
+    """Let one process at a time compile the kernel of that name, as far as the system has locks for
+    files in the folder of machine code."""
+    if getattr(_compiling, "now", False):
+        yield
+        return
+    _compiling.now = True
+    handle = None
+    try:
+        with suppress(OSError):
+            folder = cache_folder()
+            folder.mkdir(exist_ok=True)
+            handle = (folder / f"{name}.lock").open("w")
+            give_up = time.monotonic() + _MOST_WAIT_S
+            while not _locked(handle) and time.monotonic() < give_up:
+                time.sleep(_POLL_S)
+        yield
+    finally:
+        _compiling.now = False
+        if handle is not None:
+            handle.close()
+
+
+def _locked(handle: IO[str]) -> bool:
+    """Return whether the lock on a file could be had; it ends with the process or the file."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _kernel_of(function: Kernel, **options: Any) -> Kernel:
