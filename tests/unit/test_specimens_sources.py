@@ -13,6 +13,7 @@ from hand_built_crystals import (
     lay_crystal,
     positions,
     press,
+    put,
     shift,
 )
 
@@ -22,6 +23,7 @@ from strainprint.specimens.pillar import image_stress
 from strainprint.specimens.population import exerted
 from strainprint.specimens.rules import DynamicsSettings
 from strainprint.specimens.sources import blocked
+from strainprint.specimens.topology import remove
 
 STRENGTH = 50.0
 
@@ -92,9 +94,34 @@ def test_a_source_is_blocked_by_whom_it_holds_wherever_it_was_looked_for_last():
     for s, (plane, at, _, _) in enumerate(sources):
         expected = any(p == plane and abs(r - at) <= reach for p, r, _ in rows)
         for found_at in range(len(rows) + 2):
-            used.found_at[s] = found_at
+            used.found_at[s], used.found_when[s] = found_at, -1
             assert ask(specimen.lattice, specimen.rules, used, s) == expected
     assert sum(ask(specimen.lattice, specimen.rules, used, s) for s in range(len(sources))) == 3
+
+
+def test_a_source_notices_who_comes_glides_on_and_leaves():
+    specimen = press(
+        lay_crystal(WIDE_NM, [(UP, 0.0), (UP, 30.0)], [(0, MIDDLE, 10 * STRENGTH, BULK)]),
+        shear_mpa=STRENGTH,
+        hold_time_ns=2.0,
+    )
+
+    def blocked_now():
+        return ask(specimen.lattice, specimen.rules, specimen.population, 0)
+
+    assert not blocked_now()
+    put(specimen, (1, MIDDLE, 1))
+    assert not blocked_now()
+    put(specimen, (0, MIDDLE, 1))
+    assert blocked_now()
+    for slot in (0, 0):
+        remove(specimen.population, slot)
+    assert not blocked_now()
+    put(specimen, (0, MIDDLE, 1))
+    assert blocked_now()
+    specimen.settle()
+    assert abs(positions(specimen)[0] - MIDDLE) > L_NUC
+    assert not blocked_now()
 
 
 @pytest.mark.parametrize("fraction", [0.97, 1.03])

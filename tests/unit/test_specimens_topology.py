@@ -19,9 +19,11 @@ from hand_built_crystals import (
 )
 
 from strainprint.specimens.compilation import compiled
+from strainprint.specimens.crystal import BULK
+from strainprint.specimens.interactions import exert_anew
 from strainprint.specimens.loading import Specimen
 from strainprint.specimens.population import exerted
-from strainprint.specimens.topology import remove, sort_by_plane, sort_moved
+from strainprint.specimens.topology import enter, remove, sort_by_plane, sort_moved
 
 
 @pytest.mark.parametrize(
@@ -106,6 +108,47 @@ def test_sorting_what_moved_is_sorting_all(seed):
     assert _sort_moved(population, np.sort(population.rank[moved])) <= min(gaps, default=np.inf)
     np.testing.assert_array_equal(order, expected)
     np.testing.assert_array_equal(order[population.rank[:30]], range(30))
+
+
+@compiled
+def _enter_both(lattice, pillar, pop, plane, first, second):
+    enter(lattice, pillar, pop, plane, first, 1, 0, 1)
+    enter(lattice, pillar, pop, plane, second, -1, 0, -1)
+    exert_anew(lattice, pillar, pop, pop.number[0] - 2)
+    sort_by_plane(pop)
+
+
+@pytest.mark.parametrize("others", [0, 30, 31, 61])
+def test_both_that_enter_at_once_exert_what_they_would_one_by_one(others):
+    rng = np.random.default_rng(others)
+    planes = [(angle, 25.0 * k) for k, angle in enumerate([UP, DOWN] * 4)]
+    source = (3, 140.0, 50.0, BULK)
+    crystal = lay_crystal(250.0, planes, [source])
+    rows = [
+        (int(rng.integers(8)), float(rng.uniform(20.0, 480.0)), int(rng.choice([-1, 1])))
+        for _ in range(others)
+    ]
+    at_once, one_by_one = (
+        press(crystal, *rows),
+        press(crystal, *rows, (3, 145.0, 1), (3, 135.0, -1)),
+    )
+    pop, expected = at_once.population, one_by_one.population
+    # what the slots held before
+    for field in ("offset", "slope", "known"):
+        pop.pair[field][others:], pop.pair[field][:, others:] = 7.0, 7.0
+    pop.push[others:], pop.push[:, others:] = 7.0, 7.0
+    _enter_both(at_once.lattice, at_once.pillar, pop, 3, 145.0, 135.0)
+    n = others + 2
+    for name in ("plane", "position", "sign", "order", "rank", "gap", "announced", "cell"):
+        np.testing.assert_array_equal(getattr(pop, name)[:n], getattr(expected, name)[:n], name)
+    for name in ("felt", "stiffness"):
+        found, right = getattr(pop, name)[:n], getattr(expected, name)[:n]
+        np.testing.assert_allclose(found, right, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(pop.felt_at_source, expected.felt_at_source, rtol=1e-9)
+    np.testing.assert_array_equal(pop.pair[:n, :n], expected.pair[:n, :n])
+    np.testing.assert_array_equal(pop.push[:n, :n], expected.push[:n, :n])
+    strongest = np.abs(pop.push[:n, :n]).max(axis=1)
+    assert np.all(pop.bound["strongest"][:n].max(axis=1) >= strongest)
 
 
 def test_removed_slots_leave_the_others_untouched():

@@ -145,6 +145,7 @@ def settle(
     moving = np.zeros(room, np.int64)
     places = np.zeros(room, np.int64)
     marked = np.zeros(room, np.bool_)
+    any_marked = np.zeros(room, np.bool_)
     everybody = np.arange(room)
     ahead = np.full(room, -1, np.int64)
     # a held platen answers glide with stress: its share of the stiffness, per dislocation
@@ -162,6 +163,8 @@ def settle(
     update_side(lattice, pop, 0.0)
     pop.last_glide[:] = 0.0
     pop.owed[:] = 0.0
+    # whoever calls may have moved some
+    pop.shuffled[:] += 1
     pace = _Pace(rules.rest_time_step, 0, 0, pop.number[0], np.inf)
     stale = _STALE_MPA
     # no more than that any lacks of what stood still since
@@ -204,7 +207,7 @@ def settle(
         if time >= rules.hold_time or steps >= rules.hold_steps:
             return OUT_OF_TIME, time, steps
 
-        reach[:] = -1.0
+        reach[: pop.number[0]] = -1.0
         longest = ready if charging else pace.calm_step
         step = longest_step(pillar, rules, pop, velocity, restoring, leader, longest, reach)
         if charging:
@@ -213,7 +216,6 @@ def settle(
         calm = not charging and step == longest
         goes_on = velocity[leader] * pop.last_glide[leader] > 0.0
         pace = _follow(rules, pace, calm, pop.number[0], step, fastest, goes_on)
-        glide[:] = 0.0
         if calm:
             count = choose_in_calm(
                 pillar, rules, pop, velocity, restoring, step, pace.calm_steps, fastest, moving
@@ -241,7 +243,7 @@ def settle(
         let_go = 1.0 + (_RECOVERY - 1.0) * (0.5 ** (pace.swings // _PATIENCE) if calm else 1.0)
         moved = moving[:count]
         hold_what_turned(rules, pop, moved, let_go, glide)
-        count = keep_order(lattice, pop, moved, glide, ahead, marked, places)
+        count = keep_order(lattice, pop, moved, glide, ahead, marked, any_marked, places)
         more_strain, more_carried = glide_along(lattice, pillar, pop, moved, glide, ahead)
         strain, carried = strain + more_strain, carried + more_carried
         closest = sort_moved(pop, places, count)
@@ -260,6 +262,8 @@ def settle(
         time += step
         steps += 1
         nucleate(lattice, pillar, rules, pop, step, tau)
+        # those alone are not zero
+        glide[moved] = 0.0
         crowd_changed = pop.emissions[0] > emissions or pop.number[0] < crowd
 
 

@@ -282,6 +282,7 @@ def keep_order(
     glide: Array,
     ahead: Integers,
     marked: NDArray[np.bool_],
+    any_marked: NDArray[np.bool_],
     places: Integers,
 ) -> int:
     """Shorten the glides of same-sign neighbours so that none passes the one ahead.
@@ -290,12 +291,12 @@ def keep_order(
     an obstacle stops the one ahead. Those gliding to larger r are limited from the far end of the
     plane on, the others from the near end, so that one sweep each settles all. Fills ``ahead``
     with the obstacle that stops each, unless its neighbours stop it before, -1 for none, and
-    ``places`` with the places in ``order`` of all ``moving``; returns how many. ``marked`` is false
-    everywhere, before and after.
+    ``places`` with the places in ``order`` of all ``moving``; returns how many. ``marked`` and, for
+    strides of such places, ``any_marked`` are false everywhere, before and after.
     """
     n = pop.number[0]
     for i in moving:
-        marked[pop.rank[i]] = True
+        marked[pop.rank[i]] = any_marked[pop.rank[i] // _BESIDE] = True
         ahead[i] = _obstacle_ahead(lattice, pop, i, glide[i])
         if ahead[i] >= 0:
             # a hair beyond, so that rounding cannot leave the obstacle unreached
@@ -303,12 +304,9 @@ def keep_order(
             glide[i] = way + (1e-9 if way > 0.0 else -1e-9)
     count = 0
     for begin in range(0, n, _BESIDE):
-        end = min(n, begin + _BESIDE)
-        found = 0
-        for k in range(begin, end):
-            found += marked[k]
-        if found > 0:
-            for k in range(begin, end):
+        if any_marked[begin // _BESIDE]:
+            any_marked[begin // _BESIDE] = False
+            for k in range(begin, min(n, begin + _BESIDE)):
                 if marked[k]:
                     marked[k] = False
                     places[count] = k
@@ -381,6 +379,7 @@ def glide_along(
             pop.relaxation[i] = 1.0
         else:
             pop.position[i] += glide[i]
+        pop.shuffled[pop.plane[i]] += 1
         after = macroscopic_of_one(lattice, pillar, pop, i)
         strain += after[0] - before[0]
         carried += after[1] - before[1]

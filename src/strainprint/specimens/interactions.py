@@ -475,6 +475,41 @@ def _exert_on_partners(
         _exert_on_some(pillar, pop, i, column, place, some, least)
 
 
+@uncounted
+def exert_anew(lattice: Lattice, pillar: Pillar, pop: Population, first: int) -> None:
+    """Compute all pairs of the dislocations in slots ``first`` and beyond, which exert nothing yet,
+    what they exert on all sources, and the sums.
+
+    Side by side: what partners feel of one lies beside what they feel of the next, and its way from
+    memory takes longer than both pairs.
+    """
+    n = pop.number[0]
+    for i in range(first, n):
+        pop.exertions[0] += 1
+        pop.announced[i] = pop.lowest_known[i] = pop.highest_known[i] = pop.placed[i]
+        pop.gap[i] = min(SHELL_NM[0], 2.0 * (pillar.half_width - abs(pop.x[i])))
+    for j in range(n):
+        pop.which[j] = j
+    least = untold_of(0.0)
+    _prefetch_partners(pop, first, pop.which[: min(n, _AT_ONCE)])
+    for begin in range(0, n, _AT_ONCE):
+        end, end_of_next = min(n, begin + _AT_ONCE), min(n, begin + 2 * _AT_ONCE)
+        _prefetch_partners(pop, first, pop.which[end:end_of_next])
+        for i in range(first, n):
+            for j in range(begin, end):
+                pop.pair[i, j].offset = pop.pair[j, i].offset = 0.0
+                pop.pair[i, j].slope = pop.pair[j, i].slope = 0.0
+                pop.push[i, j] = pop.push[j, i] = 0.0
+        for i in range(first, n):
+            # with each of the others once
+            some = pop.which[begin : min(end, i + 1)]
+            _exert_on_some(pillar, pop, i, i, pop.placed[i], some, least)
+    for s in range(len(pop.charge)):
+        pop.which[s] = s
+    for i in range(first, n):
+        _exert_on_sources(lattice, pillar, pop, i, i, pop.placed[i], pop.which[: len(pop.charge)])
+
+
 @folded
 def _prefetch_partners(pop: Population, i: int, which: Integers) -> None:
     """Have the lines of memory come that hold what these partners feel of dislocation i: each lies
@@ -547,15 +582,31 @@ def _exert_on_some(
         for k in range(count):
             tell_if_felt(pop, which[k], i, least)
     for k in range(count):
+        bound_push(pop, i, which[k], before[0, k], of[2, k])
+        bound_push(pop, which[k], i, before[1, k], at[2, k])
+    if _nearest_of(pop, i, padded) > pillar.wave * SHELL_NM[0]:
+        # no gap is wider
+        return
+    for k in range(count):
         j = which[k]
-        bound_push(pop, i, j, before[0, k], of[2, k])
-        bound_push(pop, j, i, before[1, k], at[2, k])
         if j != i:
             gap2 = (pop.x[j] - pop.x[i]) ** 2 + (pop.y[j] - pop.y[i]) ** 2
             if gap2 < pop.gap[i] ** 2:
                 pop.gap[i] = np.sqrt(gap2)
             if gap2 < pop.gap[j] ** 2:
                 pop.gap[j] = np.sqrt(gap2)
+
+
+@folded
+def _nearest_of(pop: Population, i: int, count: int) -> float:
+    """Return the distance, in the unit of the tables, from dislocation i to the nearest of the
+    first ``count`` columns that were gathered."""
+    xs, ys = pop.near[X], pop.near[Y]
+    x, y = pop.table[X, i], pop.table[Y, i]
+    nearest2 = np.inf
+    for k in range(count):
+        nearest2 = min(nearest2, (xs[k] - x) ** 2 + (ys[k] - y) ** 2)
+    return float(np.sqrt(nearest2))
 
 
 @folded

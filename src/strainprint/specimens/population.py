@@ -29,7 +29,8 @@ _ROOM_AXES = {
     **dict.fromkeys(("number", "slip", "charge", "hindrance", "hardening", "emissions"), ()),
     **dict.fromkeys(("emitted_under", "felt_at_source", "side_at_source"), ()),
     **dict.fromkeys(("mode_total", "mode_seen", "exertions"), ()),
-    **dict.fromkeys(("first_in_cell", "weights_of_one", "arranged_at", "found_at"), ()),
+    **dict.fromkeys(("first_in_cell", "weights_of_one", "arranged_at"), ()),
+    **dict.fromkeys(("shuffled", "found_at", "found_when", "occupied"), ()),
 }
 """Axes of the fields of :class:`Population` that count dislocations, where not the first alone."""
 
@@ -169,6 +170,8 @@ class Population(NamedTuple):
     """Place of each in ``order``."""
     slip: Integers
     """N_p of every plane."""
+    shuffled: Integers
+    """How often who lies where on each plane has changed."""
     charge: Array
     """Time (ns) each source has been above its threshold."""
     hardening: Array
@@ -179,6 +182,10 @@ class Population(NamedTuple):
     """Stress (MPa) that a source must exceed besides its threshold, 0 where unhindered."""
     found_at: Integers
     """Place in ``order`` where :func:`blocked` last found the first that may block each source."""
+    found_when: Integers
+    """How often its plane had been ``shuffled`` then, -1 before."""
+    occupied: NDArray[np.bool_]
+    """What was found."""
     emissions: Integers
     """[number of emissions so far]."""
     exertions: Integers
@@ -253,11 +260,14 @@ def make_population(crystal: Crystal, pillar: Pillar, room: int = 64) -> Populat
         order=np.zeros(room, np.int64),
         rank=np.zeros(room, np.int64),
         slip=np.zeros(len(crystal.plane_angle), np.int64),
+        shuffled=np.zeros(len(crystal.plane_angle), np.int64),
         charge=np.zeros(sources),
         hardening=np.zeros(sources),
         emitted_under=np.zeros(sources),
         hindrance=np.zeros(sources),
         found_at=np.zeros(sources, np.int64),
+        found_when=np.full(sources, -1, np.int64),
+        occupied=np.zeros(sources, np.bool_),
         emissions=np.zeros(1, np.int64),
         exertions=np.zeros(1, np.int64),
         arranged_at=np.zeros(1, np.int64),

@@ -7,11 +7,12 @@ from numpy.typing import NDArray
 
 from strainprint.specimens.compilation import folded, inlined, uncounted
 from strainprint.specimens.crystal import SURFACE
+from strainprint.specimens.interactions import exert_anew
 from strainprint.specimens.lattice import Lattice
 from strainprint.specimens.pillar import Pillar
 from strainprint.specimens.population import Population
 from strainprint.specimens.rules import THRESHOLD_TOLERANCE, Rules
-from strainprint.specimens.topology import add
+from strainprint.specimens.topology import enter, sort_by_plane
 
 Array = NDArray[np.float64]
 
@@ -52,11 +53,13 @@ def blocked(lattice: Lattice, rules: Rules, pop: Population, s: int) -> bool:
     ASSUME: an occupied source waits. Dropping new dipoles onto occupied planes lets sources
     multiply without bound.
     """
+    plane = lattice.source_plane[s]
+    if pop.found_when[s] == pop.shuffled[plane]:
+        return bool(pop.occupied[s])
     centre = lattice.source_position[s]
     reach = 0.5 * lattice.source_length[s] + rules.annihilation_distance
     if lattice.source_kind[s] == SURFACE:
         reach = min(centre, lattice.length - centre) + rules.annihilation_distance
-    plane = lattice.source_plane[s]
     # the first, in order of plane and position, that is not before that place: mostly the same one
     # as the last time
     first, n = min(pop.found_at[s], pop.number[0]), pop.number[0]
@@ -70,10 +73,12 @@ def blocked(lattice: Lattice, rules: Rules, pop: Population, s: int) -> bool:
             else:
                 end = middle
         pop.found_at[s] = first
-    if first == pop.number[0]:
-        return False
-    i = pop.order[first]
-    return bool(pop.plane[i] == plane and pop.position[i] <= centre + reach)
+    occupied = False
+    if first < n:
+        i = pop.order[first]
+        occupied = bool(pop.plane[i] == plane and pop.position[i] <= centre + reach)
+    pop.found_when[s], pop.occupied[s] = pop.shuffled[plane], occupied
+    return occupied
 
 
 @uncounted
@@ -137,20 +142,23 @@ def _charge(
     return len(pop.charge)
 
 
-@inlined
+@uncounted
 def _emit(lattice: Lattice, pillar: Pillar, pop: Population, s: int, sense: int) -> None:
     """Emit from source s under a resolved stress of sign ``sense``."""
+    first = pop.number[0]
     plane = lattice.source_plane[s]
     r = lattice.source_position[s]
     serial = pop.emissions[0] * len(pop.charge) + s
     pop.emissions[0] += 1
     if lattice.source_kind[s] == SURFACE:
         if 2.0 * r < lattice.length:
-            add(lattice, pillar, pop, plane, r, sense, serial, 1)
+            enter(lattice, pillar, pop, plane, r, sense, serial, 1)
         else:
             pop.slip[plane] += sense
-            add(lattice, pillar, pop, plane, r, -sense, serial, -1)
-        return
-    half = 0.5 * lattice.source_length[s]
-    add(lattice, pillar, pop, plane, r + half, sense, serial, 1)
-    add(lattice, pillar, pop, plane, r - half, -sense, serial, -1)
+            enter(lattice, pillar, pop, plane, r, -sense, serial, -1)
+    else:
+        half = 0.5 * lattice.source_length[s]
+        enter(lattice, pillar, pop, plane, r + half, sense, serial, 1)
+        enter(lattice, pillar, pop, plane, r - half, -sense, serial, -1)
+    exert_anew(lattice, pillar, pop, first)
+    sort_by_plane(pop)

@@ -13,10 +13,10 @@ from strainprint.specimens.following import (
     tell_if_felt,
     untold_of,
 )
-from strainprint.specimens.interactions import change_cell, exert, place
+from strainprint.specimens.interactions import change_cell, exert_anew, place
 from strainprint.specimens.lattice import Lattice
 from strainprint.specimens.pillar import Pillar
-from strainprint.specimens.population import BLOCK, EVERYBODY, Population
+from strainprint.specimens.population import BLOCK, Population
 from strainprint.specimens.side_correction import place_modes
 
 Integers = NDArray[np.int64]
@@ -102,7 +102,26 @@ def add(
     heading: int,
 ) -> None:
     """Put a new dislocation into the next free slot."""
+    enter(lattice, pillar, pop, plane, position, sign, emission, heading)
+    exert_anew(lattice, pillar, pop, pop.number[0] - 1)
+    sort_by_plane(pop)
+
+
+@uncounted
+def enter(
+    lattice: Lattice,
+    pillar: Pillar,
+    pop: Population,
+    plane: int,
+    position: float,
+    sign: int,
+    emission: int,
+    heading: int,
+) -> None:
+    """Put a new dislocation, which exerts nothing yet, into the next free slot, behind all others
+    in the order; :func:`exert_anew` and :func:`sort_by_plane` are to follow."""
     i = pop.number[0]
+    pop.shuffled[plane] += 1
     pop.plane[i] = plane
     pop.position[i] = position
     pop.sign[i] = sign
@@ -129,21 +148,16 @@ def add(
     pop.strongest_at_source[i] = 0.0
     pop.at_source[i] = 0.0
     pop.push_at_source[i] = 0.0
-    for j in range(i + 1):
-        pop.pair[i, j].offset = pop.pair[j, i].offset = 0.0
-        pop.pair[i, j].slope = pop.pair[j, i].slope = 0.0
-        pop.push[i, j] = pop.push[j, i] = 0.0
     pop.number[0] += 1
     place(lattice, pillar, pop, i)
     place_modes(lattice, pillar, pop, i)
-    exert(lattice, pillar, pop, i, EVERYBODY, 0.0)
-    sort_by_plane(pop)
 
 
 @compiled
 def remove(pop: Population, i: int) -> None:
     """Take dislocation i and what it exerts out; the last slot moves into its place."""
     last = pop.number[0] - 1
+    pop.shuffled[pop.plane[i]] += 1
     for j in range(last + 1):
         pop.felt[j] -= followed(pop, j, i)
         pop.stiffness[j] -= pop.pair[j, i].slope
