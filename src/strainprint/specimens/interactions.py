@@ -480,7 +480,8 @@ def exert_anew(lattice: Lattice, pillar: Pillar, pop: Population, first: int) ->
     """Compute all pairs of the dislocations in slots ``first`` and beyond, which exert nothing yet,
     what they exert on all sources, and the sums.
 
-    Side by side: what partners feel of one lies beside what they feel of the next, and its way from
+    Each with those in the slots before and itself, so that every pair has its turn once. Side by
+    side: what partners feel of one lies beside what they feel of the next, and its way from
     memory takes longer than both pairs.
     """
     n = pop.number[0]
@@ -496,12 +497,11 @@ def exert_anew(lattice: Lattice, pillar: Pillar, pop: Population, first: int) ->
         end, end_of_next = min(n, begin + _AT_ONCE), min(n, begin + 2 * _AT_ONCE)
         _prefetch_partners(pop, first, pop.which[end:end_of_next])
         for i in range(first, n):
-            for j in range(begin, end):
+            for j in range(begin, min(end, i + 1)):
                 pop.pair[i, j].offset = pop.pair[j, i].offset = 0.0
                 pop.pair[i, j].slope = pop.pair[j, i].slope = 0.0
                 pop.push[i, j] = pop.push[j, i] = 0.0
         for i in range(first, n):
-            # with each of the others once
             some = pop.which[begin : min(end, i + 1)]
             _exert_on_some(pillar, pop, i, i, pop.placed[i], some, least)
     for s in range(len(pop.charge)):
