@@ -17,6 +17,7 @@ from typing import Any
 from strainprint.errors import BadInputError
 from strainprint.specimens.bounds import check_fit
 from strainprint.specimens.naming import parse_subset, subset_name
+from strainprint.specimens.rules import DynamicsSettings
 from strainprint.specimens.strain_path import strain_paths
 
 RESERVED_STUDIES = frozenset(
@@ -331,6 +332,8 @@ def _check_together(config: Mapping[str, Any]) -> None:
         crystal["plane_spacing_nm"],
         crystal["surface_source_depth_nm"],
     )
+    # refuses values that do not go together
+    DynamicsSettings(**specimens["dynamics"])
     paths = strain_paths(
         specimens["prior_strains"], specimens["loading"]["sense"], specimens["paths"]
     )

@@ -163,6 +163,11 @@ BAD = [
     ({"specimens": {"prior_strains": [0.1, 0.01]}}, "specimens.prior_strains", "ascend"),
     ({"specimens": {"slip_systems": []}}, "specimens.slip_systems: the value []", "at least 1"),
     ({"specimens": {"reload_strains": {"small": 0.02}}}, "reload_strains", "not below large"),
+    (
+        {"specimens": {"dynamics": {"velocity_cutoff_nm_per_ns": 0.4}}},
+        "specimens.dynamics.velocity_cutoff_nm_per_ns",
+        "more than rest_velocity",
+    ),
     ({"specimens": {"prior_strains": []}}, "specimens.prior_strains", "one or more"),
     ({"specimens": {"prior_strains": [0.01]}}, "specimens.prior_strains", "two or more"),
     ({"specimens": {"prior_strains": [0.01, 0.25]}}, "specimens.prior_strains[1]", "<= 0.2"),
