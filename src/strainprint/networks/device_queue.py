@@ -82,14 +82,15 @@ def take_device(
             handle = open(path, "a", encoding="utf-8")  # noqa: SIM115
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if not _is_still(handle, path):
-                    handle.close()
-                    continue
+                taken = _is_still(handle, path)
             except BlockingIOError:
-                handle.close()
-                continue
+                taken = False
             except OSError as error:
                 _log.warning("%s: no locks there (%s): %s may be shared", folder, error, name)
+                taken = True
+            if not taken:
+                handle.close()
+                continue
             _log.info("takes %s", name)
             return name, handle
         if not said:
