@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import logging
 import os
 import shutil
 import stat
@@ -22,6 +23,8 @@ from pathlib import Path
 from typing import IO, Any, TypeVar, cast
 
 from numba import config, njit, types
+
+_log = logging.getLogger(__name__)
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
@@ -119,14 +122,17 @@ def _one_process(name: str) -> Iterator[None]:
         yield
         return
     _compiling.now = True
-    handle = None
+    handle, said = None, False
     try:
         with suppress(OSError):
             folder = cache_folder()
             folder.mkdir(exist_ok=True)
             handle = (folder / f"{name}.lock").open("w")
-            give_up = time.monotonic() + _MOST_WAIT_S
-            while not _locked(handle) and time.monotonic() < give_up:
+            begin = time.monotonic()
+            while not _locked(handle) and time.monotonic() - begin < _MOST_WAIT_S:
+                if not said:
+                    _log.info("waits for another process that compiles %s", name)
+                    said = True
                 time.sleep(_POLL_S)
         yield
     finally:
