@@ -9,9 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
+from numba import njit
 
 import strainprint
-from strainprint.specimens.compilation import _own_temporary_folder, compiled, inner
+from strainprint.specimens.compilation import _own_temporary_folder, inner
 
 PACKAGE = Path(strainprint.__file__).parent
 
@@ -50,7 +51,7 @@ def _power(base, exponent, upwards):
     return base**exponent if upwards else base**-exponent
 
 
-@compiled
+@njit  # compiles whatever machine code is kept
 def _powers(base):
     up = _power(base, 1, True) + _power(base, exponent=3, upwards=True)
     return up + _power(base, 1, False) + _power(base, upwards=False, exponent=2)
