@@ -12,7 +12,7 @@ from strainprint.specimens.material import Material
 from strainprint.specimens.population import make_population
 from strainprint.specimens.rules import DynamicsSettings
 from strainprint.specimens.side_correction import update_side
-from strainprint.specimens.topology import add
+from strainprint.specimens.topology import enter, take_up
 
 ALUMINIUM = Material()
 C_MPA_NM = ALUMINIUM.edge_constant_mpa_nm
@@ -95,6 +95,12 @@ def parallel_planes(width_nm, distance_nm, **defects):
 def shift(distance_nm):
     """r on the second of two parallel planes minus r on the first, at equal X."""
     return -distance_nm * tan(UP)
+
+
+def add(lattice, pillar, population, *dislocation):
+    """Add one (plane, r, sign, emission, heading) by itself."""
+    enter(lattice, pillar, population, *dislocation)
+    take_up(lattice, pillar, population, population.number[0] - 1)
 
 
 def put(specimen, *dislocations):

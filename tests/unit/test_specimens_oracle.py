@@ -5,7 +5,7 @@
 
 import numpy as np
 import pytest
-from hand_built_crystals import ALUMINIUM, OBSTRUCTED
+from hand_built_crystals import ALUMINIUM, OBSTRUCTED, put
 from plain_specimens import PlainSpecimen, add
 
 from strainprint.specimens.crystal import CrystalSettings, place_crystal
@@ -13,7 +13,6 @@ from strainprint.specimens.dynamics import settle
 from strainprint.specimens.loading import LoadingSettings, Specimen
 from strainprint.specimens.rules import DynamicsSettings
 from strainprint.specimens.state import plane_slip
-from strainprint.specimens.topology import add as add_to_population
 
 
 def crystal(width_nm, seed, slip_systems=2, settings=OBSTRUCTED):
@@ -42,7 +41,7 @@ def test_stresses_on_random_populations_agree_with_the_plain_sum(width_nm, slip_
         position = rng.uniform(1.0, placed.plane_length_nm - 1.0)
         sign = rng.choice([-1, 1])
         add(plain.plain, plane, position, sign, 0)
-        add_to_population(fast.lattice, fast.pillar, fast.population, plane, position, sign, 0, 1)
+        put(fast, (plane, position, sign))
     fast.population.slip[planes[:3]] += 1
     plain.plain.slip[planes[:3]] += 1
     fast.platen[0] = plain.plain.platen[0] = -0.001 * placed.height_nm

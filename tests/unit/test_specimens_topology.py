@@ -20,10 +20,9 @@ from hand_built_crystals import (
 
 from strainprint.specimens.compilation import compiled
 from strainprint.specimens.crystal import BULK
-from strainprint.specimens.interactions import exert_anew
 from strainprint.specimens.loading import Specimen
 from strainprint.specimens.population import exerted
-from strainprint.specimens.topology import enter, remove, sort_by_plane, sort_moved
+from strainprint.specimens.topology import enter, remove, sort_by_plane, sort_moved, take_up
 
 
 @pytest.mark.parametrize(
@@ -110,12 +109,10 @@ def test_sorting_what_moved_is_sorting_all(seed):
     np.testing.assert_array_equal(order[population.rank[:30]], range(30))
 
 
-@compiled
-def _enter_both(lattice, pillar, pop, plane, first, second):
-    enter(lattice, pillar, pop, plane, first, 1, 0, 1)
-    enter(lattice, pillar, pop, plane, second, -1, 0, -1)
-    exert_anew(lattice, pillar, pop, pop.number[0] - 2)
-    sort_by_plane(pop)
+def _enter_both(lattice, pillar, population, plane, first, second):
+    enter(lattice, pillar, population, plane, first, 1, 0, 1)
+    enter(lattice, pillar, population, plane, second, -1, 0, -1)
+    take_up(lattice, pillar, population, population.number[0] - 2)
 
 
 @pytest.mark.parametrize("others", [0, 30, 31, 61])

@@ -169,16 +169,12 @@ def _kernel_of(function: Kernel, **options: Any) -> Kernel:
     return cast(Kernel, kernel)
 
 
-def inner(function: Kernel) -> Kernel:
+def inner(function: Kernel, **options: Any) -> Kernel:
     """Compile a kernel that only other kernels call.
 
     The entry from Python, which unpacks dozens of arrays, would take longer to compile than most
     kernels themselves. Its machine code is a part of its callers', and kept only with them.
     """
-    return _inner(function)
-
-
-def _inner(function: Kernel, **options: Any) -> Kernel:
     return _kernel_of(function, no_cpython_wrapper=True, **options)
 
 
@@ -190,7 +186,7 @@ def uncounted(function: Kernel, **options: Any) -> Kernel:
 
     ASSUME: Numba's option ``_nrt`` stays; it is not documented, but all of 0.60 to 0.68 have it.
     """
-    return _inner(function, _nrt=False, **options)
+    return inner(function, _nrt=False, **options)
 
 
 def folded(function: Kernel, **options: Any) -> Kernel:
@@ -208,4 +204,4 @@ def inlined(function: Kernel) -> Kernel:
     Every kernel is optimised once more with all that it calls; a chain of kernels around a large
     one would compile that as many times.
     """
-    return _inner(function, inline="always")
+    return inner(function, inline="always")

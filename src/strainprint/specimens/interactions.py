@@ -484,13 +484,11 @@ def exert_anew(lattice: Lattice, pillar: Pillar, pop: Population, first: int) ->
     side: what partners feel of one lies beside what they feel of the next, and its way from
     memory takes longer than both pairs.
     """
-    n = pop.number[0]
+    n = find_partners(pillar, pop, first, np.inf)
     for i in range(first, n):
         pop.exertions[0] += 1
         pop.announced[i] = pop.lowest_known[i] = pop.highest_known[i] = pop.placed[i]
         pop.gap[i] = min(SHELL_NM[0], 2.0 * (pillar.half_width - abs(pop.x[i])))
-    for j in range(n):
-        pop.which[j] = j
     least = untold_of(0.0)
     _prefetch_partners(pop, first, pop.which[: min(n, _AT_ONCE)])
     for begin in range(0, n, _AT_ONCE):

@@ -7,12 +7,11 @@ from numpy.typing import NDArray
 
 from strainprint.specimens.compilation import folded, inlined, uncounted
 from strainprint.specimens.crystal import SURFACE
-from strainprint.specimens.interactions import exert_anew
 from strainprint.specimens.lattice import Lattice
 from strainprint.specimens.pillar import Pillar
 from strainprint.specimens.population import Population
 from strainprint.specimens.rules import THRESHOLD_TOLERANCE, Rules
-from strainprint.specimens.topology import enter, sort_by_plane
+from strainprint.specimens.topology import enter, take_up
 
 Array = NDArray[np.float64]
 
@@ -160,5 +159,4 @@ def _emit(lattice: Lattice, pillar: Pillar, pop: Population, s: int, sense: int)
         half = 0.5 * lattice.source_length[s]
         enter(lattice, pillar, pop, plane, r + half, sense, serial, 1)
         enter(lattice, pillar, pop, plane, r - half, -sense, serial, -1)
-    exert_anew(lattice, pillar, pop, first)
-    sort_by_plane(pop)
+    take_up(lattice, pillar, pop, first)

@@ -91,23 +91,6 @@ def opposite_distance(pop: Population, i: int, j: int) -> float:
 
 
 @compiled
-def add(
-    lattice: Lattice,
-    pillar: Pillar,
-    pop: Population,
-    plane: int,
-    position: float,
-    sign: int,
-    emission: int,
-    heading: int,
-) -> None:
-    """Put a new dislocation into the next free slot."""
-    enter(lattice, pillar, pop, plane, position, sign, emission, heading)
-    exert_anew(lattice, pillar, pop, pop.number[0] - 1)
-    sort_by_plane(pop)
-
-
-@uncounted
 def enter(
     lattice: Lattice,
     pillar: Pillar,
@@ -119,7 +102,7 @@ def enter(
     heading: int,
 ) -> None:
     """Put a new dislocation, which exerts nothing yet, into the next free slot, behind all others
-    in the order; :func:`exert_anew` and :func:`sort_by_plane` are to follow."""
+    in the order; :func:`take_up` is to follow."""
     i = pop.number[0]
     pop.shuffled[plane] += 1
     pop.plane[i] = plane
@@ -151,6 +134,13 @@ def enter(
     pop.number[0] += 1
     place(lattice, pillar, pop, i)
     place_modes(lattice, pillar, pop, i)
+
+
+@compiled
+def take_up(lattice: Lattice, pillar: Pillar, pop: Population, first: int) -> None:
+    """Let those that entered in slots ``first`` and beyond exert, and put them in order."""
+    exert_anew(lattice, pillar, pop, first)
+    sort_by_plane(pop)
 
 
 @compiled
